@@ -1,0 +1,83 @@
+"""Experiment files: scenarios, arrivals, faults and what a correct system does, in one TOML file."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import CannotRun, UnknownName
+
+SHIPPED = Path(__file__).parent / "experiments"
+
+
+class BadExperiment(CannotRun):
+    """The experiment file cannot be read, or plans something that cannot be done; the message says where."""
+
+
+class LoadPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[load]: which scenario, at how many iterations a second, for how many seconds."""
+
+    scenario: str
+    rate: float
+    duration: float
+    arrivals: Literal["constant"] = "constant"
+
+
+class FaultPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"duration": "for"}):
+    """[[fault]]: what to break, when and for how long, in seconds from the start of the load."""
+
+    kind: Literal["link_down"]
+    owner: str
+    """Whose link: worker-1, worker-2, … or client."""
+    service: Literal["temporal", "postgres", "redis"]
+    at: float
+    duration: float
+
+
+class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One experiment, as it stands in its file."""
+
+    name: str
+    title: str
+    expect: str
+    """One sentence: what a correct system does."""
+    load: LoadPlan
+    fault: tuple[FaultPlan, ...]
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        owners = {"client", *(f"worker-{number}" for number in range(1, self.workers + 1))}
+        for fault in self.fault:
+            if fault.owner not in owners:
+                message = f"fault on {fault.owner!r}: expected one of {', '.join(sorted(owners))}"
+                raise ValueError(message)
+            if fault.at < 0 or fault.duration <= 0 or fault.at + fault.duration > self.load.duration:
+                message = (
+                    f"fault at {fault.at} s for {fault.duration} s does not lie within the load of "
+                    f"{self.load.duration} s: without work before and after it, it shows nothing"
+                )
+                raise ValueError(message)
+
+
+def read(path: Path) -> Experiment:
+    """Read an experiment file. Raises BadExperiment."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Experiment)
+    except (OSError, msgspec.DecodeError, ValueError) as error:
+        raise BadExperiment(f"{path}: {error}", remedy="docs/experiments.md tells what an experiment holds.") from error
+
+
+def shipped() -> dict[str, Path]:
+    """The experiments that come with Temper, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+
+
+def find(name: str) -> Experiment:
+    """The experiment of this name, or in this file. Raises UnknownName or BadExperiment."""
+    if name.endswith(".toml"):
+        return read(Path(name))
+    known = shipped()
+    if name not in known:
+        raise UnknownName("experiment", name, known)
+    return read(known[name])

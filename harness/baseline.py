@@ -1,0 +1,48 @@
+"""The bare SDK: a worker with nothing of anybody's, to compare with."""
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+# The sandbox cannot import a workflow from __main__, so this module is not run as one.
+COMMAND = (sys.executable, "-c", "import asyncio; from harness import baseline; asyncio.run(baseline.main())")
+ENVIRONMENT = {
+    "TEMPORAL_ADDRESS": "{temporal.address}",
+    "TEMPORAL_NAMESPACE": "{worker.namespace}",
+    "TASK_QUEUE": "{worker.task_queue}",
+}
+"""How a worker of this module is run; the placeholders are filled as those of temper.toml."""
+
+
+@activity.defn(name="baseline.echo")
+async def echo(text: str) -> str:
+    return text
+
+
+@workflow.defn(name="baseline.Echo")
+class Echo:
+    """One activity that returns what it is given."""
+
+    @workflow.run
+    async def run(self, text: str) -> str:
+        return await workflow.execute_activity(echo, text, start_to_close_timeout=timedelta(seconds=10))
+
+
+async def start(client: Client, task_queue: str) -> WorkflowHandle[Any, Any]:
+    """Start the workflow on this queue; it waits there for a worker."""
+    return await client.start_workflow("baseline.Echo", "echo", id=task_queue, task_queue=task_queue, result_type=str)
+
+
+async def main() -> None:
+    """Work on TASK_QUEUE at TEMPORAL_ADDRESS until killed."""
+    client = await Client.connect(
+        os.environ["TEMPORAL_ADDRESS"], namespace=os.environ.get("TEMPORAL_NAMESPACE", "default")
+    )
+    worker = Worker(client, task_queue=os.environ["TASK_QUEUE"], workflows=[Echo], activities=[echo])
+    await worker.run()

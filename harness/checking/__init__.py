@@ -1,0 +1,1 @@
+"""Pure judgement on records: no input, no output, no clock."""

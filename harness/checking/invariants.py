@@ -1,0 +1,213 @@
+"""The invariants: pure functions from the records of a run to findings and a verdict."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact
+from harness.records.faults import FaultWindow
+from harness.records.operations import Ack, Kind, Operation
+from harness.records.verdicts import Finding, Judgement, Verdict
+from harness.records.workflows import OPEN, WorkflowRun
+
+HARMLESS_TASK_FAILURES = frozenset({"UNHANDLED_COMMAND", "RESET_WORKFLOW"})
+"""Causes of a failed workflow task that healthy workflows have too: a signal that arrived while closing, a reset."""
+
+
+class Records(Struct, frozen=True, kw_only=True):
+    """What the invariants look at. None means that nobody could observe it: what needs it is unknown."""
+
+    operations: Sequence[Operation]
+    workflows: Sequence[WorkflowRun]
+    effects: Sequence[Effect] | None
+    facts: Sequence[Fact]
+    faults: Sequence[FaultWindow] = ()
+    ends: Mapping[str, frozenset[str]] = {}
+    """For each scenario, the closing statuses it allows, also under faults."""
+
+
+Invariant = Callable[[Records], Judgement]
+
+
+def nothing_lost(records: Records) -> Judgement:
+    """What was acknowledged is there: the workflow at the server, and every row it must have written."""
+    known = {run.workflow_id for run in records.workflows}
+    started = [op for op in records.operations if op.kind is Kind.START and op.ack is Ack.OK]
+    findings = [
+        _finding("lost", f"{op.workflow_id} was acknowledged, and the server does not know it", op.workflow_id)
+        for op in started
+        if op.workflow_id not in known
+    ]
+    findings += [
+        _about(fact, "lost", f"{fact.found} of {fact.expected} rows are there")
+        for fact in records.facts
+        if fact.found < fact.expected
+    ]
+    counted = {fact.key for fact in records.facts}
+    observed_steps = {fact.step for fact in records.facts}
+    findings += [
+        _about(effect, "lost", "the ledger has an effect of which no row is there")
+        for effect in _standing(records.effects or ())
+        if effect.step in observed_steps and effect.key not in counted
+    ]
+    return as_judgement("nothing lost", len(started) + len(records.facts), findings)
+
+
+def nothing_doubled(records: Records) -> Judgement:
+    """Every effect counts once: neither the ledger nor the rows hold one twice."""
+    effects = records.effects or ()
+    forward = Counter(e.key for e in effects if e.kind is EffectKind.FORWARD)
+    undone = Counter(e.key for e in effects if e.kind is EffectKind.COMPENSATION)
+    findings = [
+        _at(key, "doubled", f"the ledger has it {count} times, undone {undone[key]} times")
+        for key, count in forward.items()
+        if count - undone[key] > 1
+    ]
+    findings += [
+        _about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected")
+        for fact in records.facts
+        if fact.found > fact.expected
+    ]
+    if records.effects is None and not records.facts:
+        return _unknown("nothing doubled", "neither a ledger nor business rows were observed")
+    return as_judgement("nothing doubled", len(forward) + len(records.facts), findings)
+
+
+def effects_are_atomic(records: Records) -> Judgement:
+    """Each effect and its rows were committed by one and the same transaction."""
+    if records.effects is None:
+        return _unknown("effects are atomic", "the target keeps no ledger")
+    by_key: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for effect in records.effects:
+        if effect.transaction is not None:
+            by_key[effect.key].add(effect.transaction % TRANSACTION_SPACE)
+    told = [fact for fact in records.facts if fact.transactions]
+    findings = []
+    for fact in told:
+        rows, ledger = set(fact.transactions), by_key.get(fact.key, set())
+        if not ledger:
+            findings.append(_about(fact, "phantom", "rows are there, and the ledger knows nothing of them"))
+        elif rows != ledger:
+            findings.append(
+                _about(
+                    fact,
+                    "torn",
+                    f"rows were written by transaction {_list(rows)}, the ledger by {_list(ledger)}: "
+                    "a crash between them loses or doubles the effect",
+                )
+            )
+    return as_judgement("effects are atomic", len(told), findings)
+
+
+def every_workflow_closed(records: Records) -> Judgement:
+    """Every workflow came to an end its scenario allows."""
+    findings = []
+    for run in records.workflows:
+        allowed = records.ends.get(run.scenario, frozenset({"completed"})) | {"continued_as_new"}
+        if run.status == OPEN:
+            findings.append(_finding("open", f"{run.type} is still running", run.workflow_id))
+        elif run.status not in allowed:
+            message = f"{run.type} ended {run.status}; allowed: {', '.join(sorted(allowed))}"
+            findings.append(_finding("bad_end", message, run.workflow_id))
+    return as_judgement("every workflow closed", len(records.workflows), findings)
+
+
+def no_task_failed(records: Records) -> Judgement:
+    """No workflow task failed for a bad cause, though the workflow may have gone on to return "ok"."""
+    findings = [
+        _finding(
+            "task_failed",
+            f"event {failure.event_id}: {failure.cause}: {failure.message}",
+            run.workflow_id,
+        )
+        for run in records.workflows
+        for failure in run.task_failures
+        if failure.cause not in HARMLESS_TASK_FAILURES
+    ]
+    return as_judgement("no workflow task failed", len(records.workflows), findings)
+
+
+def operations_answered(records: Records) -> Judgement:
+    """Every start was served, and no call's fate is left open."""
+    name, operations = "operations answered", records.operations
+    refused = [
+        _finding("refused", f"start of {op.name}: {op.error}", op.workflow_id)
+        for op in operations
+        if op.kind is Kind.START and op.ack is Ack.FAIL
+    ]
+    if operations and not any(op.ack is Ack.OK for op in operations):
+        refused.append(_finding("nothing_worked", "every operation failed: the run proves nothing", None))
+    open_ends = [op for op in operations if op.ack is Ack.INFO]
+    if open_ends and not refused:
+        first = open_ends[0]
+        reason = f"the fate of {len(open_ends)} calls is not known, the first: {first.kind} {first.workflow_id}"
+        return _unknown(name, reason, checked=len(operations))
+    return as_judgement(name, len(operations), refused)
+
+
+def faults_bit(records: Records) -> Judgement:
+    """Every fault of the run was really in force, and something met it. Otherwise nothing was proven: unknown."""
+    dull = [window for window in records.faults if not window.bit]
+    if dull:
+        reasons = (
+            f"{w.name} on {w.on}: " + ("nothing met it" if w.in_force else f"never in force ({w.evidence})")
+            for w in dull
+        )
+        return _unknown("faults bit", "; ".join(reasons), checked=len(records.faults))
+    return as_judgement("faults bit", len(records.faults), [])
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    nothing_lost,
+    nothing_doubled,
+    effects_are_atomic,
+    every_workflow_closed,
+    no_task_failed,
+    operations_answered,
+)
+"""What holds for every run; `faults_bit` joins them where faults were planned."""
+
+
+def _standing(effects: Sequence[Effect]) -> list[Effect]:
+    """The forward effects that no compensation has undone."""
+    undone = Counter(e.key for e in effects if e.kind is EffectKind.COMPENSATION)
+    standing = []
+    for effect in effects:
+        if effect.kind is not EffectKind.FORWARD:
+            continue
+        if undone[effect.key] > 0:
+            undone[effect.key] -= 1
+        else:
+            standing.append(effect)
+    return standing
+
+
+def as_judgement(invariant: str, checked: int, findings: Sequence[Finding]) -> Judgement:
+    """Invalid if anything was found, unknown if nothing was looked at, else valid."""
+    if findings:
+        return Judgement(invariant=invariant, verdict=Verdict.INVALID, checked=checked, findings=tuple(findings))
+    if not checked:
+        return _unknown(invariant, "there was nothing to look at")
+    return Judgement(invariant=invariant, verdict=Verdict.VALID, checked=checked)
+
+
+def _unknown(invariant: str, reason: str, checked: int = 0) -> Judgement:
+    return Judgement(invariant=invariant, verdict=Verdict.UNKNOWN, checked=checked, reason=reason)
+
+
+def _finding(problem: str, message: str, workflow_id: str | None) -> Finding:
+    return Finding(problem=problem, message=message, workflow_id=workflow_id)
+
+
+def _about(record: Effect | Fact, problem: str, message: str) -> Finding:
+    return _at(record.key, problem, message)
+
+
+def _at(key: tuple[str, str, str], problem: str, message: str) -> Finding:
+    workflow_id, step, item = key
+    return Finding(problem=problem, message=message, workflow_id=workflow_id, step=step, item=item)
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in sorted(numbers))

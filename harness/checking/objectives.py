@@ -1,0 +1,111 @@
+"""Objectives: a success metric beside its threshold. All of them together are the gate."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from harness.records.verdicts import ObjectiveResult, ObjectiveVerdict, Verdict
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """One measured figure, in the unit its objective is written in."""
+
+    value: float
+    detail: str = ""
+    """What stands behind it: "median 0.98, n=30"."""
+
+
+class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A threshold on one metric, for the kinds of run it applies to."""
+
+    metric: str
+    title: str
+    unit: str = ""
+    at_most: float | None = None
+    below: float | None = None
+    at_least: float | None = None
+    above: float | None = None
+    equals: float | None = None
+    hard: bool
+    kinds: tuple[Literal["scenario", "load", "chaos", "demo"], ...]
+
+    def __post_init__(self) -> None:
+        if sum(limit is not None for _, limit in self._limits()) != 1:
+            message = f"objective {self.metric!r} needs exactly one of at_most, below, at_least, above, equals"
+            raise ValueError(message)
+
+    @property
+    def threshold(self) -> str:
+        sign, limit = next((sign, limit) for sign, limit in self._limits() if limit is not None)
+        return f"{sign} {shown(limit, self.unit)}"
+
+    def holds(self, value: float) -> bool:
+        return (
+            (self.at_most is not None and value <= self.at_most)
+            or (self.below is not None and value < self.below)
+            or (self.at_least is not None and value >= self.at_least)
+            or (self.above is not None and value > self.above)
+            or (self.equals is not None and value == self.equals)
+        )
+
+    def _limits(self) -> tuple[tuple[str, float | None], ...]:
+        return (
+            ("≤", self.at_most),
+            ("<", self.below),
+            ("≥", self.at_least),
+            (">", self.above),
+            ("=", self.equals),
+        )
+
+
+def evaluate(objectives: Iterable[Objective], metrics: Mapping[str, Metric], kind: str) -> list[ObjectiveResult]:
+    """Each objective that applies to this kind of run, beside its metric. A missing metric is unknown."""
+    return [_evaluate(objective, metrics.get(objective.metric)) for objective in objectives if kind in objective.kinds]
+
+
+def gate(results: Sequence[ObjectiveResult], *, strict: bool = False) -> Verdict:
+    """May we ship? Invalid if a hard objective fails; unknown if one was not measured, or none applied.
+
+    A strict gate wants every objective, aims too, measured; an aim that is missed never closes it.
+    """
+    hard = [result for result in results if result.hard]
+    verdicts = [_gate_verdict(result) for result in hard]
+    if strict:
+        verdicts += [Verdict.UNKNOWN for result in results if result.verdict is ObjectiveVerdict.UNKNOWN]
+    return Verdict.worst(verdicts)
+
+
+def shown(value: float, unit: str) -> str:
+    """A figure as a person reads it: three significant digits, grouped, with its unit."""
+    digits = 0 if value == 0 or abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = f"{value:,.{digits}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"{text} {unit}".strip()
+
+
+def _evaluate(objective: Objective, metric: Metric | None) -> ObjectiveResult:
+    if metric is None:
+        measured, verdict = "not measured", ObjectiveVerdict.UNKNOWN
+    else:
+        detail = f" ({metric.detail})" if metric.detail else ""
+        measured = shown(metric.value, objective.unit) + detail
+        verdict = ObjectiveVerdict.HOLDS if objective.holds(metric.value) else ObjectiveVerdict.FAILS
+    return ObjectiveResult(
+        name=objective.metric,
+        title=objective.title,
+        hard=objective.hard,
+        threshold=objective.threshold,
+        measured=measured,
+        value=metric.value if metric else None,
+        verdict=verdict,
+    )
+
+
+def _gate_verdict(result: ObjectiveResult) -> Verdict:
+    return {
+        ObjectiveVerdict.HOLDS: Verdict.VALID,
+        ObjectiveVerdict.UNKNOWN: Verdict.UNKNOWN,
+        ObjectiveVerdict.FAILS: Verdict.INVALID,
+    }[result.verdict]

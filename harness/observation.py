@@ -1,0 +1,264 @@
+"""Asks the server and the stores what really happened in a run, and lets the invariants judge it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, RPCError, WorkflowExecutionStatus
+from temporalio.service import RPCStatusCode
+
+from harness.checking.felt import felt_all
+from harness.checking.invariants import INVARIANTS, Records, as_judgement, faults_bit
+from harness.driver import resolve
+from harness.records.effects import Effect, Fact
+from harness.records.faults import FaultWindow
+from harness.records.operations import Ack, Iteration, Operation
+from harness.records.run import Recorded, Run
+from harness.records.verdicts import Finding, Judgement
+from harness.records.workflows import OPEN, Activity, TaskFailure, WorkflowRun
+from harness.scenario import Scenario, Stores
+from harness.target import Target
+
+HISTORIES_AT_ONCE = 16
+"""Histories fetched concurrently: enough to hide the round trip, few enough not to disturb the server."""
+
+
+async def conclude(
+    run: Run,
+    target: Target,
+    client: Client,
+    stores: Stores,
+    iterations: Sequence[Iteration],
+    broken: Sequence[Finding] = (),
+) -> list[Judgement]:
+    """Observe everything a run left behind, write it into the run, judge it, and write the judgements.
+
+    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found.
+    """
+    run.flush()
+    operations = await _resolved(run, client)
+    workflows = await read_workflows(client, run.info.id, operations)
+    run.write_all(workflows)
+    effects = await target.read_effects(stores, run.info.id + ".") if target.read_effects else None
+    run.write_all(effects or ())
+    facts = await read_facts(target, stores, iterations)
+    run.write_all(fact for found in facts.values() for fact in found)
+    faults = felt_all(Recorded(run.directory).read(FaultWindow), workflows, operations)
+    run.write_all(faults)
+    judgements = judge(
+        target,
+        iterations,
+        operations=operations,
+        workflows=workflows,
+        effects=effects,
+        facts=facts,
+        faults=faults,
+        broken=broken,
+    )
+    run.write_all(judgements)
+    return judgements
+
+
+def judge(
+    target: Target,
+    iterations: Sequence[Iteration],
+    *,
+    operations: Sequence[Operation],
+    workflows: Sequence[WorkflowRun],
+    effects: Sequence[Effect] | None,
+    facts: Mapping[tuple[str, int], Sequence[Fact]],
+    faults: Sequence[FaultWindow] = (),
+    broken: Sequence[Finding] = (),
+) -> list[Judgement]:
+    """Every invariant, and every scenario's own check, over the records of a run."""
+    used = {iteration.scenario: target.scenario(iteration.scenario) for iteration in iterations}
+    records = Records(
+        operations=operations,
+        workflows=workflows,
+        effects=effects,
+        facts=[fact for found in facts.values() for fact in found],
+        faults=faults,
+        ends={name: scenario.ends for name, scenario in used.items()},
+    )
+    by_iteration = _grouped(operations)
+    checks = []
+    for name, scenario in used.items():
+        mine = [iteration for iteration in iterations if iteration.scenario == name]
+        findings = [finding for finding in broken if _belongs(finding, mine)]
+        for iteration in mine:
+            key = (name, iteration.index)
+            if not _acknowledged(by_iteration.get(key, ())):
+                continue  # it never began: operations_answered speaks of it
+            given = scenario.draw(iteration.rng())
+            findings += scenario.check(given, by_iteration.get(key, ()), facts.get(key, ()))
+        checks.append(as_judgement(f"{name}: its own check", len(mine), findings))
+    invariants = (*INVARIANTS, faults_bit) if faults else INVARIANTS
+    return [invariant(records) for invariant in invariants] + checks
+
+
+async def read_facts(
+    target: Target, stores: Stores, iterations: Sequence[Iteration]
+) -> dict[tuple[str, int], Sequence[Fact]]:
+    """Each scenario's facts about its own iterations, by (scenario, iteration index)."""
+    facts: dict[tuple[str, int], Sequence[Fact]] = {}
+    for name in dict.fromkeys(iteration.scenario for iteration in iterations):
+        scenario: Scenario[Any] = target.scenario(name)
+        mine = [iteration for iteration in iterations if iteration.scenario == name]
+        for index, found in (await scenario.observe(stores, mine)).items():
+            facts[name, index] = found
+    return facts
+
+
+async def read_workflows(client: Client, run_id: str, operations: Iterable[Operation]) -> list[WorkflowRun]:
+    """Every workflow of a run, from its history: those it started by name, and those visibility finds by prefix.
+
+    Visibility lags behind, and a child is known to visibility alone; so both are asked. A workflow the server
+    does not know is left out: that is what `nothing_lost` looks for.
+    """
+    ids: dict[tuple[str, str | None], None] = {}
+    async for found in client.list_workflows(f'WorkflowId STARTS_WITH "{run_id}."'):
+        ids[found.id, found.run_id] = None
+    listed = {workflow_id for workflow_id, _ in ids}
+    for operation in operations:
+        if operation.workflow_id not in listed:
+            ids[operation.workflow_id, None] = None
+    gate = asyncio.Semaphore(HISTORIES_AT_ONCE)
+
+    async def read(workflow_id: str, execution: str | None) -> WorkflowRun | None:
+        async with gate:
+            try:
+                return await _read_workflow(client, run_id, workflow_id, execution)
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return None
+                raise
+
+    runs = await asyncio.gather(*(read(workflow_id, execution) for workflow_id, execution in ids))
+    return sorted((run for run in runs if run), key=lambda run: run.started)
+
+
+async def _read_workflow(client: Client, prefix: str, workflow_id: str, execution: str | None) -> WorkflowRun:
+    handle = client.get_workflow_handle(workflow_id, run_id=execution)
+    scenario, index = _iteration_of(workflow_id, prefix)
+    story = _Story()
+    async for event in handle.fetch_history_events():
+        story.tell(event)
+    return story.as_run(scenario, index, workflow_id, execution)
+
+
+class _Story:
+    """Reads a history event by event."""
+
+    def __init__(self) -> None:
+        self.first: HistoryEvent | None = None
+        self.last: HistoryEvent | None = None
+        self.failures: list[TaskFailure] = []
+        self.scheduled: dict[int, HistoryEvent] = {}
+        self.begun: dict[int, HistoryEvent] = {}
+        self.ended: dict[int, float] = {}
+
+    def tell(self, event: HistoryEvent) -> None:
+        self.first = self.first or event
+        self.last = event
+        kind = event.WhichOneof("attributes") or ""
+        attributes = getattr(event, kind)
+        if kind == "activity_task_scheduled_event_attributes":
+            self.scheduled[event.event_id] = event
+        elif kind == "activity_task_started_event_attributes":
+            self.begun[attributes.scheduled_event_id] = event
+        elif kind.startswith("activity_task_") and not kind.startswith("activity_task_cancel_requested"):
+            self.ended[attributes.scheduled_event_id] = _seconds(event)
+        elif kind == "workflow_task_failed_event_attributes":
+            cause = WorkflowTaskFailedCause.Name(attributes.cause)
+            self.failures.append(
+                TaskFailure(
+                    event_id=event.event_id,
+                    cause=cause.removeprefix("WORKFLOW_TASK_FAILED_CAUSE_"),
+                    message=attributes.failure.message[:500],
+                )
+            )
+
+    def as_run(self, scenario: str, iteration: int, workflow_id: str, execution: str | None) -> WorkflowRun:
+        assert self.first is not None
+        assert self.last is not None
+        began = self.first.workflow_execution_started_event_attributes
+        status = _closing_status(self.last)
+        return WorkflowRun(
+            scenario=scenario,
+            iteration=iteration,
+            workflow_id=workflow_id,
+            run_id=execution or began.original_execution_run_id,
+            type=began.workflow_type.name,
+            status=status,
+            started=_seconds(self.first),
+            closed=None if status == OPEN else _seconds(self.last),
+            events=self.last.event_id,
+            task_failures=tuple(self.failures),
+            activities=tuple(self._activity(event_id, event) for event_id, event in self.scheduled.items()),
+        )
+
+    def _activity(self, event_id: int, event: HistoryEvent) -> Activity:
+        scheduled = event.activity_task_scheduled_event_attributes
+        begun = self.begun.get(event_id)
+        attempt = begun.activity_task_started_event_attributes if begun else None
+        failure = attempt.last_failure if attempt and attempt.HasField("last_failure") else None
+        return Activity(
+            type=scheduled.activity_type.name,
+            activity_id=scheduled.activity_id,
+            scheduled=_seconds(event),
+            started=_seconds(begun) if begun else None,
+            closed=self.ended.get(event_id),
+            attempts=attempt.attempt if attempt else 0,
+            worker=attempt.identity if attempt else "",
+            last_failure=failure.message[:500] if failure else None,
+        )
+
+
+CLOSING_EVENTS = {
+    "workflow_execution_completed_event_attributes": WorkflowExecutionStatus.COMPLETED,
+    "workflow_execution_failed_event_attributes": WorkflowExecutionStatus.FAILED,
+    "workflow_execution_canceled_event_attributes": WorkflowExecutionStatus.CANCELED,
+    "workflow_execution_terminated_event_attributes": WorkflowExecutionStatus.TERMINATED,
+    "workflow_execution_timed_out_event_attributes": WorkflowExecutionStatus.TIMED_OUT,
+    "workflow_execution_continued_as_new_event_attributes": WorkflowExecutionStatus.CONTINUED_AS_NEW,
+}
+
+
+def _closing_status(last: HistoryEvent) -> str:
+    status = CLOSING_EVENTS.get(last.WhichOneof("attributes") or "", WorkflowExecutionStatus.RUNNING)
+    return status.name.lower()
+
+
+def _seconds(event: HistoryEvent) -> float:
+    return event.event_time.ToNanoseconds() / 1e9
+
+
+async def _resolved(run: Run, client: Client) -> list[Operation]:
+    """The run's operations, those without an answer asked about once more and written again."""
+    operations = Recorded(run.directory).read(Operation)
+    asked = [await resolve(op, client) if op.ack is Ack.INFO else op for op in operations]
+    run.write_all(after for before, after in zip(operations, asked, strict=True) if after is not before)
+    return asked
+
+
+def _iteration_of(workflow_id: str, run_id: str) -> tuple[str, int]:
+    scenario, _, rest = workflow_id.removeprefix(run_id + ".").partition(".")
+    index = rest.partition(".")[0]
+    return scenario, int(index) if index.isdecimal() else -1
+
+
+def _grouped(operations: Iterable[Operation]) -> dict[tuple[str, int], list[Operation]]:
+    grouped: dict[tuple[str, int], list[Operation]] = {}
+    for operation in operations:
+        grouped.setdefault((operation.scenario, operation.iteration), []).append(operation)
+    return grouped
+
+
+def _acknowledged(operations: Iterable[Operation]) -> bool:
+    return any(operation.ack is Ack.OK for operation in operations)
+
+
+def _belongs(finding: Finding, iterations: Iterable[Iteration]) -> bool:
+    return any(finding.workflow_id == iteration.prefix for iteration in iterations)

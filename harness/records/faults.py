@@ -1,0 +1,27 @@
+"""Faults as they really happened: when they began, when they ended, and the evidence that they bit."""
+
+from msgspec import Struct
+
+
+class FaultWindow(Struct, frozen=True, kw_only=True):
+    """The time between inject and heal of one fault. Times are seconds since the Unix epoch."""
+
+    name: str
+    """Kind of fault: link_down, …"""
+    on: str
+    """What was broken: a link, a worker, a service."""
+    injected: float
+    healed: float
+    in_force: bool
+    """Seen by trying: the thing was really broken."""
+    evidence: str
+    """What was tried to see it, and what happened."""
+    felt: int = 0
+    """Activity attempts and operations that met it."""
+    felt_by: tuple[str, ...] = ()
+    """Some of them, as "workflow id: what happened"."""
+
+    @property
+    def bit(self) -> bool:
+        """It was in force, and something met it. A fault that did not bite proves nothing."""
+        return self.in_force and self.felt > 0

@@ -1,0 +1,214 @@
+"""A run: a directory with everything one run recorded. docs/results.md tells the format."""
+
+import secrets
+from collections.abc import Callable, Hashable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from harness.records.effects import Effect, Fact
+from harness.records.faults import FaultWindow
+from harness.records.fingerprint import Fingerprint
+from harness.records.measurements import Measurement
+from harness.records.operations import Operation
+from harness.records.verdicts import Judgement, ObjectiveResult
+from harness.records.workflows import WorkflowRun
+
+RecordT = TypeVar("RecordT", bound=Struct)
+
+FORMAT = 1
+
+
+class NotARun(Exception):
+    """This directory holds no run, or one that cannot be read: the message says which file and what is wrong."""
+
+
+class RunInfo(Struct, frozen=True, kw_only=True):
+    """run.json: what was run. It is written first, and once more at the end."""
+
+    format: int = FORMAT
+    id: str
+    kind: str
+    """scenario, load, chaos or demo: decides which objectives apply."""
+    title: str
+    target: str
+    seed: int
+    command: str
+    """How to do it again."""
+    started: float
+    ended: float | None = None
+    """None while it runs, and for ever if it was cut off: such a run is partial."""
+    load: dict[str, tuple[float, float]] = {}
+    """For each scenario under load: its rate in iterations a second, and its duration in seconds."""
+
+    @property
+    def partial(self) -> bool:
+        return self.ended is None
+
+
+FILES: dict[type[Struct], str] = {
+    Operation: "operations.jsonl",
+    WorkflowRun: "workflows.jsonl",
+    Effect: "effects.jsonl",
+    Fact: "facts.jsonl",
+    FaultWindow: "faults.jsonl",
+    Measurement: "measurements.jsonl",
+    Judgement: "judgements.jsonl",
+    ObjectiveResult: "objectives.jsonl",
+}
+
+
+IDENTITY: dict[type[Struct], Callable[[Any], Hashable]] = {
+    Operation: lambda op: (op.workflow_id, op.kind, op.name, op.sent),
+    FaultWindow: lambda window: (window.name, window.on, window.injected),
+}
+"""Records that are written again when more is known of them: an answer found out later, who felt a fault."""
+
+
+class Run:
+    """A run being written: each record is a line in the file of its kind, so that a run cut off is readable."""
+
+    def __init__(self, directory: Path, info: RunInfo) -> None:
+        self.directory = directory
+        self.info = info
+        self._encoder = msgspec.json.Encoder()
+        self._files: dict[type[Struct], IO[bytes]] = {}
+
+    @classmethod
+    def create(cls, results: Path, *, kind: str, title: str, target: str, seed: int, command: str) -> Self:
+        """Make a new directory below `results` and write run.json into it."""
+        now = datetime.now(tz=UTC)
+        run_id = f"{kind}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        info = RunInfo(
+            id=run_id,
+            kind=kind,
+            title=title,
+            target=target,
+            seed=seed,
+            command=command,
+            started=now.timestamp(),
+        )
+        directory = results / run_id
+        (directory / "logs").mkdir(parents=True)
+        run = cls(directory, info)
+        run._write_info()
+        return run
+
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    def write(self, record: Struct) -> None:
+        """Append one record. Buffered: `flush` or leaving the context brings it to the disk."""
+        file = self._files.get(type(record))
+        if file is None:
+            file = self._files[type(record)] = (self.directory / FILES[type(record)]).open("ab")
+        file.write(self._encoder.encode(record) + b"\n")
+
+    def write_all(self, records: Iterable[Struct]) -> None:
+        for record in records:
+            self.write(record)
+        self.flush()
+
+    def write_fingerprint(self, fingerprint: Fingerprint) -> None:
+        self._write_json("fingerprint.json", fingerprint)
+
+    def under_load(self, scenario: str, *, rate: float, duration: float) -> None:
+        """Note that a scenario ran under load: iterations a second, for so many seconds."""
+        self.info = msgspec.structs.replace(self.info, load={**self.info.load, scenario: (rate, duration)})
+        self._write_info()
+
+    def flush(self) -> None:
+        for file in self._files.values():
+            file.flush()
+
+    def end(self) -> None:
+        """Mark the run as whole. A run that never gets here is partial, and says so."""
+        self.flush()
+        self.info = msgspec.structs.replace(self.info, ended=datetime.now(tz=UTC).timestamp())
+        self._write_info()
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_info(self) -> None:
+        self._write_json("run.json", self.info)
+
+    def _write_json(self, name: str, record: Struct) -> None:
+        part = self.directory / (name + ".part")
+        part.write_bytes(msgspec.json.format(self._encoder.encode(record), indent=2) + b"\n")
+        part.replace(self.directory / name)
+
+
+class Recorded:
+    """A run read back. Files that were never written read as empty; a last line cut off is left out."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.info = self._read_json("run.json", RunInfo)
+        if self.info.format != FORMAT:
+            message = f"{directory} has format {self.info.format}; this version reads format {FORMAT}"
+            raise NotARun(message)
+
+    def read(self, kind: type[RecordT]) -> list[RecordT]:
+        """Every record of one kind, in the order it was written; written again, as it was last.
+
+        Raises NotARun if a line other than the last cannot be read.
+        """
+        path = self.directory / FILES[kind]
+        if not path.exists():
+            return []
+        decoder = msgspec.json.Decoder(kind)
+        lines = path.read_bytes().split(b"\n")
+        records = []
+        for number, line in enumerate(lines, start=1):
+            if not line:
+                continue
+            try:
+                records.append(decoder.decode(line))
+            except msgspec.DecodeError as error:
+                if number == len(lines):  # no newline behind it: the writer was cut off here
+                    break
+                message = f"{path}, line {number}: {error}"
+                raise NotARun(message) from error
+        identity = IDENTITY.get(kind)
+        return list({identity(record): record for record in records}.values()) if identity else records
+
+    def fingerprint(self) -> Fingerprint | None:
+        if not (self.directory / "fingerprint.json").exists():
+            return None
+        return self._read_json("fingerprint.json", Fingerprint)
+
+    def _read_json(self, name: str, kind: type[RecordT]) -> RecordT:
+        path = self.directory / name
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError as error:
+            message = f"{self.directory} is not a run: it has no {name}"
+            raise NotARun(message) from error
+        except msgspec.DecodeError as error:
+            message = f"{path}: {error}"
+            raise NotARun(message) from error
+
+
+def latest(results: Path) -> Path:
+    """The newest run below `results`. Raises NotARun if there is none."""
+    runs = sorted(results.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    if not runs:
+        message = f"{results} holds no run yet: make one with `temper demo` or `temper scenario run NAME`"
+        raise NotARun(message)
+    return runs[-1].parent

@@ -1,0 +1,61 @@
+"""What Temporal's event history says of a workflow run, as far as judging needs it."""
+
+from msgspec import Struct
+
+OPEN = "running"
+CLOSED = frozenset({"completed", "failed", "canceled", "terminated", "timed_out", "continued_as_new"})
+
+
+class TaskFailure(Struct, frozen=True, kw_only=True):
+    """A failed workflow task."""
+
+    event_id: int
+    cause: str
+    """The name Temporal gives the cause, without its prefix: NON_DETERMINISTIC_ERROR, UNHANDLED_COMMAND, …"""
+    message: str
+
+
+class Activity(Struct, frozen=True, kw_only=True):
+    """One activity, by its last attempt. Times are seconds since the Unix epoch, by the server's clock."""
+
+    type: str
+    activity_id: str
+    scheduled: float
+    started: float | None
+    closed: float | None
+    attempts: int
+    """How many attempts were made; 0 while none was started."""
+    worker: str
+    """The identity of the worker that ran the last attempt; empty while none did."""
+    last_failure: str | None
+    """Why the attempt before the last one failed; None where the first succeeded."""
+
+
+class WorkflowRun(Struct, frozen=True, kw_only=True):
+    """One run of one workflow. Times are seconds since the Unix epoch, by the server's clock."""
+
+    scenario: str
+    iteration: int
+    workflow_id: str
+    run_id: str
+    type: str
+    status: str
+    started: float
+    closed: float | None
+    events: int
+    """Length of the history."""
+    task_failures: tuple[TaskFailure, ...] = ()
+    activities: tuple[Activity, ...] = ()
+
+    def activity_time(self) -> float:
+        """Seconds during which at least one activity attempt was running (last attempts only)."""
+        spans = sorted(
+            (activity.started, activity.closed)
+            for activity in self.activities
+            if activity.started is not None and activity.closed is not None
+        )
+        total, end = 0.0, float("-inf")
+        for start, stop in spans:
+            total += max(0.0, stop - max(start, end))
+            end = max(end, stop)
+        return total

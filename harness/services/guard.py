@@ -1,0 +1,145 @@
+"""Kills what a process left running when it ended, and removes its temporary directories.
+
+Runs as a program of its own (`python -I -S guard.py`) that imports next to nothing, and reads on
+standard input what it is to look after, one order a line:
+
+    pid PID STARTED       forget PID        dir PATH        forget-dir PATH
+
+When standard input ends, whatever ended the writer, every process still on the list is killed with all
+that came from it, and then the directories go.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+
+PREFIX = "temper-"
+"""Only directories whose own name begins with this are ever removed."""
+
+
+class Stat:
+    """One process as /proc shows it; `started` is in clock ticks since boot, which tells a reused pid apart."""
+
+    __slots__ = ("group", "parent", "pid", "session", "started", "state")
+
+    def __init__(self, pid: int, text: bytes) -> None:
+        # The command name in brackets may itself hold blanks and brackets.
+        fields = text[text.rindex(b")") + 2 :].split()
+        self.pid = pid
+        self.state = fields[0].decode()
+        self.parent, self.group, self.session = int(fields[1]), int(fields[2]), int(fields[3])
+        self.started = int(fields[19])
+
+    @property
+    def dead(self) -> bool:
+        return self.state in "ZX"
+
+
+def read_stat(pid: int) -> Stat | None:
+    """The process with this pid, or None where there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib is a large import
+            return Stat(pid, file.read())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def family(pid: int, started: int) -> list[Stat]:
+    """The living processes that came from `pid`, itself included: its session, its group, and all their children.
+
+    Children count even where they left the session, as PostgreSQL's backends do. Once a leader is dead,
+    only those that stayed in its session or group can still be found. Empty where the pid now belongs to another.
+    """
+    table = {int(entry): read_stat(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}  # noqa: PTH208
+    living = [stat for stat in table.values() if stat is not None and not stat.dead]
+    leader = table.get(pid)
+    if leader is not None and leader.started != started:
+        return []
+    found = {stat.pid: stat for stat in living if pid in (stat.pid, stat.session, stat.group)}
+    grew = True
+    while grew:
+        more = {stat.pid: stat for stat in living if stat.parent in found and stat.pid not in found}
+        grew = bool(more)
+        found.update(more)
+    return [stat for stat in found.values() if stat.started >= started]
+
+
+def signal_all(members: Iterable[Stat], number: int) -> None:
+    """Send a signal to each of these processes that is still the same one."""
+    for member in members:
+        now = read_stat(member.pid)
+        if now is None or now.dead or now.started != member.started:
+            continue
+        try:
+            os.kill(member.pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def kill_family(pid: int, started: int) -> list[Stat]:
+    """Kill a process and all that came from it; returns them, so that the caller can see them gone."""
+    leader = read_stat(pid)
+    if leader is not None and leader.started == started and not leader.dead:
+        # Stopped first, so that it makes no child between the look and the kill.
+        signal_all([leader], signal.SIGSTOP)
+    members = family(pid, started)
+    signal_all(members, signal.SIGKILL)
+    return members
+
+
+def still_there(members: Iterable[Stat]) -> list[Stat]:
+    """Those of these processes that have not ended."""
+    return [
+        member
+        for member in members
+        if (now := read_stat(member.pid)) is not None and not now.dead and now.started == member.started
+    ]
+
+
+def remove(path: str, patience: float = 2.0) -> None:
+    """Remove a directory of ours, trying again for `patience` seconds while something still writes to it."""
+    if not os.path.basename(path).startswith(PREFIX) or os.path.islink(path):  # noqa: PTH114, PTH119
+        return
+    import shutil  # noqa: PLC0415 - only needed here, at the very end
+
+    end = time.monotonic() + patience
+    while os.path.isdir(path) and time.monotonic() < end:  # noqa: PTH112
+        shutil.rmtree(path, ignore_errors=True)
+        time.sleep(0.02)
+
+
+def look_after(orders: Iterable[str]) -> None:
+    """Follow the orders to their end, then kill and remove what is still on the list."""
+    pids: dict[int, int] = {}
+    directories: dict[str, None] = {}
+    for order in orders:
+        if not order.endswith("\n"):
+            break  # the writer died in the middle of a line
+        word, _, rest = order[:-1].partition(" ")
+        if word == "pid":
+            pid, _, started = rest.partition(" ")
+            pids[int(pid)] = int(started)
+        elif word == "forget":
+            pids.pop(int(rest), None)
+        elif word == "dir":
+            directories[rest] = None
+        elif word == "forget-dir":
+            directories.pop(rest, None)
+
+    killed = [member for pid, started in pids.items() for member in kill_family(pid, started)]
+    end = time.monotonic() + 5.0
+    while still_there(killed) and time.monotonic() < end:
+        time.sleep(0.01)
+    for path in directories:
+        remove(path)
+
+
+if __name__ == "__main__":
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(ignored, signal.SIG_IGN)
+    os.chdir("/")
+    look_after(sys.stdin)

@@ -1,0 +1,264 @@
+"""What every service is, whichever provider it comes from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
+
+from harness.errors import PortInUse, ServiceFailed, ServiceUnreachable
+from harness.services.ports import free_port, is_free
+from harness.services.process import NotReady, Process
+
+Notify = Callable[[str], None]
+
+READY_SECONDS = 30.0
+EXTERNAL_SECONDS = 5.0
+STOP_SECONDS = 10.0
+PORT_TRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a server said of itself when asked: its version, and the settings that change what is measured."""
+
+    version: str
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of service: how its addresses are written, and how to talk to it.
+
+    `url_form` is a URL with "{address}" where host:port belongs. `identify` gets such a URL, and raises NotReady
+    with the reason where the server does not answer as one of this kind does.
+    """
+
+    name: str
+    url_form: str
+    schemes: tuple[str, ...]
+    default_port: int
+    identify: Callable[[str], Awaitable[Identity]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where the services of one stack live: data to be thrown away, logs to be kept, and whom to tell."""
+
+    data: Path
+    logs: Path
+    notify: Notify
+
+
+class Service(ABC):
+    """One server: started or reached, with its address, its version and its flags."""
+
+    provider: Literal["embedded", "container", "external"]
+
+    def __init__(self, kind: Kind, *, url_form: str) -> None:
+        self.kind = kind
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.identity = Identity(version="")
+        self._url_form = url_form
+
+    @property
+    def name(self) -> str:
+        """The kind's name: "postgres"."""
+        return self.kind.name
+
+    @property
+    def version(self) -> str:
+        """What the server itself said its version is; empty before the start."""
+        return self.identity.version
+
+    @property
+    def flags(self) -> Mapping[str, str]:
+        """The server's settings that change what is measured, for the fingerprint."""
+        return self.identity.flags
+
+    @property
+    def address(self) -> str:
+        """host:port."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address as a client library wants it."""
+        return self.url_at(self.address)
+
+    def url_at(self, address: str) -> str:
+        """The URL of this server when it is reached at another host:port, as through a link."""
+        return self._url_form.replace("{address}", address)
+
+    def fields_at(self, address: str) -> dict[str, str]:
+        """What templates can name, as "{postgres.url}", when the server is reached at this host:port."""
+        host, _, port = address.rpartition(":")
+        return {"address": address, "host": host, "port": port, "url": self.url_at(address)}
+
+    @property
+    def process(self) -> Process | None:
+        """The child process, where there is one to kill and pause."""
+        return None
+
+    @abstractmethod
+    async def start(self, site: Site) -> None:
+        """Start it, or see that it is there, and learn its identity; raises CannotRun."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop what `start` started; can be called at any time, more than once."""
+
+
+class ExternalService(Service):
+    """A server somebody else runs, at an address that was given; nothing is ever started, stopped or broken."""
+
+    provider = "external"
+
+    def __init__(self, kind: Kind, given: str) -> None:
+        parts = urlsplit(given if "://" in given else f"//{given}")
+        self._shown = given
+        try:
+            port = parts.port
+        except ValueError:
+            port = None
+            given = ""
+        if not given or not parts.hostname or (parts.scheme and parts.scheme not in kind.schemes):
+            scheme = f"{kind.schemes[0]}://" if kind.schemes else ""
+            raise ServiceUnreachable(
+                kind.name, self._shown, f"it is no address of this kind; expected {scheme}host:port"
+            )
+        userinfo, _, _ = parts.netloc.rpartition("@")
+        netloc = f"{userinfo}@{{address}}" if userinfo else "{address}"
+        form = parts._replace(netloc=netloc).geturl() if parts.scheme else kind.url_form
+        super().__init__(kind, url_form=form)
+        self.host = parts.hostname
+        self.port = port or kind.default_port
+        if parts.password:
+            self._shown = given.replace(f":{parts.password}@", ":…@")
+
+    async def start(self, site: Site) -> None:  # noqa: ARG002 - it needs no place of its own
+        """See that it answers; raises ServiceUnreachable."""
+        try:
+            self.identity = await asyncio.wait_for(self.kind.identify(self.url), EXTERNAL_SECONDS)
+        except NotReady as answer:
+            raise ServiceUnreachable(self.name, self._shown, str(answer)) from answer
+        except TimeoutError as error:
+            raise ServiceUnreachable(self.name, self._shown, f"no answer within {EXTERNAL_SECONDS:g} s") from error
+
+    async def stop(self) -> None:
+        """Leave it as it is."""
+
+
+class EmbeddedService(Service):
+    """A server run as a child process on 127.0.0.1.
+
+    Without a port it takes a free one, and another if that was taken in the meantime; with a port, that or none.
+    """
+
+    provider = "embedded"
+    stop_signal: ClassVar[int] = signal.SIGTERM
+
+    def __init__(self, kind: Kind, *, port: int | None = None) -> None:
+        super().__init__(kind, url_form=kind.url_form)
+        self._asked_port = port
+        self._process: Process | None = None
+        self._site: Site | None = None
+
+    @property
+    def process(self) -> Process | None:
+        """The child process, once started."""
+        return self._process
+
+    @property
+    def site(self) -> Site:
+        """Where it lives; raises RuntimeError before the start."""
+        if self._site is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._site
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Find the program and lay out the data directory; raises ToolMissing."""
+
+    @abstractmethod
+    def build(self, log_path: Path) -> Process:
+        """The process that serves on `self.port`, not yet started."""
+
+    def ports(self) -> dict[int, bool]:
+        """The ports it is to listen on, and whether the user fixed each."""
+        return {self.port: self._asked_port is not None}
+
+    def choose_ports(self) -> None:
+        """Settle on the ports to try next."""
+        self.port = self._asked_port or free_port()
+
+    async def start(self, site: Site) -> None:
+        """Start it and wait until it answers; raises PortInUse, ServiceFailed or ToolMissing."""
+        self._site = site
+        await self.prepare()
+        for tries_left in reversed(range(PORT_TRIES)):
+            self.choose_ports()
+            self._refuse_taken_ports()
+            try:
+                return await self._launch()
+            except ServiceFailed as failure:
+                if not _lost_its_port(failure):
+                    raise
+                self._refuse_taken_ports()
+                if not tries_left:
+                    raise PortInUse(self.name, self.port) from failure
+        raise AssertionError("unreachable")
+
+    async def restart(self) -> None:
+        """Start it again, on the same ports and the same data, after it was killed or stopped."""
+        await self.stop()
+        await self._launch()
+
+    async def stop(self) -> None:
+        """Stop it in order, and kill it if it does not go."""
+        if self._process is not None:
+            await self._process.terminate(STOP_SECONDS, number=self.stop_signal)
+
+    async def _launch(self) -> None:
+        self._process = process = self.build(self.site.logs / f"{self.name}.log")
+        try:
+            process.start()
+            self.identity = await process.ready(self._probe, READY_SECONDS)
+        except BaseException:
+            await process.kill()
+            raise
+
+    async def _probe(self) -> Identity:
+        identity = await self.kind.identify(self.url)
+        process = self._process
+        # Another copy's server may have answered, on a port that ours is about to find taken.
+        if process is None or not all(process.listens_on(port) for port in self.ports()):
+            raise NotReady("another process listens on its port")
+        return identity
+
+    def _refuse_taken_ports(self) -> None:
+        for port, fixed in self.ports().items():
+            if fixed and not is_free(port):
+                raise PortInUse(self.name, port)
+
+
+def _lost_its_port(failure: ServiceFailed) -> bool:
+    return any("address already in use" in line.lower() for line in failure.last_lines)
+
+
+async def accepts(host: str, port: int) -> None:
+    """Return if something accepts TCP connections there; raises NotReady with the reason otherwise."""
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        raise NotReady(error.strerror or str(error)) from error
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()

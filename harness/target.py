@@ -1,0 +1,158 @@
+"""What a system says about itself: temper.toml, read and checked."""
+
+import importlib
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from temporalio.client import Client
+
+from harness.errors import CannotRun, UnknownName
+from harness.records.effects import Effect
+from harness.records.measurements import Measurement
+from harness.scenario import Scenario, Stores
+
+Connect = Callable[[str, str], Awaitable[Client]]
+"""(address, namespace) → a client with the target's own converter, codec, TLS and identity."""
+ReadEffects = Callable[[Stores, str], Awaitable[Sequence[Effect]]]
+"""(stores, prefix of the run's workflow ids) → every effect of the run, from the target's ledger."""
+Measure = Callable[..., Awaitable[Sequence[Measurement]]]
+"""(testbed) → figures that only the target knows how to take."""
+
+STARTER = Path(__file__).with_name("starter.toml")
+"""What `temper init` writes."""
+
+
+class BadTarget(CannotRun):
+    """temper.toml is missing or wrong; the message says where."""
+
+
+class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[worker]: how a worker is started, in any language."""
+
+    command: list[str]
+    ready: str = ""
+    """URL that answers 200 once the worker polls. Without one, a worker that has lived for a second counts as ready."""
+    drain_signal: str = "SIGTERM"
+    drain_seconds: float = 15.0
+    count: int = 2
+
+
+class BaselineSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[baseline]: the same workflows on a worker with nothing but the SDK, to measure the platform's overhead."""
+
+    command: list[str]
+
+
+class MeasureSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[measure]: what `temper demo` measures beside the experiment."""
+
+    scenario: str | None = None
+    """Its iteration ends a worker's start-up, and is timed for the workflow overhead."""
+    spawns: int = 30
+    pairs: int = 40
+    own: str | None = None
+    """Import path of a Measure of the target's own."""
+
+
+class DemoSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[demo]: the main job and the experiment of `temper demo`."""
+
+    job: str
+    experiment: str
+
+
+class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """temper.toml as it stands."""
+
+    name: str
+    task_queue: str
+    services: list[str]
+    scenarios: str
+    """Import path "module:NAME" of a sequence of Scenario."""
+    worker: WorkerSection
+    namespace: str = "default"
+    environment: dict[str, str] = {}
+    """Handed to workers and to `migrate`; "{postgres.url}" and its like are filled in."""
+    client: str | None = None
+    effects: str | None = None
+    migrate: list[str] | None = None
+    prepare: list[str] = []
+    """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
+    baseline: BaselineSection | None = None
+    measure: MeasureSection = MeasureSection()
+    demo: DemoSection | None = None
+
+
+class Target:
+    """The system under test, as a value: everything loadtests and chaos know of it."""
+
+    def __init__(self, path: Path, file: TargetFile) -> None:
+        self.path = path
+        self.file = file
+        loaded = self._load(file.scenarios, "scenarios")
+        self.scenarios: Mapping[str, Scenario[Any]] = {scenario.name: scenario for scenario in loaded}
+        self.connect: Connect = self._load(file.client, "client") if file.client else _plain_client
+        self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
+        for name in file.prepare:
+            self.scenario(name)
+
+    @classmethod
+    def read(cls, path: Path) -> "Target":
+        """Read and check a temper.toml. Raises BadTarget."""
+        try:
+            file = msgspec.toml.decode(path.read_bytes(), type=TargetFile)
+        except FileNotFoundError as error:
+            message = f"{path} does not exist. Make one with `temper init`, or name one with --target PATH"
+            raise BadTarget(message) from error
+        except (msgspec.DecodeError, ValueError) as error:
+            message = f"{path}: {error}"
+            raise BadTarget(message) from error
+        return cls(path.resolve(), file)
+
+    @property
+    def directory(self) -> Path:
+        """Where the target's commands run: beside its temper.toml."""
+        return self.path.parent
+
+    def scenario(self, name: str) -> Scenario[Any]:
+        """The scenario of this name. Raises UnknownName."""
+        found = self.scenarios.get(name)
+        if found is None:
+            raise self._no_such(name)
+        return found
+
+    def choose(self, names: Sequence[str]) -> list[Scenario[Any]]:
+        """The scenarios with these names, or in the domains of these names. Raises UnknownName."""
+        chosen: dict[str, Scenario[Any]] = {}
+        for name in names:
+            found = [scenario for scenario in self.scenarios.values() if name in {scenario.name, scenario.domain}]
+            if not found:
+                raise self._no_such(name)
+            chosen |= {scenario.name: scenario for scenario in found}
+        return list(chosen.values())
+
+    def measure(self) -> Measure | None:
+        """The target's own measurements, if it has any."""
+        return self._load(self.file.measure.own, "measure.own") if self.file.measure.own else None
+
+    def _no_such(self, name: str) -> UnknownName:
+        domains = {scenario.domain for scenario in self.scenarios.values()}
+        return UnknownName("scenario or domain", name, {*self.scenarios, *domains})
+
+    def _load(self, import_path: str, key: str) -> Any:
+        module_name, _, attribute = import_path.partition(":")
+        if str(self.directory) not in sys.path:
+            sys.path.insert(0, str(self.directory))
+        try:
+            return getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            message = f'{self.path}: {key} = "{import_path}" cannot be loaded: {error}. Expected "module:NAME"'
+            raise BadTarget(message) from error
+
+
+async def _plain_client(address: str, namespace: str) -> Client:
+    return await Client.connect(address, namespace=namespace)

@@ -1,0 +1,285 @@
+"""Everything one run needs standing: the stack, the links, the workers, the client, the stores."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import asyncpg
+import redis.asyncio
+from temporalio.client import Client
+
+from harness import baseline
+from harness.clock import now
+from harness.driver import App, drive
+from harness.errors import CannotRun
+from harness.links import Links
+from harness.observation import conclude
+from harness.records.fingerprint import Fingerprint, ServiceInfo
+from harness.records.operations import Iteration, Operation
+from harness.records.run import Run
+from harness.records.verdicts import Finding, Judgement
+from harness.scenario import Scenario, Stores
+from harness.services.process import Process, describe_exit
+from harness.stack import Stack
+from harness.target import BaselineSection, Target
+from harness.templates import fill_each, fill_values
+from harness.workers import Worker, Workers, WorkerSpec
+
+MIGRATE_SECONDS = 120.0
+EMBEDDED_CAVEATS = ("SQLite dev server: not a production capacity", "PostgreSQL without fsync: not a production disk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Where the services come from, and whether the run goes through links."""
+
+    links: bool = False
+    external: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
+class Testbed:
+    """One run's surroundings. Made by `standing`; what was driven on it is judged by `conclude`."""
+
+    __test__ = False  # it is no test, whatever pytest thinks of its name
+
+    def __init__(
+        self,
+        target: Target,
+        run: Run,
+        stack: Stack,
+        links: Links | None,
+        clients: tuple[Client, Client, Client],
+        stores: Stores,
+        notify: Callable[[str], None],
+    ) -> None:
+        self.target = target
+        self.run = run
+        self.stack = stack
+        self.links = links
+        self.client, self.linked_client, self.plain_client = clients
+        """The target's client, direct and through links of its own (the same without links); the bare SDK's."""
+        self.stores = stores
+        self.notify = notify
+        self.iterations: list[Iteration] = []
+        self.broken: list[Finding] = []
+        self._worker_count = 0
+        self._prepared = False
+
+    @classmethod
+    @asynccontextmanager
+    async def standing(
+        cls, target: Target, run: Run, wanted: Wanted, notify: Callable[[str], None] = _silent
+    ) -> AsyncIterator[Self]:
+        """Start the services, migrate, connect. On leaving, everything goes down again, in reverse.
+
+        Raises CannotRun where something the user can put right stands in the way.
+        """
+        names = [*target.file.services, *(["toxiproxy"] if wanted.links else [])]
+        async with AsyncExitStack() as exits:
+            stack = Stack.of(names, log_directory=run.logs, external=wanted.external, ports=wanted.ports, notify=notify)
+            await exits.enter_async_context(stack)
+            links = await exits.enter_async_context(_links(stack)) if wanted.links else None
+            await _migrate(target, stack, run)
+            address = stack.addresses["temporal.address"]
+            client = await target.connect(address, target.file.namespace)
+            linked = client
+            if links is not None:
+                through = await links.open_all("client")
+                linked = await target.connect(through["temporal.address"], target.file.namespace)
+            plain = await Client.connect(address, namespace=target.file.namespace)
+            stores = await exits.enter_async_context(_stores(stack))
+            yield cls(target, run, stack, links, (client, linked, plain), stores, notify)
+
+    def app(
+        self,
+        iteration: Iteration,
+        *,
+        task_queue: str | None = None,
+        record: Callable[[Operation], None] | None = None,
+        client: Client | None = None,
+    ) -> App:
+        """What drives this iteration: recorded into the run, through the client's own link, unless told otherwise."""
+        return App(
+            client=client or (self.client if task_queue else self.linked_client),
+            iteration=iteration,
+            task_queue=task_queue or self.target.file.task_queue,
+            workspace=self.stack.directory,
+            record=record or self.run.write,
+        )
+
+    async def once(self, scenario: Scenario[Any], *, client: Client | None = None) -> None:
+        """Drive one iteration of a scenario, now."""
+        index = sum(iteration.scenario == scenario.name for iteration in self.iterations)
+        iteration = Iteration(
+            run=self.run.info.id, scenario=scenario.name, index=index, seed=self.run.info.seed, intended=now()
+        )
+        self.driven([iteration], await drive(scenario, self.app(iteration, client=client)))
+
+    async def prepare(self) -> None:
+        """Run the target's preparing scenarios, once: reference data and the like. Workers must be up."""
+        if self._prepared:
+            return
+        self._prepared = True
+        for name in self.target.file.prepare:
+            await self.once(self.target.scenario(name), client=self.client)
+
+    def driven(self, iterations: Sequence[Iteration], broken: Sequence[Finding]) -> None:
+        """Note iterations that were driven, and what broke in the scenario itself, for `conclude`."""
+        self.iterations += iterations
+        self.broken += broken
+
+    async def conclude(self) -> list[Judgement]:
+        """Observe what the run left behind, judge it, and write all of it into the run."""
+        self.run.write_fingerprint(self.fingerprint())
+        return await conclude(self.run, self.target, self.client, self.stores, self.iterations, self.broken)
+
+    def worker(self, name: str, *, task_queue: str | None = None, addresses: Mapping[str, str] | None = None) -> Worker:
+        """A worker of the target, not yet started; direct, unless `addresses` are those of its links."""
+        section = self.target.file.worker
+        spec = WorkerSpec(
+            command=section.command,
+            environment=self.target.file.environment,
+            ready_url=section.ready,
+            drain_signal=section.drain_signal,
+            drain_seconds=section.drain_seconds,
+            directory=self.target.directory,
+        )
+        return self._worker(name, spec, task_queue, addresses)
+
+    def bare_worker(self, name: str, *, task_queue: str) -> Worker:
+        """A worker that is nothing but the SDK, with one workflow of one activity; not yet started."""
+        return self._worker(name, WorkerSpec(command=baseline.COMMAND, environment=baseline.ENVIRONMENT), task_queue)
+
+    @asynccontextmanager
+    async def workers(
+        self, count: int, *, name: str = "worker", task_queue: str | None = None, linked: bool = False
+    ) -> AsyncIterator[Workers]:
+        """That many workers, named worker-1 and so on, ready; drained on leaving.
+
+        `linked` gives each a link of its own to every service. Raises ServiceFailed if one does not become ready.
+        """
+        names = [f"{name}-{number}" for number in range(1, count + 1)]
+        group = Workers(
+            [
+                self.worker(each, task_queue=task_queue, addresses=await self._linked(each) if linked else None)
+                for each in names
+            ]
+        )
+        self._worker_count = max(self._worker_count, count)
+        async with group:
+            self.notify(f"{', '.join(names)} ready" + (", each on links of its own" if linked else ""))
+            yield group
+
+    @asynccontextmanager
+    async def baseline(self, section: BaselineSection, *, task_queue: str) -> AsyncIterator[Worker]:
+        """A worker with the target's workflows and nothing but the SDK around them."""
+        spec = WorkerSpec(
+            command=section.command, environment=self.target.file.environment, directory=self.target.directory
+        )
+        worker = self._worker("baseline", spec, task_queue)
+        try:
+            await worker.start()
+            yield worker
+        finally:
+            await worker.kill()
+
+    def fingerprint(self) -> Fingerprint:
+        """Under what conditions this run takes place."""
+        embedded = any(service.provider == "embedded" for service in self.stack.services.values())
+        return Fingerprint.of_machine(
+            services=tuple(
+                ServiceInfo(
+                    name=service.name,
+                    provider=service.provider,
+                    version=service.version,
+                    address=service.address,
+                    flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
+                    startup=self.stack.startup_seconds.get(service.name) if service.process else None,
+                )
+                for service in self.stack.services.values()
+            ),
+            links=tuple(link.name for link in self.links) if self.links else (),
+            workers=self._worker_count,
+            caveats=EMBEDDED_CAVEATS if embedded else (),
+        )
+
+    async def _linked(self, owner: str) -> dict[str, str]:
+        if self.links is None:
+            raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
+        return await self.links.open_all(owner)
+
+    def _worker(
+        self, name: str, spec: WorkerSpec, task_queue: str | None, addresses: Mapping[str, str] | None = None
+    ) -> Worker:
+        known = {**_known(self.target, self.stack), **(addresses or {})}
+        if task_queue is not None:
+            known["worker.task_queue"] = task_queue
+        return Worker(name, spec, known, log_path=self.run.logs / f"{name}.log")
+
+
+def _known(target: Target, stack: Stack) -> dict[str, str]:
+    """What the templates of temper.toml can name, beside what each worker has of its own."""
+    return {
+        **stack.addresses,
+        "python": sys.executable,
+        "target.directory": str(target.directory),
+        "workspace": str(stack.directory),
+        "worker.task_queue": target.file.task_queue,
+        "worker.namespace": target.file.namespace,
+    }
+
+
+async def _migrate(target: Target, stack: Stack, run: Run) -> None:
+    if target.file.migrate is None:
+        return
+    known = _known(target, stack) | {"worker.name": "migrate", "worker.health": ""}
+    process = Process(
+        "migrate",
+        fill_each(target.file.migrate, known),
+        env=fill_values(target.file.environment, known),
+        cwd=target.directory,
+        log_path=run.logs / "migrate.log",
+    )
+    try:
+        process.start()
+        async with asyncio.timeout(MIGRATE_SECONDS):
+            code = await process.wait()
+        if code:
+            raise process.failure(f"ended with {describe_exit(code)}")
+    except TimeoutError:
+        raise process.failure(f"did not end within {MIGRATE_SECONDS:.0f} s") from None
+    finally:
+        await process.kill()
+
+
+@asynccontextmanager
+async def _links(stack: Stack) -> AsyncIterator[Links]:
+    links = Links(stack["toxiproxy"], stack.services)
+    try:
+        yield links
+    finally:
+        await links.close()
+
+
+@asynccontextmanager
+async def _stores(stack: Stack) -> AsyncIterator[Stores]:
+    postgres, cache = None, None
+    if "postgres" in stack.services:
+        postgres = await asyncpg.create_pool(stack["postgres"].url, min_size=1, max_size=4)
+    if "redis" in stack.services:
+        cache = redis.asyncio.Redis.from_url(stack["redis"].url)
+    try:
+        yield Stores(postgres=postgres, redis=cache)
+    finally:
+        if postgres is not None:
+            await postgres.close()
+        if cache is not None:
+            await cache.aclose()

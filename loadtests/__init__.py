@@ -1,0 +1,1 @@
+"""Load: iterations started on a schedule, whatever becomes of the ones before."""

@@ -1,0 +1,36 @@
+"""Puts a scenario under load on a testbed: plans the arrivals, fires them, and notes what was driven."""
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.clock import now
+from harness.scenario import Scenario
+from harness.testbed import Testbed
+from loadtests.arrivals import constant
+from loadtests.engine import Progress, fire, planned
+
+LEAD_SECONDS = 0.2
+"""Between planning and the first arrival, so that the first one is not late already."""
+
+
+async def under_load(
+    bed: Testbed,
+    scenario: Scenario[Any],
+    *,
+    rate: float,
+    duration: float,
+    begin: float | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Start iterations at a constant `rate` a second for `duration` seconds, and wait until all have ended.
+
+    `begin` is when the first arrives, in seconds since the Unix epoch. Workers must be up, and the target prepared.
+    """
+    arrivals = constant(rate, duration)
+    bed.run.under_load(scenario.name, rate=rate, duration=duration)
+    first = sum(iteration.scenario == scenario.name for iteration in bed.iterations)
+    iterations = planned(
+        bed.run.info.id, scenario.name, bed.run.info.seed, arrivals, begin or now() + LEAD_SECONDS, first
+    )
+    driven = await fire(scenario, iterations, bed.app, on_progress=on_progress)
+    bed.driven(driven.iterations, driven.broken)

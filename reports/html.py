@@ -1,0 +1,193 @@
+"""The report of a run as one HTML file that needs nothing but itself."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from msgspec import Struct
+
+from harness.checking.objectives import Metric, shown
+from harness.records.effects import Effect, Fact
+from harness.records.faults import FaultWindow
+from harness.records.fingerprint import Fingerprint
+from harness.records.measurements import Measurement
+from harness.records.operations import Operation
+from harness.records.run import Recorded, RunInfo
+from harness.records.verdicts import Judgement
+from harness.records.workflows import WorkflowRun
+from reports import figures
+from reports.activities import activities_within, attempts
+from reports.activities import span_of as span_of_activities
+from reports.curves import percentile_curve
+from reports.gate import RunGate, run_gate
+from reports.latency import ScenarioLatency, latencies
+from reports.metrics import UNITS, metrics
+from reports.percentiles import percentile
+from reports.reconciliation import Books, books
+from reports.sentence import MARKS, QUESTION, Answer, answer
+from reports.slowest import Slow, slowest
+from reports.strips import domains, strip
+from reports.timeline import Span, response_times, span_of
+
+FILE = "report.html"
+WIDE, NARROW = 960.0, 400.0
+MOST_FINDINGS = 20
+TILES = {
+    "lost": "lost",
+    "doubled": "doubled",
+    "response_p99": "response time, p99",
+    "worker_startup_max": "worker start-up, slowest",
+    "workflow_overhead_p95": "workflow overhead, p95",
+    "pipeline_throughput_ratio": "plain COPY's speed",
+}
+MOST_TILES = 5
+
+
+class Plot(Struct, frozen=True, kw_only=True):
+    """A picture drawn twice: for a wide page and for a narrow one. The style sheet shows one of them."""
+
+    wide: str
+    narrow: str
+
+
+class LatencySection(Struct, frozen=True, kw_only=True):
+    latency: ScenarioLatency
+    over_time: Plot
+    curve: Plot
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """One measurement and its picture."""
+
+    measurement: Measurement
+    least: float | None
+    median: float | None
+    p95: float | None
+    most: float | None
+    strip: str
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Everything the template shows."""
+
+    info: RunInfo
+    gate: RunGate
+    answer: Answer
+    tiles: Sequence[tuple[str, str]]
+    latency: Sequence[LatencySection]
+    activity: Plot | None
+    books: Books
+    judgements: Sequence[Judgement]
+    faults: Sequence[FaultWindow]
+    samples: Sequence[Sample]
+    slowest: Sequence[Slow]
+    fingerprint: Fingerprint | None
+
+
+def write_report(directory: Path) -> Path:
+    """Write report.html into a run's directory, and tell where. Raises NotARun if the run cannot be read."""
+    page = render(Recorded(directory))
+    path = directory / FILE
+    part = path.with_suffix(".part")
+    part.write_text(page, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def render(recorded: Recorded) -> str:
+    """The report as HTML. What was recorded is escaped; the page has no script and loads nothing."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        duration=figures.duration,
+        count=figures.count,
+        share=figures.share,
+        memory=figures.memory,
+        moment=figures.moment,
+        things=figures.things,
+        shown=shown,
+        short=lambda name: name.removeprefix(f"{recorded.info.id}."),
+    )
+    environment.globals.update(marks=MARKS, question=QUESTION, most_findings=MOST_FINDINGS)
+    page = _page(recorded)
+    shown_fields: dict[str, Any] = {name: getattr(page, name) for name in Page.__struct_fields__}
+    return environment.get_template("report.html.j2").render(shown_fields)
+
+
+def _page(recorded: Recorded) -> Page:
+    info, judged = recorded.info, run_gate(recorded)
+    operations, runs = recorded.read(Operation), recorded.read(WorkflowRun)
+    windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
+    sections = [_section(latency, windows) for latency in latencies(info, operations, windows)]
+    loaded = [run for run in runs if run.scenario in info.load] or runs
+    return Page(
+        info=info,
+        gate=judged,
+        answer=answer(judged),
+        tiles=_tiles(metrics(recorded)),
+        latency=sections,
+        activity=_activity(loaded, [section.latency for section in sections], windows),
+        books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
+        judgements=recorded.read(Judgement),
+        faults=windows,
+        samples=_samples(recorded.read(Measurement)),
+        slowest=slowest(loaded),
+        fingerprint=recorded.fingerprint(),
+    )
+
+
+def _tiles(measured: Mapping[str, Metric]) -> list[tuple[str, str]]:
+    """The figures at the top of the page: the first few that were measured."""
+    found = [(_figure(name, measured[name].value), words) for name, words in TILES.items() if name in measured]
+    return found[:MOST_TILES]
+
+
+def _figure(metric: str, value: float) -> str:
+    seconds = {"s": 1.0, "ms": 1e-3}.get(UNITS[metric])
+    if seconds is not None:
+        return figures.duration(value * seconds)
+    return f"{shown(value, '')} times" if metric.endswith("_ratio") else shown(value, "")
+
+
+def _section(latency: ScenarioLatency, windows: Sequence[FaultWindow]) -> LatencySection:
+    return LatencySection(
+        latency=latency,
+        over_time=Plot(
+            wide=response_times(latency, windows, width=WIDE),
+            narrow=response_times(latency, windows, width=NARROW),
+        ),
+        curve=Plot(wide=percentile_curve(latency, width=WIDE), narrow=percentile_curve(latency, width=NARROW)),
+    )
+
+
+def _activity(
+    runs: Sequence[WorkflowRun], loaded: Sequence[ScenarioLatency], windows: Sequence[FaultWindow]
+) -> Plot | None:
+    spans = [span_of(latency, windows) for latency in loaded]
+    during = Span(since=min(s.since for s in spans), until=max(s.until for s in spans)) if spans else None
+    found = activities_within(runs, during)
+    if not found:
+        return None
+    span = during or span_of_activities(found)
+    return Plot(wide=attempts(found, span, windows, width=WIDE), narrow=attempts(found, span, windows, width=NARROW))
+
+
+def _samples(measurements: Sequence[Measurement]) -> list[Sample]:
+    scales = domains(measurements)
+    return [
+        Sample(
+            measurement=measurement,
+            least=min(measurement.samples, default=None),
+            median=percentile(measurement.samples, 50),
+            p95=percentile(measurement.samples, 95),
+            most=percentile(measurement.samples, 100),
+            strip=strip(measurement, scales[measurement.unit]),
+        )
+        for measurement in measurements
+    ]

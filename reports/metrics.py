@@ -1,0 +1,133 @@
+"""The metrics of a run: only what was measured; what was not is absent."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from harness.checking.objectives import Metric, shown
+from harness.records.faults import FaultWindow
+from harness.records.measurements import Measurement
+from harness.records.operations import Ack, Kind, Operation
+from harness.records.run import NotARun, Recorded
+from harness.records.verdicts import Judgement, Verdict
+from reports.percentiles import median, percentile
+from reports.responses import Outcome, responses, under_load
+
+UNITS = {
+    "worker_startup_max": "s",
+    "worker_startup_ratio": "",
+    "workflow_overhead_p95": "ms",
+    "platform_overhead_median": "ms",
+    "pipeline_throughput_ratio": "",
+    "lost": "",
+    "doubled": "",
+    "invariants_not_valid": "",
+    "faults_that_did_not_bite": "",
+    "response_p50": "ms",
+    "response_p95": "ms",
+    "response_p99": "ms",
+    "response_max": "ms",
+    "lag_p99": "ms",
+    "unserved": "",
+}
+"""Every metric there is, and its unit."""
+
+PERCENTILES = {"response_p50": 50, "response_p95": 95, "response_p99": 99, "response_max": 100}
+SCALES = {("s", "s"): 1.0, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("ms", "ms"): 1.0, ("rows/s", "rows/s"): 1.0}
+
+
+def metrics(recorded: Recorded) -> dict[str, Metric]:
+    """Every metric this run has measured, in the unit of UNITS. Raises NotARun if its files cannot be read."""
+    operations = under_load(recorded.info, recorded.read(Operation))
+    found = (
+        *_measured(recorded.read(Measurement)),
+        *_judged(recorded.read(Judgement)),
+        *_faults(recorded.read(FaultWindow)),
+        *_latency(operations),
+        *_load(operations),
+    )
+    return {name: metric for name, metric in found if metric is not None}
+
+
+Found = tuple[str, Metric | None]
+
+
+def _measured(measurements: Iterable[Measurement]) -> Iterable[Found]:
+    samples: dict[str, list[Measurement]] = defaultdict(list)
+    for measurement in measurements:
+        samples[measurement.name].append(measurement)
+
+    def of(name: str, unit: str) -> list[float]:
+        return [value for taken in samples[name] for value in _in(taken, unit)]
+
+    startup, overhead = of("worker_startup", "s"), of("workflow_overhead", "ms")
+    platform = of("platform_overhead", "ms")
+    yield "worker_startup_max", _metric(percentile(startup, 100), _spread(startup, "s"))
+    yield "worker_startup_ratio", _ratio(startup, of("bare_worker_startup", "s"), "s")
+    yield "workflow_overhead_p95", _metric(percentile(overhead, 95), _spread(overhead, "ms"))
+    yield "platform_overhead_median", _metric(median(platform), f"of {len(platform)} paired differences")
+    throughput, copied = of("pipeline_throughput", "rows/s"), of("copy_throughput", "rows/s")
+    yield "pipeline_throughput_ratio", _ratio(throughput, copied, "rows/s")
+
+
+def _judged(judgements: Sequence[Judgement]) -> Iterable[Found]:
+    for name, invariant in (("lost", "nothing lost"), ("doubled", "nothing doubled")):
+        told = [judgement for judgement in judgements if judgement.invariant == invariant]
+        if told and all(judgement.verdict is not Verdict.UNKNOWN for judgement in told):
+            checked = sum(judgement.checked for judgement in told)
+            findings = sum(len(judgement.findings) for judgement in told)
+            yield name, Metric(value=findings, detail=f"{checked:,} looked at")
+    if judgements:
+        verdicts = Counter(judgement.verdict for judgement in judgements)
+        told_of = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
+        yield (
+            "invariants_not_valid",
+            Metric(value=len(judgements) - verdicts[Verdict.VALID], detail=told_of),
+        )
+
+
+def _faults(windows: Sequence[FaultWindow]) -> Iterable[Found]:
+    if windows:
+        dull = sum(not window.bit for window in windows)
+        yield "faults_that_did_not_bite", Metric(value=dull, detail=f"of {len(windows)}")
+
+
+def _latency(operations: Iterable[Operation]) -> Iterable[Found]:
+    found = responses(operations)
+    times = [r.time * 1e3 for r in found if r.outcome is Outcome.ANSWERED and r.time is not None]
+    unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
+    for name, percent in PERCENTILES.items():
+        yield name, _metric(percentile(times, percent, missing=unanswered), f"n={len(times) + unanswered:,}")
+
+
+def _load(operations: Sequence[Operation]) -> Iterable[Found]:
+    if not operations:
+        return
+    starts = [operation for operation in operations if operation.kind is Kind.START]
+    yield "lag_p99", _metric(percentile([start.lag * 1e3 for start in starts], 99), f"n={len(starts):,}")
+    asked = {(operation.scenario, operation.iteration) for operation in operations}
+    served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
+    yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")
+
+
+def _in(measurement: Measurement, unit: str) -> list[float]:
+    scale = SCALES.get((measurement.unit, unit))
+    if scale is None:
+        message = f"measurement {measurement.name!r} is in {measurement.unit!r}; it must be in {unit!r}"
+        raise NotARun(message)
+    return [sample * scale for sample in measurement.samples]
+
+
+def _metric(value: float | None, detail: str) -> Metric | None:
+    return None if value is None else Metric(value=value, detail=detail)
+
+
+def _spread(samples: Sequence[float], unit: str) -> str:
+    middle = median(samples)
+    return "" if middle is None else f"median {shown(middle, unit)}, n={len(samples)}"
+
+
+def _ratio(samples: Sequence[float], peer: Sequence[float], unit: str) -> Metric | None:
+    ours, theirs = median(samples), median(peer)
+    if ours is None or not theirs:
+        return None
+    return Metric(value=ours / theirs, detail=f"{shown(ours, unit)} over {shown(theirs, unit)}")

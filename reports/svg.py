@@ -1,0 +1,117 @@
+"""A small typed way to draw SVG inside an HTML page: elements, scales, and dots by the thousand in one path."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+Scale = Callable[[float], float]
+
+
+def drawing(name: str, width: float, height: float, *, title: str, description: str) -> Element:
+    """An empty picture with what a screen reader says of it. `name` must be unique on its page."""
+    svg = Element(
+        "svg",
+        {
+            "viewBox": f"0 0 {width:g} {height:g}",
+            "width": f"{width:g}",
+            "height": f"{height:g}",
+            "role": "img",
+            "aria-labelledby": f"{name}-title {name}-desc",
+        },
+    )
+    add(svg, "title", title, id=f"{name}-title")
+    add(svg, "desc", description, id=f"{name}-desc")
+    return svg
+
+
+def add(parent: Element, tag: str, text: str = "", **attributes: str | float) -> Element:
+    """Add an element. `class_` and `stroke_width` stand for class and stroke-width; numbers get one decimal."""
+    element = SubElement(parent, tag, {_attribute(name): _value(value) for name, value in attributes.items()})
+    element.text = text or None
+    return element
+
+
+def hint(element: Element, words: str) -> Element:
+    """Words a browser shows while the pointer rests on the element."""
+    add(element, "title", words)
+    return element
+
+
+def identifier(name: str) -> str:
+    """A name as part of an element's id."""
+    return "".join(character if character.isalnum() else "-" for character in name)
+
+
+def markup(svg: Element) -> str:
+    """The picture as text to be put into HTML; everything in it is escaped."""
+    return tostring(svg, encoding="unicode")
+
+
+def dots(points: Iterable[tuple[float, float]]) -> str:
+    """A path that is a dot at each point, once for points that fall on the same tenth of a pixel."""
+    return "".join(f"M{x} {y}h0" for x, y in sorted({(_short(x), _short(y)) for x, y in points}))
+
+
+def bars(spans: Iterable[tuple[float, float, float]]) -> str:
+    """A path of level bars, each (from x, to x, y)."""
+    return "".join(f"M{_short(a)} {_short(y)}H{_short(max(b, a + 0.8))}" for a, b, y in sorted(set(spans)))
+
+
+def line(points: Sequence[tuple[float, float] | None]) -> str:
+    """A path through the points; None lifts the pen."""
+    path, pen = [], "M"
+    for point in points:
+        if point is None:
+            pen = "M"
+            continue
+        path.append(f"{pen}{_short(point[0])} {_short(point[1])}")
+        pen = "L"
+    return "".join(path)
+
+
+def linear(domain: tuple[float, float], to: tuple[float, float]) -> Scale:
+    """A scale from a domain of values to pixels."""
+    low, high = domain
+    span = high - low or 1.0
+    return lambda value: to[0] + (value - low) / span * (to[1] - to[0])
+
+
+def logarithmic(domain: tuple[float, float], to: tuple[float, float]) -> Scale:
+    """A logarithmic scale; values below the domain are drawn at its lower end."""
+    inner = linear((math.log10(domain[0]), math.log10(domain[1])), to)
+    return lambda value: inner(math.log10(max(value, domain[0])))
+
+
+def decades(samples: Iterable[float]) -> tuple[tuple[float, float], list[float]]:
+    """A logarithmic domain that holds the samples, ending on 1, 2 or 5 of a power of ten, and its ticks."""
+    positive = [sample for sample in samples if sample > 0] or [0.01, 1.0]
+    steps = [mantissa * 10.0**power for power in range(-7, 7) for mantissa in (1, 2, 5)]
+    low = max((step for step in steps if step <= min(positive)), default=steps[0])
+    high = min((step for step in steps if step >= max(positive) and step > low), default=steps[-1])
+    ticks = [step for step in steps if low <= step <= high]
+    if len(ticks) > 7:
+        whole = steps[::3]
+        ticks = [step for step in ticks if step in whole]
+    return (low, high), ticks
+
+
+def even_ticks(span: float, most: int) -> list[float]:
+    """Round values from 0 up to `span`, at most about `most` of them."""
+    if span <= 0:
+        return [0.0]
+    raw = span / most
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    return [number * step for number in range(int(span / step + 1e-9) + 1)]
+
+
+def _attribute(name: str) -> str:
+    return name.rstrip("_").replace("_", "-")
+
+
+def _value(value: str | float) -> str:
+    return value if isinstance(value, str) else _short(value)
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")

@@ -1,0 +1,44 @@
+"""The table of objectives as plain text, for a terminal or a pipe."""
+
+from collections.abc import Sequence
+
+from reports.gate import GateResult, RunGate
+from reports.sentence import MARKS, answer
+
+HEADINGS = ("", "objective", "measured", "must be", "weight", "verdict")
+
+
+def text(result: GateResult) -> str:
+    """One aligned table a run, each with its verdict below it; the overall verdict at the end of several."""
+    parts = [_run(run) for run in result.runs]
+    if len(result.runs) != 1:
+        parts.append(f"{len(result.runs)} runs, overall: {result.overall}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _run(run: RunGate) -> str:
+    head = f"{run.title} · {run.run}" + (" · PARTIAL: cut off before its end" if run.partial else "")
+    rows = [
+        (
+            MARKS[result.verdict],
+            result.title,
+            result.measured,
+            result.threshold,
+            "hard" if result.hard else "aim",
+            result.verdict.value,
+        )
+        for result in run.objectives
+    ]
+    table = _aligned([HEADINGS, *rows]) if rows else ["no objective applies to this kind of run"]
+    return "\n".join(_printable(line) for line in (head, "", *table, "", str(answer(run))))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
+
+
+def _printable(line: str) -> str:
+    """What was recorded must not steer the terminal it is shown on."""
+    return "".join(character if character.isprintable() else "?" for character in line)

@@ -1,0 +1,38 @@
+"""The system's workflows on a worker with nothing but the SDK around them: what the platform adds is the difference."""
+
+import asyncio
+import signal
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
+
+from system.pipeline.activities import PipelineActivities
+from system.pipeline.workflow import Pipeline
+from system.settings import Settings
+from system.storage.pool import open_pool
+
+
+async def main() -> None:
+    """Work on the task queue of the settings until SIGTERM."""
+    settings = Settings.from_environment()
+    pool = await open_pool(settings)
+    client = await Client.connect(
+        settings.temporal_address, namespace=settings.temporal_namespace, data_converter=pydantic_data_converter
+    )
+    activities = PipelineActivities(pool, settings.work_directory)
+    worker = Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[Pipeline],
+        activities=[activities.prepare, activities.load_chunk, activities.reconcile, activities.close],
+    )
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    async with worker:
+        await told.wait()
+    await pool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

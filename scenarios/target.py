@@ -1,0 +1,37 @@
+"""How the harness reaches `system`: its client and its ledger."""
+
+from collections.abc import Sequence
+
+import asyncpg
+from temporalio.client import Client
+
+from harness.records.effects import Effect, EffectKind, Source
+from harness.scenario import Stores
+from system.plugin import SystemPlugin
+from system.storage.effects import ledger
+
+
+async def connect(address: str, namespace: str) -> Client:
+    """A client with the system's own converter and interceptors."""
+    return await Client.connect(address, namespace=namespace, plugins=[SystemPlugin()])
+
+
+async def effects(stores: Stores, prefix: str) -> Sequence[Effect]:
+    """Every effect in the ledger of the workflows whose ids begin with `prefix`."""
+    assert isinstance(stores.postgres, asyncpg.Pool)
+    async with stores.postgres.acquire() as connection:
+        recorded = await ledger(connection, prefix)
+    return [
+        Effect(
+            workflow_id=effect.workflow_id,
+            step=effect.step,
+            item=effect.item,
+            kind=EffectKind(effect.kind),
+            run_id=effect.run_id,
+            attempt=effect.attempt,
+            transaction=effect.transaction,
+            committed_at=effect.committed_at.timestamp(),
+            source=Source.LEDGER,
+        )
+        for effect in recorded
+    ]

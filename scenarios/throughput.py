@@ -1,0 +1,71 @@
+"""How fast the pipeline loads the whole file, beside a plain COPY of it: both in one run, on one server, direct."""
+
+import io
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+
+import asyncpg
+
+from harness.measurements import timed
+from harness.records.measurements import Measurement
+from harness.testbed import Testbed
+from scenarios.flights import ROWS, archive
+from scenarios.pipeline import schema
+
+ROUNDS = 3
+SQL_TYPES = {
+    "text": "text",
+    "integer": "bigint",
+    "number": "double precision",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+}
+
+
+async def measure(bed: Testbed, told: Callable[[str], None]) -> Sequence[Measurement]:
+    """Load the whole file by the pipeline and by COPY in turn. Needs two workers on the target's own queue."""
+    assert isinstance(bed.stores.postgres, asyncpg.Pool)
+    whole = bed.target.scenario("pipeline-whole")
+    text = _unzipped()
+    ours: list[float] = []
+    plain: list[float] = []
+    for number in range(ROUNDS):
+        took = await timed(bed, whole, number, kind="throughput", task_queue=bed.target.file.task_queue)
+        ours.append(ROWS / took.total)
+        plain.append(ROWS / await _copy(bed.stores.postgres, text))
+        told(f"pipeline {ours[-1]:,.0f} rows/s, plain COPY {plain[-1]:,.0f} rows/s ({number + 1}/{ROUNDS})")
+    return [
+        Measurement(
+            name="pipeline_throughput",
+            unit="rows/s",
+            samples=tuple(ours),
+            how=f"{ROWS:,} rows, zipped: from starting the workflow to its result; unpacking, validation, references, "
+            "rejects and reconciliation included; two workers, direct",
+        ),
+        Measurement(
+            name="copy_throughput",
+            unit="rows/s",
+            samples=tuple(plain),
+            how="the same rows, unpacked and in memory already, by one COPY into a logged table of the same types",
+        ),
+    ]
+
+
+async def _copy(pool: asyncpg.Pool, text: bytes) -> float:
+    """Seconds that one COPY of the file takes, committed, into a fresh table of the declared types."""
+    columns = ", ".join(f'"{field.target}" {SQL_TYPES[field.type]}' for field in schema("flights").fields)
+    async with pool.acquire() as connection:
+        await connection.execute(f"CREATE TABLE copied ({columns})")
+        try:
+            begin = time.perf_counter()
+            await connection.copy_to_table("copied", source=io.BytesIO(text), format="csv", header=True, null="NA")
+            return time.perf_counter() - begin
+        finally:
+            await connection.execute("DROP TABLE copied")
+
+
+def _unzipped() -> bytes:
+    with zipfile.ZipFile(archive()) as zipped:
+        return zipped.read(zipped.namelist()[0])

@@ -1,0 +1,142 @@
+"""The system's front door: ``python -m system worker | migrate | load``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from system.errors import Error
+
+DONE, FAILED, COULD_NOT_RUN = 0, 1, 2
+EPILOG = """\
+examples:
+  python -m system migrate
+  python -m system worker
+  python -m system load flights.csv.zip --schema flights.toml
+
+settings come from the environment: DATABASE_URL (required), TEMPORAL_ADDRESS,
+TEMPORAL_NAMESPACE, TASK_QUEUE, REDIS_URL, HEALTH_ADDRESS, WORK_DIRECTORY,
+DRAIN_SECONDS, POOL_MIN, POOL_MAX, MAX_ACTIVITIES, MAX_CACHED_WORKFLOWS, POLARS_THREADS
+
+exit status: 0 done, 1 ran and failed, 2 could not run
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except Error as error:
+        if options.debug:
+            raise
+        _say(sys.stderr, f"error: {error}")
+        return COULD_NOT_RUN
+    except KeyboardInterrupt:
+        return 130
+
+
+def _worker(_: argparse.Namespace) -> int:
+    import asyncio  # noqa: PLC0415 each command imports what it needs
+    import logging  # noqa: PLC0415
+
+    from system.settings import Settings  # noqa: PLC0415
+    from system.worker import run_worker  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run_worker(Settings.from_environment()))
+    return DONE
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from system.settings import Settings  # noqa: PLC0415
+    from system.storage.migrations import downgrade, upgrade  # noqa: PLC0415
+
+    settings = Settings.from_environment()
+    if options.down is not None:
+        downgrade(settings.database_url, options.down)
+    else:
+        upgrade(settings.database_url)
+    _say(sys.stdout, f"migrated to {options.down or 'head'}")
+    return DONE
+
+
+def _load(options: argparse.Namespace) -> int:
+    from system.pipeline import command  # noqa: PLC0415
+    from system.settings import Settings  # noqa: PLC0415
+
+    return command.load(
+        Settings.from_environment(),
+        source=options.file,
+        schema_path=options.schema,
+        workflow_id=options.id,
+        chunk_bytes=options.chunk_bytes,
+        concurrency=options.concurrency,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    debug = argparse.ArgumentParser(add_help=False)
+    debug.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    parser = argparse.ArgumentParser(
+        prog="python -m system",
+        description="A workflow system on Temporal and PostgreSQL.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    worker = commands.add_parser(
+        "worker",
+        parents=[debug],
+        help="run a worker until SIGTERM or Ctrl-C",
+        epilog="example: HEALTH_ADDRESS=127.0.0.1:8080 python -m system worker",
+    )
+    worker.set_defaults(run=_worker)
+
+    migrate = commands.add_parser(
+        "migrate",
+        parents=[debug],
+        help="bring the database to the newest revision",
+        epilog="example: python -m system migrate --down base",
+    )
+    migrate.add_argument("--down", metavar="REV", help="take back every revision after REV; base takes back all")
+    migrate.set_defaults(run=_migrate)
+
+    load = commands.add_parser(
+        "load",
+        parents=[debug],
+        help="load a CSV file (plain, gzip or zip) through the pipeline",
+        epilog="example: python -m system load flights.csv.zip --schema flights.toml --id flights-2013",
+    )
+    load.add_argument("file", type=Path, metavar="FILE")
+    load.add_argument("--schema", type=Path, required=True, metavar="SCHEMA.toml")
+    load.add_argument("--id", help="workflow id; the same id loads only once (default: dataset and a random part)")
+    load.add_argument("--chunk-bytes", type=int, metavar="N", help="size of a chunk (default: 4 MiB)")
+    load.add_argument("--concurrency", type=int, metavar="N", help="chunks in flight (default: 4)")
+    load.set_defaults(run=_load)
+    return parser
+
+
+def _say(stream: TextIO, text: str) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+if __name__ == "__main__":
+    status = 1
+    try:
+        status = main()
+    except SystemExit as exit_:
+        status = exit_.code if isinstance(exit_.code, int) else FAILED
+    except BaseException:  # noqa: BLE001 shown here, because nothing after this shows it
+        import traceback
+
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The interpreter's own exit aborts now and then once the Temporal client was used.
+    os._exit(status)

@@ -1,0 +1,194 @@
+"""The pipeline's activities: each does one step, durably, once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from temporalio import activity
+
+from system.errors import ReconciliationFailed, SourceChanged, SourceMissing
+from system.pipeline import datasets, store
+from system.pipeline.manifest import build_manifest
+from system.pipeline.models import (
+    CLOSE,
+    LOAD_CHUNK,
+    PREPARE,
+    RECONCILE,
+    ChunkReference,
+    ChunkResult,
+    ChunkTask,
+    CloseRequest,
+    LoadReport,
+    LoadRequest,
+    Manifest,
+    ReconcileRequest,
+)
+from system.pipeline.rules import content_digest, disagreements
+from system.pipeline.source import decode, is_plain
+from system.storage.effects import Effect, record
+
+if TYPE_CHECKING:
+    from system.pipeline.schema import Schema
+    from system.storage.pool import Connection, Pool
+
+P = ParamSpec("P")
+R = TypeVar("R")
+HEARTBEAT_SECONDS = 2.0
+
+
+class PipelineActivities:
+    """The activities and what they need: the database, and the directory of decoded files."""
+
+    def __init__(self, database: Pool, work_directory: Path) -> None:
+        self._database = database
+        self._work_directory = work_directory
+
+    @activity.defn(name=PREPARE)
+    async def prepare(self, request: LoadRequest) -> Manifest:
+        """Decode the source, cut it into chunks, and register the load."""
+        source, schema = Path(request.source), request.schema_
+        async with self._database.acquire() as connection:
+            load_id = await store.open_load(connection, activity.info().workflow_id)
+            await datasets.ensure_table(connection, schema)
+        path = source if await _in_thread(is_plain, source, schema) else self._decoded(load_id)
+        if path is not source:
+            await _in_thread(decode, source, schema, path)
+        header, chunks = await _in_thread(build_manifest, path, schema, request.chunk_bytes)
+        await _in_thread(_check_expressions, schema)
+        digest = content_digest(chunk.sha256 for chunk in chunks)
+        async with self._database.acquire() as connection:
+            await store.register(connection, load_id, schema.dataset, str(source), digest, chunks)
+        return Manifest(
+            load_id=load_id,
+            source=str(source),
+            header=header,
+            rows=sum(chunk.rows for chunk in chunks),
+            chunks=chunks,
+        )
+
+    @activity.defn(name=LOAD_CHUNK)
+    async def load_chunk(self, task: ChunkTask) -> ChunkResult:
+        """Validate, transform and load one chunk, in one transaction."""
+        from system.pipeline import stages  # noqa: PLC0415 polars is not imported before the worker polls
+
+        schema, chunk = task.schema_, task.chunk
+        data = await asyncio.to_thread(_read, chunk)
+        parsed, typed = await asyncio.to_thread(stages.read, data, chunk.rows, schema)
+        activity.heartbeat("read")
+        async with self._database.acquire() as connection:
+            known = {
+                field: await datasets.known_values(connection, reference, values)
+                for field, reference, values in stages.references(typed, schema)
+            }
+            chunk_id = await store.next_chunk_id(connection)
+        activity.heartbeat("looked up")
+        judged = await asyncio.to_thread(stages.judge, parsed, typed, known, schema)
+        rows = await asyncio.to_thread(stages.transform, judged.good, schema)
+        copies = await asyncio.to_thread(stages.copies, rows, judged.rejected, data, task, chunk_id)
+        activity.heartbeat("transformed")
+        async with self._database.acquire() as connection:
+            return await _load(connection, task.load_id, copies)
+
+    @activity.defn(name=RECONCILE)
+    async def reconcile(self, request: ReconcileRequest) -> LoadReport:
+        """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
+        async with self._database.acquire() as connection:
+            async with connection.transaction():
+                load = await store.lock_load(connection, request.load_id)
+                await datasets.summarize(connection, load.dataset)
+                counts = await store.count_chunks(connection, load)
+                wrong = disagreements(counts)
+                if wrong or sum(one.rows_read for one in counts) != load.rows_read:
+                    raise ReconciliationFailed(f"load {load.id} of {load.source}: {'; '.join(wrong) or 'total'}")
+                reasons = await store.count_reasons(connection, load.id)
+                if await store.mark_reconciled(connection, load.id):
+                    await record(connection, _effect("reconcile", ""))
+        await asyncio.to_thread(self._decoded(load.id).unlink, missing_ok=True)
+        return LoadReport(
+            load_id=load.id,
+            dataset=load.dataset,
+            rows_read=load.rows_read,
+            rows_loaded=sum(one.rows_loaded for one in counts),
+            rows_rejected=sum(one.rows_rejected for one in counts),
+            chunks=len(counts),
+            reasons=reasons,
+        )
+
+    @activity.defn(name=CLOSE)
+    async def close(self, request: CloseRequest) -> None:
+        """Close the load of this workflow as cancelled or failed; what is loaded stays, and stays recorded."""
+        workflow_id = activity.info().workflow_id
+        async with self._database.acquire() as connection, connection.transaction():
+            load_id, closed = await store.close_load(connection, workflow_id, request.state)
+            if closed:
+                await record(connection, _effect("close", request.state))
+        await asyncio.to_thread(self._decoded(load_id).unlink, missing_ok=True)
+
+    def _decoded(self, load_id: int) -> Path:
+        return self._work_directory / f"load-{load_id}.csv"
+
+
+async def _load(connection: Connection, load_id: int, chunk: store.ChunkRows) -> ChunkResult:
+    number = chunk.result.number
+    async with connection.transaction():
+        recorded = await store.recorded_chunk(connection, load_id, number)
+        if recorded is not None:
+            return recorded
+        if await store.claim_chunk(connection, load_id, chunk.id, chunk.result):
+            await store.copy_rows(connection, chunk)
+            await record(connection, _effect("load_chunk", str(number)))
+            return chunk.result
+        recorded = await store.recorded_chunk(connection, load_id, number)
+        assert recorded is not None, "a claim is refused only where another attempt has committed one"
+        return recorded
+
+
+def _effect(step: str, item: str) -> Effect:
+    info = activity.info()
+    return Effect(
+        workflow_id=info.workflow_id or "",
+        step=step,
+        item=item,
+        run_id=info.workflow_run_id or "",
+        attempt=info.attempt,
+    )
+
+
+def _read(chunk: ChunkReference) -> bytes:
+    try:
+        with Path(chunk.file).open("rb") as file:
+            file.seek(chunk.offset)
+            data = file.read(chunk.length)
+    except FileNotFoundError as error:
+        raise SourceMissing(f"{chunk.file} is gone: every worker must see the same WORK_DIRECTORY") from error
+    if hashlib.sha256(data).hexdigest() != chunk.sha256:
+        raise SourceChanged(f"{chunk.file} changed since the load began, in chunk {chunk.number}: load it anew")
+    return data
+
+
+def _check_expressions(schema: Schema) -> None:
+    from system.pipeline import stages  # noqa: PLC0415 polars is not imported before the worker polls
+
+    stages.check_expressions(schema)
+
+
+async def _in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run work that may take long, with heartbeats while it does.
+
+    A thread cannot be interrupted: when cancelled, this waits for its end, so that it leaves no file behind.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        activity.heartbeat()
+    if cancelled is not None:
+        raise cancelled
+    return task.result()

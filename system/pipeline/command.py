@@ -1,0 +1,169 @@
+"""The ``load`` command: starts a pipeline and shows how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.service import RPCError, RPCStatusCode
+
+from system.connection import connect
+from system.errors import InputError, LoadClosed, NotMigrated, SettingsError, Unavailable
+from system.pipeline.models import LoadReport, LoadRequest, Progress
+from system.pipeline.schema import Schema
+from system.pipeline.source import read_header
+from system.pipeline.workflow import Pipeline
+from system.settings import Settings
+from system.storage import pool
+
+DONE, FAILED, COULD_NOT_RUN = 0, 1, 2
+BAR_WIDTH = 30
+POLL_SECONDS = 0.2
+REFUSALS = {one.name for one in (*InputError.__subclasses__(), LoadClosed, NotMigrated)}
+
+
+def load(
+    settings: Settings,
+    *,
+    source: Path,
+    schema_path: Path,
+    workflow_id: str | None = None,
+    chunk_bytes: int | None = None,
+    concurrency: int | None = None,
+) -> int:
+    """Load a file through the pipeline and print what came of it; returns the exit status.
+
+    Raises:
+        InputError: the file or the schema will not do.
+        Unavailable, NotMigrated: a service is not ready for it.
+    """
+    schema = Schema.from_toml(schema_path)
+    source = source.resolve()
+    read_header(source, schema)
+    limits = {"chunk_bytes": chunk_bytes, "concurrency": concurrency}
+    chosen = {name: value for name, value in limits.items() if value is not None}
+    try:
+        request = LoadRequest.model_validate({"source": str(source), "schema": schema, **chosen})
+    except ValueError as error:
+        raise SettingsError(f"--chunk-bytes and --concurrency: {error}") from error
+    workflow_id = workflow_id or f"load-{schema.dataset}-{secrets.token_hex(4)}"
+    try:
+        return asyncio.run(_run(settings, request, workflow_id))
+    except KeyboardInterrupt:
+        _line(
+            f"\nthe load goes on as workflow {workflow_id}; to cancel it:\n"
+            f"  temporal workflow cancel --address {settings.temporal_address} "
+            f"--namespace {settings.temporal_namespace} --workflow-id {workflow_id}"
+        )
+        return 130
+
+
+async def _run(settings: Settings, request: LoadRequest, workflow_id: str) -> int:
+    connection = await pool.connect(settings.database_url)
+    try:
+        await pool.check_migrated(connection)
+    finally:
+        connection.terminate()
+    client = await connect(settings)
+    handle = await _start(client, settings, request, workflow_id)
+    watching = asyncio.create_task(_watch(handle))
+    try:
+        report = await handle.result()
+    except WorkflowFailureError as failure:
+        return _failed(failure, workflow_id)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    _show(report)
+    return DONE
+
+
+async def _start(
+    client: Client, settings: Settings, request: LoadRequest, workflow_id: str
+) -> WorkflowHandle[Pipeline, LoadReport]:
+    try:
+        handle = await client.start_workflow(
+            Pipeline.run,
+            request,
+            id=workflow_id,
+            task_queue=settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )
+    except RPCError as error:
+        raise Unavailable(f"Temporal at {settings.temporal_address} refused the load: {error.message}") from error
+    _line(f"loading {request.source} into datasets.{request.schema_.dataset} as workflow {workflow_id}")
+    return handle
+
+
+async def _watch(handle: WorkflowHandle[Pipeline, LoadReport]) -> None:
+    """Show progress: a bar on a terminal, a line for each change in a pipe."""
+    shown = ""
+    while True:
+        text = _progress_text(await _progress(handle))
+        if text and text != shown:
+            shown = text
+            sys.stdout.write(f"\r\x1b[K{text}" if sys.stdout.isatty() else f"{text}\n")
+            sys.stdout.flush()
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _progress(handle: WorkflowHandle[Pipeline, LoadReport]) -> Progress | None:
+    try:
+        return await handle.query(Pipeline.progress)
+    except RPCError as error:
+        if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            return None
+        raise
+
+
+def _progress_text(progress: Progress | None) -> str:
+    if progress is None:
+        return "waiting for a worker"
+    state = "paused" if progress.paused else progress.state
+    if not progress.chunks:
+        return state
+    full = BAR_WIDTH * progress.chunks_done // progress.chunks
+    bar = f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] " if sys.stdout.isatty() else ""
+    return (
+        f"{bar}{state}: {progress.chunks_done}/{progress.chunks} chunks, "
+        f"{progress.rows_loaded:,} loaded, {progress.rows_rejected:,} rejected"
+    )
+
+
+def _show(report: LoadReport) -> None:
+    _clear()
+    _line(f"read      {report.rows_read:>12,}")
+    _line(f"loaded    {report.rows_loaded:>12,}")
+    _line(f"rejected  {report.rows_rejected:>12,}")
+    for reason, count in report.reasons.items():
+        _line(f"  {count:>12,}  {reason}")
+
+
+def _failed(failure: WorkflowFailureError, workflow_id: str) -> int:
+    _clear()
+    cause: Any = failure.cause
+    while getattr(cause, "cause", None) is not None and not isinstance(cause, ApplicationError):
+        cause = cause.cause
+    if isinstance(cause, CancelledError):
+        sys.stderr.write(f"error: workflow {workflow_id} was cancelled; the chunks loaded before stay\n")
+        return FAILED
+    sys.stderr.write(f"error: {cause}\n")
+    refused = isinstance(cause, ApplicationError) and cause.type in REFUSALS
+    return COULD_NOT_RUN if refused else FAILED
+
+
+def _clear() -> None:
+    if sys.stdout.isatty():
+        sys.stdout.write("\r\x1b[K")
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

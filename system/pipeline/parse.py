@@ -1,0 +1,128 @@
+"""Reads a chunk into a frame whose row i is the chunk's record i, whatever state the records are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from system.errors import SourceUnreadable
+from system.pipeline.records import split_records
+from system.pipeline.schema import Schema
+
+# Read natively where every value is well-formed; the other types keep their text until they are validated.
+NATIVE = {"integer": pl.Int64(), "number": pl.Float64()}
+REASON = "reason"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One row per record, under the names of the file's columns; null where a value is absent."""
+
+    frame: pl.DataFrame
+    broken: pl.Series
+    """Why a record could not be read at all, null where it could; such a record's values are all null."""
+
+
+def parse(data: bytes, rows: int, schema: Schema) -> Parsed:
+    """Read the records of a chunk.
+
+    Args:
+        data: whole records in UTF-8; the schema's fields stand in the order of the file.
+        rows: the number of records, as the manifest counted them.
+        schema: how the records are written.
+
+    Raises:
+        SourceUnreadable: the records are not ``rows``; rows and records could not be proven aligned.
+    """
+    frame = _read_clean(data, rows, schema)
+    if frame is not None:
+        return Parsed(_normalised(frame, schema), pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, rows))
+    return _read_each(data, rows, schema)
+
+
+def _read_clean(data: bytes, rows: int, schema: Schema) -> pl.DataFrame | None:
+    """Read a chunk in which nothing is wrong; None where that cannot be proven.
+
+    Without quotes, polars refuses a row with too many fields. If the delimiters then add up to what ``rows`` full
+    rows have, no row has too few, and none is blank: each line is one row of the frame.
+    """
+    width = len(schema.fields)
+    clean = (
+        width > 1
+        and schema.quote.encode() not in data
+        and b"\0" not in data
+        and data.count(schema.delimiter.encode()) == rows * (width - 1)
+    )
+    if not clean or rows == 0:
+        return None
+    types = {field.name: NATIVE.get(field.type, pl.String()) for field in schema.fields}
+    try:
+        frame = pl.read_csv(
+            data,
+            has_header=False,
+            schema=types,
+            separator=schema.delimiter,
+            quote_char=None,
+            null_values=sorted(schema.nulls),
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    return frame if frame.height == rows else None
+
+
+def _read_each(data: bytes, rows: int, schema: Schema) -> Parsed:
+    records = split_records(data, schema.delimiter, schema.quote)
+    if len(records) != rows:
+        raise SourceUnreadable(f"the manifest counted {rows} records, the chunk has {len(records)}")
+    texts = pl.Series("record", [record.decode() for record in records], dtype=pl.String)
+    broken = texts.to_frame().select(_broken(schema).alias(REASON))[REASON]
+    whole = broken.is_null()
+    names = [field.name for field in schema.fields]
+    lines = "\n".join(texts.filter(whole).to_list()).encode()
+    values = _read_texts(lines, int(whole.sum()), schema, names)
+    index = pl.DataFrame({"": pl.int_range(rows, eager=True)})
+    values = values.with_columns(index.filter(whole)[""])
+    frame = index.join(values, on="", how="left", maintain_order="left").select(names)
+    return Parsed(_normalised(frame, schema), broken)
+
+
+def _read_texts(lines: bytes, rows: int, schema: Schema, names: list[str]) -> pl.DataFrame:
+    texts = dict.fromkeys(names, pl.String())
+    if rows == 0:
+        return pl.DataFrame(schema=texts)
+    frame = pl.read_csv(
+        lines, has_header=False, schema=texts, separator=schema.delimiter, quote_char=schema.quote
+    )
+    if frame.height != rows:
+        raise SourceUnreadable(f"{rows} well-formed records were read as {frame.height} rows")
+    return frame
+
+
+def _broken(schema: Schema) -> pl.Expr:
+    """Name what is wrong with the shape of a record, null where nothing is (RFC 4180, section 2)."""
+    record = pl.col("record")
+    quote, delimiter = f"\\x{ord(schema.quote):02x}", f"\\x{ord(schema.delimiter):02x}"
+    quoted = f"{quote}(?:[^{quote}]|{quote}{quote})*{quote}"
+    field = f"(?:{quoted}|[^{quote}{delimiter}]*)"
+    well_quoted = record.str.contains(f"^{field}(?:{delimiter}{field})*$")
+    unquoted = record.str.replace_all(quoted, "")
+    delimiters = unquoted.str.count_matches(schema.delimiter, literal=True)
+    return (
+        pl.when(record == "")
+        .then(pl.lit("blank line"))
+        .when(record.str.contains("\0", literal=True))
+        .then(pl.lit("contains a NUL character"))
+        .when(~well_quoted)
+        .then(pl.lit("bad quoting"))
+        .when(delimiters != len(schema.fields) - 1)
+        .then(pl.lit("wrong number of fields"))
+    )
+
+
+def _normalised(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Trim every text, and make null what the schema says means "no value"."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    trimmed = frame.with_columns(pl.col(texts).str.strip_chars())
+    empty = pl.col(texts).is_in(sorted(schema.nulls))
+    return trimmed.with_columns(pl.when(~empty).then(pl.col(texts)).name.keep())

@@ -1,0 +1,175 @@
+"""Reads a source file as UTF-8, whatever it is packed and encoded in."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO
+
+from system.errors import SchemaMismatch, SourceMissing, SourceUnreadable
+from system.pipeline.records import Breaks
+from system.pipeline.schema import Schema
+
+BLOCK = 1024 * 1024
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+UTF8 = "utf-8"
+
+
+def is_plain(source: Path, schema: Schema) -> bool:
+    """Tell whether the file can be read in place: not packed, UTF-8, no byte order mark.
+
+    Raises:
+        SourceMissing, SchemaMismatch: no such file; the declared encoding is unknown.
+    """
+    with _reading(source), source.open("rb") as file:
+        start = file.read(4)
+    packed = start.startswith((GZIP, ZIP))
+    return not packed and _codec(schema) == UTF8 and not start.startswith(codecs.BOM_UTF8)
+
+
+def utf8_blocks(source: Path, schema: Schema) -> Iterator[bytes]:
+    """Yield the file unpacked, in UTF-8, without a byte order mark, in blocks of about 1 MiB.
+
+    Raises:
+        SourceMissing: no such file, or it may not be read.
+        SourceUnreadable: it is corrupt or truncated, or not in the declared encoding.
+        SchemaMismatch: the declared encoding is unknown.
+    """
+    codec = _codec(schema)
+    with _reading(source), closing(_unpacked(source)) as file:
+        if codec == UTF8:
+            yield from _without_mark(file)
+        else:
+            yield from _transcoded(file, codec)
+
+
+def decode(source: Path, schema: Schema, target: Path) -> None:
+    """Write the file as UTF-8 to ``target``, whole or not at all.
+
+    Raises:
+        SourceMissing, SourceUnreadable, SchemaMismatch: as ``utf8_blocks``.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Two attempts may decode at the same time: each writes a file of its own, and the last rename wins with the
+    # same content.
+    partial = target.with_name(f"{target.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
+    try:
+        with partial.open("wb") as file:
+            for block in utf8_blocks(source, schema):
+                file.write(block)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_header(source: Path, schema: Schema) -> tuple[str, ...]:
+    """Read the header and check it against the schema, without reading the rest of the file.
+
+    Raises:
+        SchemaMismatch: columns are missing or not declared; names them.
+        SourceMissing, SourceUnreadable: as ``utf8_blocks``.
+    """
+    start = b""
+    for block in utf8_blocks(source, schema):
+        start += block
+        if Breaks(start, schema.delimiter, schema.quote).end_of_record(0) < len(start):
+            break
+    return check_header(start, schema)[0]
+
+
+def check_header(data: bytes, schema: Schema) -> tuple[tuple[str, ...], int]:
+    """Return the columns in the order of the file, and the offset of the first record below the header.
+
+    Raises:
+        SchemaMismatch: columns are missing or not declared; names them.
+        SourceUnreadable: the header is not UTF-8.
+    """
+    declared = tuple(field.name for field in schema.fields)
+    if not schema.header or not data:
+        return declared, 0
+    end = Breaks(data, schema.delimiter, schema.quote).end_of_record(0)
+    try:
+        text = data[:end].decode(UTF8)
+    except UnicodeDecodeError as error:
+        raise SourceUnreadable(f"the header is not {schema.encoding}: {error}") from error
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=schema.delimiter, quotechar=schema.quote)
+    header = tuple(name.strip() for name in next(rows, []))
+    if sorted(header) == sorted(declared):
+        return header, end
+    raise SchemaMismatch(_header_problem(header, declared, schema))
+
+
+def _header_problem(header: tuple[str, ...], declared: tuple[str, ...], schema: Schema) -> str:
+    missing = [name for name in declared if name not in header]
+    extra = [name for name in header if name not in declared]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    parts = [
+        f"{what}: {', '.join(names)}"
+        for what, names in (("missing", missing), ("not declared", extra), ("more than once", twice))
+        if names
+    ]
+    return (
+        f"the header does not fit the schema of {schema.dataset!r} ({'; '.join(parts)}); "
+        f"found {len(header)} columns separated by {schema.delimiter!r}, expected {len(declared)}"
+    )
+
+
+def _codec(schema: Schema) -> str:
+    try:
+        name = codecs.lookup(schema.encoding).name
+    except LookupError:
+        raise SchemaMismatch(f"unknown encoding {schema.encoding!r}: expected one that Python knows") from None
+    return UTF8 if name in (UTF8, "utf-8-sig", "ascii") else name
+
+
+def _unpacked(source: Path) -> IO[bytes]:
+    with source.open("rb") as file:
+        magic = file.read(4)
+    if magic.startswith(GZIP):
+        return gzip.open(source)
+    if magic.startswith(ZIP):
+        return _only_member(source)
+    return source.open("rb", buffering=0)
+
+
+def _only_member(source: Path) -> IO[bytes]:
+    archive = zipfile.ZipFile(source)
+    members = [one for one in archive.infolist() if not one.is_dir()]
+    if len(members) != 1:
+        names = ", ".join(one.filename for one in members) or "none"
+        raise SourceUnreadable(f"{source} must hold exactly one file, found: {names}")
+    return archive.open(members[0])
+
+
+def _without_mark(file: IO[bytes]) -> Iterator[bytes]:
+    first = file.read(BLOCK)
+    yield first.removeprefix(codecs.BOM_UTF8)
+    while block := file.read(BLOCK):
+        yield block
+
+
+def _transcoded(file: IO[bytes], codec: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(codec)()
+    while block := file.read(BLOCK):
+        yield decoder.decode(block).encode(UTF8)
+    yield decoder.decode(b"", final=True).encode(UTF8)
+
+
+@contextmanager
+def _reading(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise SourceMissing(f"cannot read {source}: {error.strerror}; check the path and its permissions") from error
+    except UnicodeDecodeError as error:
+        raise SourceUnreadable(f"{source} is not {error.encoding}: {error.reason} at byte {error.start}") from error
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise SourceUnreadable(f"{source} is corrupt or truncated: {error}; fetch it again") from error

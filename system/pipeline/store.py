@@ -1,0 +1,242 @@
+"""The pipeline's SQL: loads, manifests, chunks, rejects."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from system.errors import LoadClosed, SourceChanged
+from system.pipeline.datasets import ROW_OWNER
+from system.pipeline.models import ChunkReference, ChunkResult
+from system.pipeline.rules import ChunkCount
+
+if TYPE_CHECKING:
+    from system.storage.pool import Connection
+
+CLOSED = ("cancelled", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """A load as its row says."""
+
+    id: int
+    state: str
+    dataset: str
+    source: str
+    rows_read: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkRows:
+    """The rows of one chunk, ready for COPY."""
+
+    id: int
+    result: ChunkResult
+    dataset: str
+    columns: tuple[str, ...]
+    rows: bytes
+    rejects: bytes
+
+
+async def open_load(connection: Connection, workflow_id: str) -> int:
+    """Return the id of this workflow's load, the same for every attempt.
+
+    Raises:
+        LoadClosed: the load of this workflow id was cancelled or has failed.
+    """
+    await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
+    row = await connection.fetchrow("SELECT id, state FROM loads WHERE workflow_id = $1", workflow_id)
+    assert row is not None
+    if row["state"] in CLOSED:
+        raise _closed(workflow_id, row["state"])
+    return int(row["id"])
+
+
+async def register(
+    connection: Connection,
+    load_id: int,
+    dataset: str,
+    source: str,
+    sha256: str,
+    chunks: Iterable[ChunkReference],
+) -> None:
+    """Write what the load is to bring; another attempt with the same content changes nothing.
+
+    Raises:
+        SourceChanged: an earlier attempt read something else.
+        LoadClosed: the load was closed meanwhile.
+    """
+    async with connection.transaction():
+        row = await connection.fetchrow(
+            "SELECT workflow_id, state, sha256, dataset FROM loads WHERE id = $1 FOR UPDATE", load_id
+        )
+        assert row is not None
+        if row["state"] in CLOSED:
+            raise _closed(row["workflow_id"], row["state"])
+        if row["sha256"] is not None:
+            if (row["sha256"], row["dataset"]) != (sha256, dataset):
+                raise SourceChanged(
+                    f"{source} is not what workflow id {row['workflow_id']!r} loaded into {row['dataset']!r} before: "
+                    "to load it, use a new workflow id"
+                )
+            return
+        chunks = tuple(chunks)
+        await connection.execute(
+            "UPDATE loads SET dataset = $2, source = $3, sha256 = $4, rows_read = $5 WHERE id = $1",
+            load_id,
+            dataset,
+            source,
+            sha256,
+            sum(chunk.rows for chunk in chunks),
+        )
+        await connection.copy_records_to_table(
+            "manifest",
+            records=[(load_id, c.number, c.offset, c.length, c.first_row, c.rows, c.sha256) for c in chunks],
+            columns=["load_id", "number", "byte_offset", "byte_length", "first_row", "rows_read", "sha256"],
+        )
+
+
+async def recorded_chunk(connection: Connection, load_id: int, number: int) -> ChunkResult | None:
+    """Return what an earlier attempt loaded; None where the chunk is still to be loaded.
+
+    Raises:
+        LoadClosed: it is not loaded, and no longer to be. The load's row stays locked against closing until the
+            transaction ends.
+    """
+    load = await connection.fetchrow("SELECT workflow_id, state FROM loads WHERE id = $1 FOR SHARE", load_id)
+    row = await connection.fetchrow(
+        "SELECT number, rows_read, rows_loaded, rows_rejected FROM chunks WHERE load_id = $1 AND number = $2",
+        load_id,
+        number,
+    )
+    if row is not None:
+        return ChunkResult.model_validate(dict(row))
+    if load is None or load["state"] != "open":
+        raise _closed(load and load["workflow_id"], load and load["state"])
+    return None
+
+
+async def next_chunk_id(connection: Connection) -> int:
+    """Return the id under which a chunk may be claimed; rows carry it before the claim is made."""
+    return int(await connection.fetchval("SELECT nextval('chunk_ids')"))
+
+
+async def claim_chunk(connection: Connection, load_id: int, chunk_id: int, result: ChunkResult) -> bool:
+    """Claim a chunk for the open transaction; False where another attempt has it.
+
+    Where another attempt is in the middle of it, this waits until that one has committed, or rolled back.
+    """
+    claimed = await connection.fetchval(
+        """
+        INSERT INTO chunks (id, load_id, number, rows_read, rows_loaded, rows_rejected)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (load_id, number) DO NOTHING
+        RETURNING id
+        """,
+        chunk_id,
+        load_id,
+        result.number,
+        result.rows_read,
+        result.rows_loaded,
+        result.rows_rejected,
+    )
+    return claimed is not None
+
+
+async def copy_rows(connection: Connection, chunk: ChunkRows) -> None:
+    """COPY a chunk's rows and rejects."""
+    if chunk.result.rows_loaded:
+        await connection.copy_to_table(
+            chunk.dataset,
+            schema_name="datasets",
+            columns=[*chunk.columns, ROW_OWNER],
+            source=io.BytesIO(chunk.rows),
+            format="csv",
+        )
+    if chunk.result.rows_rejected:
+        await connection.copy_to_table(
+            "rejects",
+            columns=["load_id", "chunk", "file", "row_number", "reason", "raw"],
+            source=io.BytesIO(chunk.rejects),
+            format="csv",
+        )
+
+
+async def lock_load(connection: Connection, load_id: int) -> Load:
+    """Return the load, locked until the transaction ends.
+
+    Raises:
+        LoadClosed: it was cancelled or has failed.
+    """
+    row = await connection.fetchrow(
+        "SELECT id, workflow_id, state, dataset, source, rows_read FROM loads WHERE id = $1 FOR UPDATE", load_id
+    )
+    if row is None or row["state"] in CLOSED:
+        raise _closed(row and row["workflow_id"], row and row["state"])
+    return Load(**{name: value for name, value in row.items() if name != "workflow_id"})
+
+
+async def count_chunks(connection: Connection, load: Load) -> list[ChunkCount]:
+    """Count what the database holds of each chunk in the load's manifest."""
+    rows = await connection.fetch(
+        f"""
+        SELECT m.number, m.rows_read, c.id IS NOT NULL AS claimed,
+               coalesce(d.rows, 0) AS rows_loaded, coalesce(r.rows, 0) AS rows_rejected
+        FROM manifest m
+        LEFT JOIN chunks c USING (load_id, number)
+        LEFT JOIN (
+            SELECT {ROW_OWNER}, count(*) AS rows FROM datasets."{load.dataset}"
+            WHERE {ROW_OWNER} = ANY(ARRAY(SELECT id FROM chunks WHERE load_id = $1))
+            GROUP BY {ROW_OWNER}
+        ) d ON d.{ROW_OWNER} = c.id
+        LEFT JOIN (
+            SELECT chunk, count(*) AS rows FROM rejects WHERE load_id = $1 GROUP BY chunk
+        ) r ON r.chunk = m.number
+        WHERE m.load_id = $1
+        ORDER BY m.number
+        """,  # noqa: S608 the dataset is an identifier by the schema's pattern
+        load.id,
+    )
+    return [ChunkCount(**row) for row in rows]
+
+
+async def count_reasons(connection: Connection, load_id: int) -> dict[str, int]:
+    """Count the load's rejects by reason, the most frequent first."""
+    rows = await connection.fetch(
+        "SELECT reason, count(*) FROM rejects WHERE load_id = $1 GROUP BY reason ORDER BY count(*) DESC, reason",
+        load_id,
+    )
+    return {row["reason"]: row["count"] for row in rows}
+
+
+async def mark_reconciled(connection: Connection, load_id: int) -> bool:
+    """Close the load as reconciled; False where it already was."""
+    status = await connection.execute(
+        "UPDATE loads SET state = 'reconciled', closed_at = clock_timestamp() WHERE id = $1 AND state = 'open'", load_id
+    )
+    return status == "UPDATE 1"
+
+
+async def close_load(connection: Connection, workflow_id: str, state: str) -> tuple[int, bool]:
+    """Close the workflow's load, even where it is not there yet: an attempt that wakes up late finds it closed.
+
+    Returns:
+        The load's id, and whether this call closed it.
+    """
+    await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
+    status = await connection.execute(
+        "UPDATE loads SET state = $2, closed_at = clock_timestamp() WHERE workflow_id = $1 AND state = 'open'",
+        workflow_id,
+        state,
+    )
+    load_id = await connection.fetchval("SELECT id FROM loads WHERE workflow_id = $1", workflow_id)
+    return int(load_id), status == "UPDATE 1"
+
+
+def _closed(workflow_id: str | None, state: str | None) -> LoadClosed:
+    return LoadClosed(
+        f"the load of workflow id {workflow_id or 'unknown'!r} is {state or 'gone'}; to load, use a new workflow id"
+    )

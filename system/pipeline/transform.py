@@ -1,0 +1,82 @@
+"""Turns good rows into table rows: renamed, with the derived columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from system.errors import SchemaMismatch
+from system.pipeline.datasets import ROW_OWNER
+from system.pipeline.schema import Schema
+
+TYPES = {
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us", "UTC"),
+}
+MOMENT = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+
+def transform(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Rename the fields and compute the derived columns.
+
+    Raises:
+        SchemaMismatch: an expression is not valid over the columns; says which.
+    """
+    renamed = rows.rename({field.name: field.target for field in schema.fields})
+    for derived in schema.derived:
+        try:
+            value = pl.sql_expr(derived.expression).cast(TYPES[derived.type], strict=False)
+            renamed = renamed.with_columns(value.alias(derived.name))
+        except pl.exceptions.PolarsError as error:
+            raise SchemaMismatch(f"derived column {derived.name!r}: {derived.expression!r}: {error}") from error
+    return renamed
+
+
+def check_expressions(schema: Schema) -> None:
+    """Try every expression on no rows.
+
+    Raises:
+        SchemaMismatch: an expression is not valid over the columns; says which.
+    """
+    transform(pl.DataFrame(schema={field.name: TYPES[field.type] for field in schema.fields}), schema)
+
+
+def table_csv(rows: pl.DataFrame, chunk_id: int) -> bytes:
+    """Write rows as the CSV that COPY reads, with the chunk they belong to as the last column."""
+    return _csv(rows.with_columns(pl.lit(chunk_id, dtype=pl.Int32).alias(ROW_OWNER)))
+
+
+def reject_csv(
+    rejected: pl.DataFrame, records: Sequence[bytes], load_id: int, chunk: int, file: str, first_row: int
+) -> bytes:
+    """Write rejected rows as the CSV that COPY reads into ``rejects``.
+
+    Args:
+        rejected: ``index`` in the chunk and ``reason``.
+        records: the chunk's records as written.
+        load_id: the load.
+        chunk: the chunk's number.
+        file: the source as the user named it.
+        first_row: row number of the chunk's first record.
+    """
+    # PostgreSQL's text cannot hold a NUL; its picture stands for it.
+    raw = [records[index].decode().replace("\0", "\u2400") for index in rejected["index"]]
+    return _csv(
+        rejected.select(
+            pl.lit(load_id).alias("load_id"),
+            pl.lit(chunk).alias("chunk"),
+            pl.lit(file).alias("file"),
+            (pl.col("index").cast(pl.Int64) + first_row).alias("row_number"),
+            "reason",
+            pl.Series("raw", raw, dtype=pl.String),
+        )
+    )
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    return frame.write_csv(include_header=False, datetime_format=MOMENT).encode()

@@ -1,0 +1,149 @@
+"""The pipeline: prepare, load every chunk, reconcile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Literal
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import is_cancelled_exception
+from temporalio.workflow import ActivityCancellationType
+
+with workflow.unsafe.imports_passed_through():
+    from system.pipeline.activities import PipelineActivities
+    from system.pipeline.models import (
+        PAUSE,
+        PIPELINE,
+        PROGRESS,
+        RESUME,
+        ChunkTask,
+        CloseRequest,
+        LoadReport,
+        LoadRequest,
+        Manifest,
+        Progress,
+        ReconcileRequest,
+    )
+
+State = Literal["preparing", "loading", "reconciling", "done", "cancelled", "failed"]
+RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=2)
+)
+HEARTBEAT = timedelta(seconds=10)
+
+
+@workflow.defn(name=PIPELINE)
+class Pipeline:
+    """Loads one source, each chunk exactly once, and proves it."""
+
+    def __init__(self) -> None:
+        self._state: State = "preparing"
+        self._paused = False
+        self._chunks = self._chunks_done = self._rows_loaded = self._rows_rejected = 0
+
+    @workflow.run
+    async def run(self, request: LoadRequest) -> LoadReport:
+        """Load the source and report what the database holds."""
+        try:
+            manifest = await self._prepare(request)
+            await self._load(request, manifest)
+            return await self._reconcile(manifest)
+        except BaseException as error:
+            await self._close("cancelled" if is_cancelled_exception(error) else "failed")
+            raise
+
+    @workflow.signal(name=PAUSE)
+    def pause(self) -> None:
+        """Start no further chunk; those in flight end."""
+        self._paused = True
+
+    @workflow.signal(name=RESUME)
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._paused = False
+
+    @workflow.query(name=PROGRESS)
+    def progress(self) -> Progress:
+        """Say how far the load has come."""
+        return Progress(
+            state=self._state,
+            chunks=self._chunks,
+            chunks_done=self._chunks_done,
+            rows_loaded=self._rows_loaded,
+            rows_rejected=self._rows_rejected,
+            paused=self._paused,
+        )
+
+    async def _prepare(self, request: LoadRequest) -> Manifest:
+        manifest = await workflow.execute_activity_method(
+            PipelineActivities.prepare,
+            request,
+            start_to_close_timeout=timedelta(hours=1),
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RETRY,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        self._chunks = len(manifest.chunks)
+        return manifest
+
+    async def _load(self, request: LoadRequest, manifest: Manifest) -> None:
+        self._state = "loading"
+        schema = request.schema_.arranged(manifest.header)
+        tasks = (
+            ChunkTask(load_id=manifest.load_id, source=manifest.source, schema_=schema, chunk=chunk)
+            for chunk in manifest.chunks
+        )
+        lanes = [asyncio.create_task(self._lane(tasks)) for _ in range(request.concurrency)]
+        try:
+            await asyncio.gather(*lanes)
+        except BaseException:
+            for lane in lanes:
+                lane.cancel()
+            # The load is closed only once no chunk is in flight any more.
+            await asyncio.shield(asyncio.gather(*lanes, return_exceptions=True))
+            raise
+
+    async def _lane(self, tasks: Iterator[ChunkTask]) -> None:
+        """Load one chunk after the other; the lanes share the chunks."""
+        while True:
+            await workflow.wait_condition(lambda: not self._paused)
+            task = next(tasks, None)
+            if task is None:
+                return
+            result = await workflow.execute_activity_method(
+                PipelineActivities.load_chunk,
+                task,
+                start_to_close_timeout=timedelta(minutes=5),
+                heartbeat_timeout=HEARTBEAT,
+                retry_policy=RETRY,
+                cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            )
+            self._chunks_done += 1
+            self._rows_loaded += result.rows_loaded
+            self._rows_rejected += result.rows_rejected
+
+    async def _reconcile(self, manifest: Manifest) -> LoadReport:
+        self._state = "reconciling"
+        report = await workflow.execute_activity_method(
+            PipelineActivities.reconcile,
+            ReconcileRequest(load_id=manifest.load_id),
+            start_to_close_timeout=timedelta(minutes=5),
+            retry_policy=RETRY,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        self._state = "done"
+        return report
+
+    async def _close(self, state: Literal["cancelled", "failed"]) -> None:
+        self._state = state
+        await asyncio.shield(
+            workflow.execute_activity_method(
+                PipelineActivities.close,
+                CloseRequest(state=state),
+                start_to_close_timeout=timedelta(minutes=1),
+                retry_policy=RETRY,
+            )
+        )

@@ -1,0 +1,60 @@
+"""The one Temporal plugin: the same converter, workflows and rules for client, worker and replayer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from system.interceptors import ErrorInterceptor
+from system.pipeline.activities import PipelineActivities
+from system.pipeline.workflow import Pipeline
+
+# Imported once, not anew for each workflow: all of them hold no state of a workflow's own.
+PASSED_THROUGH = (
+    "asyncpg",
+    "pydantic",
+    "pydantic_core",
+    "annotated_types",
+    "system.errors",
+    "system.pipeline.activities",
+    "system.pipeline.models",
+    "system.pipeline.rules",
+    "system.pipeline.schema",
+)
+
+
+class SystemPlugin(SimplePlugin):
+    """Give it to ``Client.connect``: workers made from that client have it too. A replayer takes it as well.
+
+    Args:
+        pipeline: the pipeline's activities, with what they need; a client or a replayer needs none.
+    """
+
+    def __init__(self, pipeline: PipelineActivities | None = None) -> None:
+        super().__init__(
+            "system.SystemPlugin",
+            data_converter=pydantic_data_converter,
+            workflows=[Pipeline],
+            activities=_activities(pipeline),
+            interceptors=[ErrorInterceptor()],
+            workflow_runner=_pass_through,
+        )
+
+
+def _activities(pipeline: PipelineActivities | None) -> Sequence[Callable[..., Any]]:
+    if pipeline is None:
+        return []
+    return [pipeline.prepare, pipeline.load_chunk, pipeline.reconcile, pipeline.close]
+
+
+def _pass_through(runner: WorkflowRunner | None) -> WorkflowRunner:
+    if not isinstance(runner, SandboxedWorkflowRunner):
+        return runner or SandboxedWorkflowRunner()
+    restrictions = runner.restrictions.with_passthrough_modules(*PASSED_THROUGH)
+    return dataclasses.replace(runner, restrictions=restrictions)

@@ -1,0 +1,66 @@
+"""The ledger: one row for each durable change, written in the change's own transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from system.storage.pool import Connection
+
+Kind = Literal["forward", "compensation"]
+LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """A durable change, attributed to the step of the workflow that made it."""
+
+    workflow_id: str
+    step: str
+    item: str
+    run_id: str
+    attempt: int
+    kind: Kind = "forward"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded(Effect):
+    """An effect as the ledger holds it."""
+
+    id: int
+    transaction: int
+    """Full 64-bit transaction id; a row's ``xmin`` is this modulo 2**32."""
+    committed_at: datetime
+    """Server time shortly before the commit."""
+
+
+async def record(connection: Connection, effect: Effect) -> None:
+    """Write the effect in the transaction that is open on ``connection``, which must be the effect's own."""
+    assert connection.is_in_transaction(), "an effect is recorded only within its own transaction"
+    await connection.execute(
+        "INSERT INTO effects (workflow_id, step, item, kind, run_id, attempt) VALUES ($1, $2, $3, $4, $5, $6)",
+        effect.workflow_id,
+        effect.step,
+        effect.item,
+        effect.kind,
+        effect.run_id,
+        effect.attempt,
+    )
+
+
+async def ledger(connection: Connection, prefix: str) -> list[Recorded]:
+    """Return the effects of all workflows whose id starts with ``prefix``, oldest first, in one query."""
+    rows = await connection.fetch(
+        """
+        SELECT id, workflow_id, step, item, kind, run_id, attempt,
+               transaction::text::bigint AS transaction, committed_at
+        FROM effects
+        WHERE workflow_id ~>=~ $1 AND workflow_id ~<~ $2
+        ORDER BY id
+        """,
+        prefix,
+        prefix + LAST_CHARACTER,
+    )
+    return [Recorded(**row) for row in rows]

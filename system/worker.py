@@ -1,0 +1,134 @@
+"""Runs one worker: connects, polls, and drains when told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio.worker import Interceptor, Worker
+
+from system.connection import connect
+from system.health import Health, HealthServer, Probe
+from system.pipeline.activities import PipelineActivities
+from system.plugin import SystemPlugin
+from system.settings import Settings
+from system.storage.pool import Pool, check_migrated, open_pool
+
+logger = logging.getLogger(__name__)
+
+
+async def run_worker(
+    settings: Settings, interceptors: Sequence[Interceptor] = (), stop: asyncio.Event | None = None
+) -> None:
+    """Poll until SIGTERM, SIGINT or ``stop``; then take no new work and let what runs end.
+
+    Args:
+        settings: where the services are.
+        interceptors: of whoever composes this worker into something larger; they see activities first.
+        stop: ends the worker as SIGTERM does.
+
+    Raises:
+        Unavailable: Temporal or PostgreSQL does not answer.
+        NotMigrated: the database lacks tables.
+    """
+    stop = stop or asyncio.Event()
+    _stop_on_signals(stop)
+    async with _database(settings) as database:
+        client = await connect(settings, SystemPlugin(PipelineActivities(database, settings.work_directory)))
+        worker = Worker(
+            client,
+            task_queue=settings.task_queue,
+            interceptors=interceptors,
+            max_concurrent_activities=settings.max_activities,
+            max_cached_workflows=settings.max_cached_workflows,
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
+            # Cancellation reaches an activity with the answer to a heartbeat: keep these from being held back.
+            max_heartbeat_throttle_interval=timedelta(seconds=1),
+        )
+        health = Health({"postgres": _postgres_probe(database)}, _redis_probe(settings.redis_url))
+        async with _served(settings, health):
+            await _poll(worker, health, settings, stop)
+
+
+async def _poll(worker: Worker, health: Health, settings: Settings, stop: asyncio.Event) -> None:
+    polling = asyncio.create_task(worker.run())
+    health.polling = True
+    logger.info("polling %s on %s", settings.task_queue, settings.temporal_address)
+    threading.Thread(target=_warm, args=(settings,), name="warm", daemon=True).start()
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    health.polling = False
+    stopping.cancel()
+    if not polling.done():
+        logger.info("draining, for up to %g s", settings.drain_seconds)
+        await worker.shutdown()
+    await polling
+    logger.info("stopped")
+
+
+def _warm(settings: Settings) -> None:
+    """Import what the first chunk needs, while the worker already polls."""
+    os.environ.setdefault("POLARS_MAX_THREADS", str(settings.polars_threads))
+    import system.pipeline.stages  # noqa: PLC0415 polars is not imported before the worker polls
+
+    if settings.redis_url:
+        import redis.asyncio  # noqa: F401, PLC0415 the first health probe would block the loop with it
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Pool]:
+    pool = await open_pool(settings)
+    try:
+        async with pool.acquire() as connection:
+            await check_migrated(connection)
+        yield pool
+    finally:
+        # A connection whose link is down would make a graceful close wait for it.
+        pool.terminate()
+
+
+@asynccontextmanager
+async def _served(settings: Settings, health: Health) -> AsyncIterator[None]:
+    if settings.health_address is None:
+        yield
+        return
+    server = HealthServer(settings.health_address, health, asyncio.get_running_loop())
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _postgres_probe(database: Pool) -> Probe:
+    async def answer() -> object:
+        return await database.fetchval("SELECT 1")
+
+    return answer
+
+
+def _redis_probe(url: str | None) -> dict[str, Probe]:
+    if url is None:
+        return {}
+
+    async def answer() -> object:
+        from redis.asyncio import Redis  # noqa: PLC0415 imported when the worker already polls
+
+        async with Redis.from_url(url) as client:
+            return await client.ping()
+
+    return {"redis": answer}

@@ -1,0 +1,514 @@
+"""The front door: the `temper` command. Each verb imports what it needs only when it is called."""
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import CannotRun, HarnessError
+
+if TYPE_CHECKING:
+    from harness.records.run import Run
+    from harness.scenario import Scenario
+    from harness.target import Target
+    from harness.testbed import Testbed
+    from loadtests.engine import Progress
+
+GOOD, FAILED, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
+SIGNALLED = 128 + signal.SIGTERM
+
+RESULTS = Path("results")
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Temper hardens Temporal applications: does it work, how much can it take, what does it lose when things "
+    "break, may we ship?",
+    epilog="Example: temper demo",
+)
+scenario_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List scenarios, and run them as tests.")
+chaos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List experiments, and run them.")
+app.add_typer(scenario_app, name="scenario")
+app.add_typer(chaos_app, name="chaos")
+
+TargetOption = Annotated[Path, typer.Option("--target", help="The target's description.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="The same seed draws the same inputs and arrivals.")]
+ExternalOption = Annotated[
+    list[str] | None,
+    typer.Option("--external", metavar="SERVICE=ADDRESS", help="Use a service that runs already. Repeatable."),
+]
+PortOption = Annotated[
+    list[str] | None,
+    typer.Option("--port", metavar="SERVICE=PORT", help="Fix the port of a service that is started. Repeatable."),
+]
+DEFAULT_TARGET = Path("temper.toml")
+
+
+@dataclass
+class Screen:
+    """Tells the person what happens: plain lines, and a bar under them where there is a terminal."""
+
+    terminal: bool = field(default_factory=sys.stderr.isatty)
+
+    def say(self, text: str) -> None:
+        self._clear()
+        print(text, file=sys.stderr, flush=True)
+
+    def progress(self, what: str) -> Callable[["Progress"], None]:
+        """Show how far a load is: redrawn on a terminal, a line for every tenth of it in a pipe."""
+        tenths = 0
+
+        def show(progress: "Progress") -> None:
+            nonlocal tenths
+            text = f"{what}: {progress.started}/{progress.planned} started, {progress.ended} ended"
+            reached = 10 * (progress.started + progress.ended) // (2 * progress.planned)
+            if self.terminal:
+                done = 30 * (progress.started + progress.ended) // (2 * progress.planned)
+                print(f"\r\033[2K[{'█' * done}{'·' * (30 - done)}] {text}", end="", file=sys.stderr, flush=True)
+            if reached > tenths and (not self.terminal or reached == 10):
+                tenths = reached
+                self.say(text)
+
+        return show
+
+    def _clear(self) -> None:
+        if self.terminal:
+            print("\r\033[2K", end="", file=sys.stderr)
+
+
+screen = Screen()
+
+
+@app.command(epilog="Example: temper doctor")
+def doctor() -> None:
+    """Show what is installed, what each provider can use, and how to get what is missing."""
+    from harness.doctor import inspect
+
+    findings = asyncio.run(inspect())
+    for finding in findings:
+        mark = "✓" if finding.available else "✗" if finding.needed else "–"
+        detail = " ".join(part for part in (finding.version, f"({finding.source})" if finding.source else "") if part)
+        print(f"{mark} {finding.subject:<16} {finding.provider:<10} {detail or finding.remedy}")
+    missing = [finding.subject for finding in findings if finding.needed and not finding.available]
+    if missing:
+        print(f"\nMissing for the embedded provider: {', '.join(missing)}.")
+        raise typer.Exit(FAILED)
+    print("\nEverything the embedded provider needs is there. Next: temper demo")
+
+
+@app.command(epilog="Example: temper init && $EDITOR temper.toml")
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_TARGET,
+) -> None:
+    """Write a commented temper.toml that describes your own system; it refuses to overwrite one."""
+    from harness.target import STARTER
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(STARTER.read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise CannotRun(f"{path} exists already.", remedy="Move it away, or name another file.") from None
+    except OSError as error:
+        raise CannotRun(f"{path} cannot be written: {error.strerror}.", remedy="Name another file.") from error
+    print(f"wrote {path}. Fill it in, then: temper scenario list --target {path}")
+
+
+@app.command(epilog="Example: temper up --only postgres,redis --port postgres=5432")
+def up(
+    only: Annotated[str, typer.Option("--only", help="Some services, with commas; all four otherwise.")] = "",
+    external: ExternalOption = None,
+    port: PortOption = None,
+) -> None:
+    """Start the services in the foreground, and print their addresses and UIs, until Ctrl-C."""
+    names = [name.strip() for name in only.split(",") if name.strip()] or ["temporal", "postgres", "redis", "toxiproxy"]
+    _run(_up(names, _pairs(external), _ports(port)))
+
+
+async def _up(names: Sequence[str], external: dict[str, str], ports: dict[str, int]) -> None:
+    import tempfile
+
+    from harness.stack import Stack
+
+    with tempfile.TemporaryDirectory(prefix="temper-logs-") as logs:
+        async with Stack.of(
+            names, log_directory=Path(logs), external=external, ports=ports, notify=screen.say
+        ) as stack:
+            for name, address in stack.addresses.items():
+                if name.endswith((".url", ".ui")):
+                    print(f"{name:<16} {address}")
+            print("Ctrl-C stops them.", flush=True)
+            await asyncio.Event().wait()
+
+
+@scenario_app.command("list", epilog="Example: temper scenario list")
+def scenario_list(target: TargetOption = DEFAULT_TARGET) -> None:
+    """Show every scenario, and what it proves."""
+    from harness.target import Target
+
+    scenarios = Target.read(target).scenarios.values()
+    width = max((len(scenario.name) for scenario in scenarios), default=0)
+    for scenario in scenarios:
+        print(f"{scenario.name:<{width}}  {scenario.proves}")
+
+
+@scenario_app.command("run", epilog="Example: temper scenario run pipeline -n 3 --seed 7")
+def scenario_run(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Scenarios, or domains.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every scenario of the target.")] = False,
+    iterations: Annotated[int, typer.Option("-n", min=1, help="Iterations of each.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+    external: ExternalOption = None,
+    port: PortOption = None,
+) -> None:
+    """Run scenarios one after the other, as tests, and check what they left in the stores."""
+    read, chosen = _chosen(target, names, every=every)
+    _run(_scenario_run(_Plan(read, "scenario", _titled(chosen), seed, external, port), chosen, iterations, workers))
+
+
+async def _scenario_run(plan: "_Plan", scenarios: Sequence["Scenario[Any]"], iterations: int, workers: int) -> None:
+    async with _judged(plan) as bed, bed.workers(workers):
+        await bed.prepare()
+        for scenario in scenarios:
+            for number in range(iterations):
+                await bed.once(scenario)
+                screen.say(f"{scenario.name} {number + 1}/{iterations}")
+
+
+@app.command(epilog="Example: temper load pipeline-slice --rate 6 --duration 20")
+def load(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Scenarios, or domains.")],
+    rate: Annotated[float, typer.Option(help="Iterations started a second, of each scenario.")],
+    duration: Annotated[float, typer.Option(help="Seconds over which they are started.")],
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+    external: ExternalOption = None,
+    port: PortOption = None,
+    rate_cap: Annotated[
+        float | None, typer.Option(help="For external services: the highest rate you allow, of all together.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="For external services: they are mine, and may be loaded.")
+    ] = False,
+) -> None:
+    """Start iterations at a constant rate, whatever becomes of the ones before, and check every one of them."""
+    from loadtests.arrivals import constant
+
+    read, chosen = _chosen(target, names, every=False)
+    try:
+        constant(rate, duration)
+    except ValueError as error:
+        raise CannotRun(f"{error}.", remedy="Example: temper load pipeline-slice --rate 6 --duration 20") from error
+    if external:
+        _allow_external(rate * len(chosen), rate_cap, yes=yes)
+    _run(_load(_Plan(read, "load", _titled(chosen), seed, external, port), chosen, rate, duration, workers))
+
+
+async def _load(
+    plan: "_Plan", scenarios: Sequence["Scenario[Any]"], rate: float, duration: float, workers: int
+) -> None:
+    from loadtests.run import under_load
+
+    async with _judged(plan) as bed, bed.workers(workers):
+        await bed.prepare()
+        async with asyncio.TaskGroup() as group:
+            for scenario in scenarios:
+                show = screen.progress(scenario.name)
+                group.create_task(under_load(bed, scenario, rate=rate, duration=duration, on_progress=show))
+
+
+@chaos_app.command("list", epilog="Example: temper chaos list")
+def chaos_list() -> None:
+    """Show every experiment, and what a correct system does."""
+    from chaos.experiment import read, shipped
+
+    for name, path in shipped().items():
+        experiment = read(path)
+        print(f"{name}\n    {experiment.title}.\n    Expected: {experiment.expect}")
+
+
+@chaos_app.command("run", epilog="Example: temper chaos run postgres-cut --seed 7")
+def chaos_run(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Experiments, or files ending in .toml.")],
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+    port: PortOption = None,
+) -> None:
+    """Put a scenario under load, break what the experiment says, heal it, and check what was lost."""
+    from chaos.experiment import find
+    from harness.target import Target
+
+    read = Target.read(target)
+    experiments = [find(name) for name in names]
+    for experiment in experiments:
+        read.scenario(experiment.load.scenario)
+    for experiment in experiments:
+        _run(_chaos(_Plan(read, "chaos", experiment.title, seed, None, port, links=True), experiment))
+
+
+async def _chaos(plan: "_Plan", experiment: Any) -> None:
+    from chaos.runner import run_experiment
+
+    async with _judged(plan) as bed:
+        await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+
+
+@app.command(epilog="Example: temper demo")
+def demo(seed: SeedOption = 1, target: TargetOption = DEFAULT_TARGET, port: PortOption = None) -> None:
+    """Do the main job end to end: the whole of the data, load with a fault, measurements, report, gate."""
+    from chaos.experiment import find
+    from harness.target import Target
+
+    read = Target.read(target)
+    if read.file.demo is None:
+        raise CannotRun(f"{target} has no [demo] section.", remedy="It names a scenario (job) and an experiment.")
+    read.scenario(read.file.demo.job)
+    experiment = find(read.file.demo.experiment)
+    _run(_demo(_Plan(read, "demo", f"{read.file.name}: the main job", seed, None, port, links=True), experiment))
+
+
+async def _demo(plan: "_Plan", experiment: Any) -> None:
+    from chaos.runner import run_experiment
+    from harness.measurements import worker_startup, workflow_overhead
+
+    section, settings = plan.target.file.demo, plan.target.file.measure
+    assert section is not None
+    async with _judged(plan) as bed:
+        job = bed.target.scenario(section.job)
+        async with bed.workers(experiment.workers, name="direct"):
+            await bed.prepare()
+            screen.say(f"{job.name}: {job.proves}")
+            await bed.once(job, client=bed.client)
+            own = bed.target.measure()
+            if own is not None:
+                bed.run.write_all(await own(bed, screen.say))
+        screen.say(f"{experiment.title}. Expected: {experiment.expect}")
+        await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+        if settings.scenario is not None:
+            timed = bed.target.scenario(settings.scenario)
+            bed.run.write_all(await workflow_overhead(bed, timed, settings.pairs, screen.say))
+            bed.run.write_all(await worker_startup(bed, timed, settings.spawns, screen.say))
+
+
+@app.command(epilog="Example: temper report --open")
+def report(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Runs; the newest otherwise.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write a run's report anew: results/<run>/report.html, one file, nothing fetched."""
+    import webbrowser
+
+    from reports.html import write_report
+
+    for directory in _directories(runs):
+        page = write_report(directory)
+        print(page)
+        if show:
+            webbrowser.open(page.resolve().as_uri())
+
+
+@app.command(epilog="Example: temper gate --strict --json")
+def gate(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Runs; the newest otherwise.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="What was not measured fails, aims too.")] = False,
+) -> None:
+    """Show the objectives of runs, and exit 0 only if every hard one holds."""
+    raise typer.Exit(_gate(_directories(runs), as_json=as_json, strict=strict))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run is to be, before anything is started."""
+
+    target: "Target"
+    kind: str
+    title: str
+    seed: int
+    external: Sequence[str] | None
+    ports: Sequence[str] | None
+    links: bool = False
+
+
+@asynccontextmanager
+async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
+    """A testbed in a run of its own; on leaving, the run is observed, judged, reported and put to the gate."""
+    from harness.records.run import Run
+    from harness.testbed import Testbed, Wanted
+    from reports.html import write_report
+
+    wanted = Wanted(links=plan.links, external=_pairs(plan.external), ports=_ports(plan.ports))
+    command = shlex.join(["temper", *sys.argv[1:]]) + ("" if "--seed" in sys.argv else f" --seed {plan.seed}")
+    with Run.create(
+        RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
+    ) as run:
+        screen.say(f"run {run.info.id}, seed {plan.seed}; logs in {run.logs}")
+        try:
+            async with Testbed.standing(plan.target, run, wanted, screen.say) as bed:
+                yield bed
+                screen.say("observing the server and the stores")
+                for judgement in await bed.conclude():
+                    _tell(judgement)
+            run.end()
+        except BaseException:
+            run.flush()
+            if (run.directory / "operations.jsonl").exists():
+                screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
+            raise
+    _finish(run, write_report(run.directory))
+
+
+def _tell(judgement: Any) -> None:
+    screen.say(
+        f"{judgement.verdict:<8} {judgement.invariant} ({judgement.checked} looked at) {judgement.reason}".rstrip()
+    )
+    for finding in judgement.findings[:5]:
+        screen.say(f"         {finding.problem}: {finding.workflow_id or ''} {finding.message}")
+    if len(judgement.findings) > 5:
+        screen.say(f"         and {len(judgement.findings) - 5} more, all in the report")
+
+
+def _finish(run: "Run", page: Path) -> None:
+    code = _gate([run.directory], as_json=False, strict=False)
+    print(f"report: {page}", flush=True)
+    if code:
+        raise typer.Exit(code)
+
+
+def _gate(directories: Sequence[Path], *, as_json: bool, strict: bool) -> int:
+    from harness.records.verdicts import Verdict
+    from reports.gate import gate_of, to_json
+    from reports.terminal import text
+
+    result = gate_of(directories, strict=strict)
+    print(to_json(result) if as_json else text(result), flush=True)
+    return GOOD if result.overall is Verdict.VALID else FAILED
+
+
+def _chosen(path: Path, names: Sequence[str] | None, *, every: bool) -> tuple["Target", list["Scenario[Any]"]]:
+    from harness.target import Target
+
+    target = Target.read(path)
+    if every:
+        return target, list(target.scenarios.values())
+    if not names:
+        raise CannotRun("No scenario was named.", remedy="Name some, or say --all. `temper scenario list` shows them.")
+    return target, target.choose(names)
+
+
+def _titled(scenarios: Sequence["Scenario[Any]"]) -> str:
+    return ", ".join(scenario.name for scenario in scenarios)
+
+
+def _directories(runs: Sequence[str] | None) -> list[Path]:
+    from harness.records.run import latest
+
+    if not runs:
+        return [latest(RESULTS)]
+    return [Path(name) if (Path(name) / "run.json").exists() else RESULTS / name for name in runs]
+
+
+def _pairs(options: Sequence[str] | None) -> dict[str, str]:
+    pairs = {}
+    for option in options or ():
+        name, equals, value = option.partition("=")
+        if not (name and equals and value):
+            raise CannotRun(f"{option!r} is no pair.", remedy="Write it as SERVICE=VALUE, for example postgres=5432.")
+        pairs[name] = value
+    return pairs
+
+
+def _ports(options: Sequence[str] | None) -> dict[str, int]:
+    ports = {}
+    for name, value in _pairs(options).items():
+        if not value.isdecimal() or not 0 < int(value) < 65536:
+            raise CannotRun(f"{value!r} is no port for {name}.", remedy="A port is a number from 1 to 65535.")
+        ports[name] = int(value)
+    return ports
+
+
+def _allow_external(rate: float, cap: float | None, *, yes: bool) -> None:
+    """Load on what is not ours needs a cap on the rate and a typed yes."""
+    if cap is None or rate > cap:
+        raise CannotRun(
+            f"This would put {rate:g} iterations a second on a service that was not started here.",
+            remedy="Say how much it may get: --rate-cap RATE, at least the rate asked for.",
+        )
+    if not yes and not (sys.stdin.isatty() and input("Is it yours, and may it be loaded? Type yes: ").strip() == "yes"):
+        raise CannotRun("Nobody said yes to loading an external service.", remedy="Type yes when asked, or say --yes.")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; Ctrl-C and SIGTERM both take everything down in order first."""
+
+    async def until_told() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await work
+
+    try:
+        asyncio.run(until_told())
+    except asyncio.CancelledError:
+        raise typer.Exit(SIGNALLED) from None
+
+
+def _call(arguments: Sequence[str]) -> int:
+    """Run the command; returns its exit code: 0 done and good, 1 ran and failed, 2 could not run."""
+    from harness.records.run import NotARun
+
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    sys.argv[1:] = arguments
+    try:
+        app(arguments, prog_name="temper")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else GOOD
+    except KeyboardInterrupt:
+        screen.say("interrupted")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the last resort: no traceback unless it is asked for
+        if debug:
+            traceback.print_exc()
+        return _explain(error, (CannotRun, NotARun))
+    return GOOD
+
+
+def _explain(error: BaseException, theirs: tuple[type[Exception], ...]) -> int:
+    """Say what went wrong; returns the exit code."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    screen.say(f"temper: {error}" if isinstance(error, (HarnessError, *theirs)) else f"temper: {error!r}")
+    if isinstance(error, theirs):
+        return CANNOT_RUN
+    if not isinstance(error, HarnessError):
+        screen.say("This should not have happened. Add --debug to see where it did.")
+    return FAILED
+
+
+def main() -> None:
+    """Run the command and leave.
+
+    The Temporal client can abort the interpreter while it exits, after having succeeded; so it does not get there.
+    """
+    code = _call(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Real servers for every test: one stack for the session, a database of its own for each test."""
+
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from harness.services.postgres import create_database, drop_database
+from harness.services.process import Process
+from harness.stack import Stack
+from harness.target import Target
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Temporal, PostgreSQL, Redis and Toxiproxy, embedded, for the whole session."""
+    logs = tmp_path_factory.mktemp("logs")
+    async with Stack.of(["temporal", "postgres", "redis", "toxiproxy"], log_directory=logs) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def temporal_address(stack: Stack) -> str:
+    """host:port of the Temporal server."""
+    return stack.addresses["temporal.address"]
+
+
+@pytest.fixture(scope="session")
+def redis_url(stack: Stack) -> str:
+    """URL of the Redis server."""
+    return stack["redis"].url
+
+
+@pytest.fixture(scope="session")
+async def migrated(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database that the system's own migration has brought up to date; each test gets a copy."""
+    url = await create_database(stack["postgres"].url, "migrated")
+    migrate = Process(
+        "migrate",
+        [sys.executable, "-m", "system", "migrate"],
+        log_path=tmp_path_factory.mktemp("migrate") / "log",
+        env={"DATABASE_URL": url},
+        cwd=ROOT,
+    )
+    migrate.start()
+    try:
+        assert await migrate.wait() == 0, migrate.last_lines()
+    finally:
+        await migrate.kill()
+    return "migrated"
+
+
+@pytest.fixture
+async def postgres_url(stack: Stack, migrated: str) -> AsyncIterator[str]:
+    """URL of a migrated, empty database that is this test's alone."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield await create_database(stack["postgres"].url, name, template=migrated)
+    await drop_database(stack["postgres"].url, name)
+
+
+@pytest.fixture
+def work_directory(tmp_path: Path) -> Path:
+    """Where workers of this test put decoded files."""
+    path = tmp_path / "work"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="session")
+def target() -> Target:
+    """The system, as temper.toml describes it."""
+    return Target.read(ROOT / "temper.toml")

@@ -180,7 +180,7 @@ def scenario_run(
 
 async def _scenario_run(plan: "_Plan", scenarios: Sequence["Scenario[Any]"], iterations: int, workers: int) -> None:
     async with _judged(plan) as bed, bed.workers(workers):
-        await bed.prepare()
+        await bed.prepare(*scenarios)
         for scenario in scenarios:
             for number in range(iterations):
                 await bed.once(scenario)
@@ -223,7 +223,7 @@ async def _load(
     from loadtests.run import under_load
 
     async with _judged(plan) as bed, bed.workers(workers):
-        await bed.prepare()
+        await bed.prepare(*scenarios)
         async with asyncio.TaskGroup() as group:
             for scenario in scenarios:
                 show = screen.progress(scenario.name)
@@ -289,7 +289,7 @@ async def _demo(plan: "_Plan", experiment: Any) -> None:
     async with _judged(plan) as bed:
         job = bed.target.scenario(section.job)
         async with bed.workers(experiment.workers, name="direct"):
-            await bed.prepare()
+            await bed.prepare(job)
             screen.say(f"{job.name}: {job.proves}")
             await bed.once(job, client=bed.client)
             own = bed.target.measure()

@@ -23,7 +23,7 @@ async def run_experiment(
     """
     scenario = bed.target.scenario(experiment.load.scenario)
     async with bed.workers(experiment.workers, linked=True):
-        await bed.prepare()
+        await bed.prepare(scenario)
         begin = now() + LEAD_SECONDS
         plan = [Planned(fault=_fault(bed, fault), at=fault.at, duration=fault.duration) for fault in experiment.fault]
         async with asyncio.TaskGroup() as group:

@@ -48,6 +48,10 @@ class Scenario(ABC, Generic[InputT]):
         """The part of the name before the first hyphen."""
         return self.name.partition("-")[0]
 
+    def warm_up(self) -> None:
+        """Read what drawing and driving need, such as a data file. Called once, in a thread, before the first start."""
+        return
+
     @abstractmethod
     def draw(self, rng: Random) -> InputT:
         """Draw an input. Pure: the same generator state gives the same input."""

@@ -123,8 +123,10 @@ class Testbed:
         )
         self.driven([iteration], await drive(scenario, self.app(iteration, client=client)))
 
-    async def prepare(self) -> None:
-        """Run the target's preparing scenarios, once: reference data and the like. Workers must be up."""
+    async def prepare(self, *scenarios: Scenario[Any]) -> None:
+        """Warm these scenarios up, and run the target's preparing ones: reference data and the like. Needs workers."""
+        for scenario in scenarios:
+            await asyncio.to_thread(scenario.warm_up)
         if self._prepared:
             return
         self._prepared = True

@@ -31,7 +31,7 @@ from reports.strips import domains, strip
 from reports.timeline import Span, response_times, span_of
 
 FILE = "report.html"
-WIDE, NARROW = 960.0, 400.0
+WIDE, NARROW = 960.0, 340.0
 MOST_FINDINGS = 20
 TILES = {
     "lost": "lost",

@@ -28,7 +28,7 @@ LEFT = 62
 """Pixels for the labels of the y axis."""
 LABEL = 15
 """Pixels a line of labels is high."""
-LETTER = 6.2
+LETTER = 6.9
 """Pixels a letter of a label is wide, more or less: enough to keep labels apart."""
 
 
@@ -99,15 +99,16 @@ def response_times(latency: ScenarioLatency, windows: Sequence[FaultWindow], *, 
 
 def label_lanes(windows: Sequence[FaultWindow], span: Span, width: float) -> int:
     """How many lines the labels of these windows need above a plot."""
-    return max(_lanes(windows, linear((span.since, span.until), (LEFT, width - 10))), default=-1) + 1
+    x = linear((span.since, span.until), (LEFT, width - 10))
+    return max((label.lane for label in _labels(windows, span, x, width - 10)), default=-1) + 1
 
 
 def draw_windows(svg: Element, windows: Sequence[FaultWindow], span: Span, x: Scale, frame: Frame) -> None:
     """Shade each fault window, with its name above."""
-    for window, lane in zip(windows, _lanes(windows, x), strict=True):
+    labels = _labels(windows, span, x, frame.right)
+    for window, label in zip(windows, labels, strict=True):
         left = x(max(window.injected, span.since))
         right = x(min(window.healed, span.until))
-        words = f"{window.name} on {window.on}"
         band = add(
             svg,
             "rect",
@@ -117,19 +118,11 @@ def draw_windows(svg: Element, windows: Sequence[FaultWindow], span: Span, x: Sc
             width=max(1.5, right - left),
             height=frame.bottom - frame.top,
         )
-        hint(band, f"{words}: {duration(window.healed - window.injected)}, {_felt(window)}")
-        base = 11 + LABEL * lane
+        hint(band, f"{label.words}: {duration(window.healed - window.injected)}, {_felt(window)}")
+        base = 11 + LABEL * label.lane
         add(svg, "line", class_="fault-edge", x1=left, x2=left, y1=base - 8, y2=frame.bottom)
         add(svg, "line", class_="fault-edge", x1=right, x2=right, y1=frame.top, y2=frame.bottom)
-        late = left + len(words) * LETTER > frame.right
-        add(
-            svg,
-            "text",
-            words,
-            class_="fault-label end" if late else "fault-label",
-            x=left - 5 if late else left + 5,
-            y=base,
-        )
+        add(svg, "text", label.words, class_="fault-label", x=label.x, y=base)
 
 
 def draw_time_axis(svg: Element, span: Span, x: Scale, frame: Frame, words: str) -> None:
@@ -201,18 +194,26 @@ def _draw_hints(svg: Element, latency: ScenarioLatency, x: Scale, frame: Frame) 
         )
 
 
-def _lanes(windows: Sequence[FaultWindow], x: Scale) -> list[int]:
-    """A line for each label, so that none lies on another."""
+class _Label(Struct, frozen=True, kw_only=True):
+    words: str
+    x: float
+    lane: int
+
+
+def _labels(windows: Sequence[FaultWindow], span: Span, x: Scale, right: float) -> list[_Label]:
+    """A label for each window, inside the drawing and on a line where it lies on no other."""
     ends: list[float] = []
-    lanes = []
+    labels = []
     for window in windows:
-        left, room = x(window.injected), 10 + len(f"{window.name} on {window.on}") * LETTER
+        words = f"{window.name} on {window.on}"
+        length = len(words) * LETTER
+        left = max(2.0, min(x(max(window.injected, span.since)) + 5, right - length))
         lane = next((number for number, end in enumerate(ends) if end <= left), len(ends))
         if lane == len(ends):
             ends.append(0.0)
-        ends[lane] = left + room
-        lanes.append(lane)
-    return lanes
+        ends[lane] = left + length + 8
+        labels.append(_Label(words=words, x=left, lane=lane))
+    return labels
 
 
 def _described(latency: ScenarioLatency, windows: Sequence[FaultWindow]) -> str:

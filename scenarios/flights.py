@@ -14,19 +14,14 @@ ROWS = 336_776
 
 @dataclass(frozen=True)
 class Flights:
-    """The file in memory: its header, its rows as they stand, and which of them refer to nothing that exists."""
+    """The file in memory: its header and its rows, as they stand."""
 
     header: bytes
     rows: tuple[bytes, ...]
-    dangling: tuple[bool, ...]
 
     def slice(self, first: int, count: int) -> bytes:
         """A CSV file of its own with `count` rows, beginning with row `first` (from 0)."""
         return b"\n".join((self.header, *self.rows[first : first + count], b""))
-
-    def dangling_in(self, first: int, count: int) -> int:
-        """How many of these rows must be rejected."""
-        return sum(self.dangling[first : first + count])
 
 
 def directory() -> Path:
@@ -48,29 +43,42 @@ def archive() -> Path:
 
 
 @cache
-def flights() -> Flights:
-    """The whole file, read once. Which rows dangle is worked out here in plain Python, not asked of the system."""
+def read() -> Flights:
+    """The whole file, read once."""
     with zipfile.ZipFile(archive()) as zipped:
         text = zipped.read(zipped.namelist()[0])
     assert b'"' not in text, "this reader takes every newline for the end of a row"
     header, *rows = text.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
-    columns = header.decode().split(",")
-    known = {
-        columns.index("carrier"): _keys("airlines.csv", "carrier"),
-        columns.index("origin"): _keys("airports.csv", "faa"),
-        columns.index("dest"): _keys("airports.csv", "faa"),
-        columns.index("tailnum"): _keys("planes.csv", "tailnum") | {b"NA", b""},
+    return Flights(header, tuple(rows))
+
+
+def dangling(first: int, count: int) -> int:
+    """How many of these rows refer to a carrier, airport or tail number that does not exist, and must be rejected.
+
+    It is worked out here in plain Python, and not asked of the system.
+    """
+    known = _known()
+    return sum(
+        any(values[column] not in keys for column, keys in known.items())
+        for values in (row.split(b",") for row in read().rows[first : first + count])
+    )
+
+
+@cache
+def _known() -> dict[int, frozenset[bytes]]:
+    """For each column that refers to something, by its place: what there is to refer to."""
+    place = read().header.decode().split(",").index
+    airports = _keys("airports.csv", "faa")
+    return {
+        place("carrier"): _keys("airlines.csv", "carrier"),
+        place("origin"): airports,
+        place("dest"): airports,
+        place("tailnum"): _keys("planes.csv", "tailnum") | {b"NA", b""},
     }
-    dangling = tuple(_dangles(row.split(b","), known) for row in rows)
-    return Flights(header, tuple(rows), dangling)
 
 
-def _dangles(values: list[bytes], known: dict[int, set[bytes]]) -> bool:
-    return any(values[column] not in keys for column, keys in known.items())
-
-
-def _keys(file: str, column: str) -> set[bytes]:
+def _keys(file: str, column: str) -> frozenset[bytes]:
     header, *rows = (directory() / file).read_bytes().splitlines()
     place = header.split(b",").index(column.encode())
     assert place == 0, "only a first column can be read without a CSV parser"
-    return {row.split(b",")[0] for row in rows}
+    return frozenset(row.split(b",")[0] for row in rows)

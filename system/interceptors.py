@@ -59,4 +59,6 @@ class _ErrorInbound(ActivityInboundInterceptor):
             known = translate(error)
             if known is None:
                 raise
-            raise ApplicationError(str(known), type=known.name, non_retryable=not known.retryable) from error
+            failure = ApplicationError(str(known), type=known.name, non_retryable=not known.retryable)
+            # Our own errors say all there is to know: a chain would fill the log with the same text again.
+            raise failure from (None if known is error else error)

@@ -17,7 +17,9 @@ import typer
 from harness.errors import CannotRun, HarnessError
 
 if TYPE_CHECKING:
+    from chaos.experiment import Experiment
     from harness.records.run import Run
+    from harness.records.verdicts import Judgement
     from harness.scenario import Scenario
     from harness.target import Target
     from harness.testbed import Testbed
@@ -97,7 +99,7 @@ def doctor() -> None:
 
     findings = asyncio.run(inspect())
     for finding in findings:
-        mark = "✓" if finding.available else "✗" if finding.needed else "–"
+        mark = "✓" if finding.available else "✗" if finding.needed else "-"
         detail = " ".join(part for part in (finding.version, f"({finding.source})" if finding.source else "") if part)
         print(f"{mark} {finding.subject:<16} {finding.provider:<10} {detail or finding.remedy}")
     missing = [finding.subject for finding in findings if finding.needed and not finding.available]
@@ -136,19 +138,17 @@ def up(
 
 
 async def _up(names: Sequence[str], external: dict[str, str], ports: dict[str, int]) -> None:
-    import tempfile
+    from datetime import UTC, datetime
 
     from harness.stack import Stack
 
-    with tempfile.TemporaryDirectory(prefix="temper-logs-") as logs:
-        async with Stack.of(
-            names, log_directory=Path(logs), external=external, ports=ports, notify=screen.say
-        ) as stack:
-            for name, address in stack.addresses.items():
-                if name.endswith((".url", ".ui")):
-                    print(f"{name:<16} {address}")
-            print("Ctrl-C stops them.", flush=True)
-            await asyncio.Event().wait()
+    logs = RESULTS / f"up-{datetime.now(tz=UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+    async with Stack.of(names, log_directory=logs, external=external, ports=ports, notify=screen.say) as stack:
+        for name, address in stack.addresses.items():
+            if name.endswith((".url", ".ui")):
+                print(f"{name:<16} {address}")
+        print(f"Ctrl-C stops them. Their logs: {logs}", flush=True)
+        await asyncio.Event().wait()
 
 
 @scenario_app.command("list", epilog="Example: temper scenario list")
@@ -259,7 +259,7 @@ def chaos_run(
         _run(_chaos(_Plan(read, "chaos", experiment.title, seed, None, port, links=True), experiment))
 
 
-async def _chaos(plan: "_Plan", experiment: Any) -> None:
+async def _chaos(plan: "_Plan", experiment: "Experiment") -> None:
     from chaos.runner import run_experiment
 
     async with _judged(plan) as bed:
@@ -280,7 +280,7 @@ def demo(seed: SeedOption = 1, target: TargetOption = DEFAULT_TARGET, port: Port
     _run(_demo(_Plan(read, "demo", f"{read.file.name}: the main job", seed, None, port, links=True), experiment))
 
 
-async def _demo(plan: "_Plan", experiment: Any) -> None:
+async def _demo(plan: "_Plan", experiment: "Experiment") -> None:
     from chaos.runner import run_experiment
     from harness.measurements import worker_startup, workflow_overhead
 
@@ -371,7 +371,7 @@ async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
     _finish(run, write_report(run.directory))
 
 
-def _tell(judgement: Any) -> None:
+def _tell(judgement: "Judgement") -> None:
     screen.say(
         f"{judgement.verdict:<8} {judgement.invariant} ({judgement.checked} looked at) {judgement.reason}".rstrip()
     )

@@ -1,5 +1,7 @@
 """Experiment files: scenarios, arrivals, faults and what a correct system does, in one TOML file."""
 
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import CannotRun, UnknownName
+from loadtests.arrivals import constant
 
 SHIPPED = Path(__file__).parent / "experiments"
 
@@ -47,17 +50,31 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: int = 2
 
     def __post_init__(self) -> None:
+        constant(self.load.rate, self.load.duration)
+        for problem in (*self._problems(), *_overlaps(self.fault)):
+            raise ValueError(problem)
+
+    def _problems(self) -> Iterator[str]:
+        if self.workers < 1:
+            yield f"workers is {self.workers}: someone must do the work"
+        if not self.fault:
+            yield "it plans no fault: a load alone is `temper load`"
         owners = {"client", *(f"worker-{number}" for number in range(1, self.workers + 1))}
         for fault in self.fault:
             if fault.owner not in owners:
-                message = f"fault on {fault.owner!r}: expected one of {', '.join(sorted(owners))}"
-                raise ValueError(message)
-            if fault.at < 0 or fault.duration <= 0 or fault.at + fault.duration > self.load.duration:
-                message = (
+                yield f"fault on {fault.owner!r}: expected one of {', '.join(sorted(owners))}"
+            if not (fault.at >= 0 and fault.duration > 0 and fault.at + fault.duration <= self.load.duration):
+                yield (
                     f"fault at {fault.at} s for {fault.duration} s does not lie within the load of "
                     f"{self.load.duration} s: without work before and after it, it shows nothing"
                 )
-                raise ValueError(message)
+
+
+def _overlaps(faults: Sequence[FaultPlan]) -> Iterator[str]:
+    """Faults that break the same link at the same time: the first to heal would heal the other."""
+    for first, second in combinations(sorted(faults, key=lambda fault: fault.at), 2):
+        if (first.owner, first.service) == (second.owner, second.service) and second.at < first.at + first.duration:
+            yield f"two faults on {first.owner}.{first.service} overlap, at {first.at} s and at {second.at} s"
 
 
 def read(path: Path) -> Experiment:

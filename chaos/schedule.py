@@ -1,8 +1,9 @@
 """Injects and heals faults at their times, and writes down what was really done, when."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chaos.faults import Bite, Fault
 from harness.clock import now
@@ -46,16 +47,32 @@ async def _one(
         notify(f"{fault.name} on {fault.on}: {'in force' if bite.in_force else 'NOT in force'} ({bite.evidence})")
         await asyncio.sleep(max(0.0, injected + planned.duration - now()))
     finally:
-        await asyncio.shield(fault.heal())
-        healed = now()
-        record(
-            FaultWindow(
-                name=fault.name,
-                on=fault.on,
-                injected=injected,
-                healed=healed,
-                in_force=bite.in_force,
-                evidence=bite.evidence,
+        try:
+            await _to_the_end(fault.heal())
+        finally:
+            healed = now()
+            record(
+                FaultWindow(
+                    name=fault.name,
+                    on=fault.on,
+                    injected=injected,
+                    healed=healed,
+                    in_force=bite.in_force,
+                    evidence=bite.evidence,
+                )
             )
-        )
         notify(f"{fault.name} on {fault.on}: healed after {healed - injected:.1f} s")
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the end of work that must not stop half-way; a cancellation meanwhile goes on after it."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

@@ -15,8 +15,9 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import (
     CancelledError,
@@ -52,6 +53,17 @@ UNANSWERED = frozenset(
     }
 )
 """Statuses that do not say whether the call took effect. Every other one is the server's own refusal."""
+
+
+ANSWERED_BY_ERROR = (
+    RPCError,
+    RPCTimeoutOrCancelledError,
+    FailureError,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
+"""What the SDK raises of a call's fate; they share no base of their own. Anything else broke in the scenario."""
 
 
 class Refused(Exception):
@@ -205,7 +217,10 @@ class App:
         except asyncio.CancelledError:
             error = f"given up after {now() - sent:.0f} s"
             raise
-        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, FailureError, WorkflowUpdateFailedError) as raised:
+        except ANSWERED_BY_ERROR as raised:
+            if isinstance(raised.__cause__, asyncio.CancelledError):  # the SDK cloaks the cancellation of an update
+                error = f"given up after {now() - sent:.0f} s"
+                raise raised.__cause__ from None
             ack, error = _fate(raised), _told(raised)
             if ack is Ack.FAIL:
                 raise Refused(error) from raised
@@ -280,7 +295,7 @@ def closing_status(failure: WorkflowFailureError) -> str:
 def _fate(error: BaseException) -> Ack:
     if isinstance(error, WorkflowAlreadyStartedError):
         return Ack.FAIL
-    if isinstance(error, RPCTimeoutOrCancelledError | WorkflowUpdateRPCTimeoutOrCancelledError):
+    if isinstance(error, RPCTimeoutOrCancelledError):
         return Ack.INFO
     if isinstance(error, RPCError):
         return Ack.INFO if error.status in UNANSWERED else Ack.FAIL

@@ -6,9 +6,22 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 Value = TypeVar("Value")
+
+SHORTEST_ASK = 0.05
+"""Seconds that even the last attempt gets."""
+
+
+@overload
+async def eventually(
+    predicate: Callable[[], Awaitable[Value]], *, timeout: float = ..., interval: float = ...
+) -> Value: ...
+
+
+@overload
+async def eventually(predicate: Callable[[], Value], *, timeout: float = ..., interval: float = ...) -> Value: ...
 
 
 async def eventually(
@@ -19,15 +32,21 @@ async def eventually(
     An exception counts as "not yet". Raises AssertionError after `timeout` seconds, with the last answer or exception.
     """
     deadline = time.monotonic() + timeout
+    last = "it gave no answer"
+    cause: Exception | None = None
     while True:
-        cause: Exception | None = None
+        asked = asyncio.ensure_future(_ask(predicate))
         try:
-            answer = await asyncio.wait_for(_ask(predicate), max(interval, deadline - time.monotonic()))
-            if answer:
-                return answer
-            last = f"the last answer was {answer!r}"
+            await asyncio.wait({asked}, timeout=max(SHORTEST_ASK, deadline - time.monotonic()))
+            if asked.done():
+                if answer := asked.result():
+                    return answer
+                last, cause = f"the last answer was {answer!r}", None
         except Exception as error:  # noqa: BLE001 - whatever it is, it may be gone the next time
-            cause, last = error, f"the last attempt raised {error!r}"
+            last, cause = f"the last attempt raised {error!r}", error
+        finally:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {timeout:g} s: {last}") from cause
         await asyncio.sleep(interval)

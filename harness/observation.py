@@ -87,13 +87,13 @@ def judge(
     for name, scenario in used.items():
         mine = [iteration for iteration in iterations if iteration.scenario == name]
         findings = [finding for finding in broken if _belongs(finding, mine)]
-        for iteration in mine:
+        # What never began is not looked at: operations_answered speaks of it.
+        begun = [each for each in mine if _acknowledged(by_iteration.get((name, each.index), ()))]
+        for iteration in begun:
             key = (name, iteration.index)
-            if not _acknowledged(by_iteration.get(key, ())):
-                continue  # it never began: operations_answered speaks of it
             given = scenario.draw(iteration.rng())
-            findings += scenario.check(given, by_iteration.get(key, ()), facts.get(key, ()))
-        checks.append(as_judgement(f"{name}: its own check", len(mine), findings))
+            findings += scenario.check(given, by_iteration[key], facts.get(key, ()))
+        checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
     invariants = (*INVARIANTS, faults_bit) if faults else INVARIANTS
     return [invariant(records) for invariant in invariants] + checks
 

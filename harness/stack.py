@@ -22,6 +22,7 @@ from harness.services.temporal import KIND as TEMPORAL
 from harness.services.temporal import EmbeddedTemporal
 from harness.services.toxiproxy import KIND as TOXIPROXY
 from harness.services.toxiproxy import EmbeddedToxiproxy
+from harness.together import together
 
 EMBEDDED: dict[str, Callable[..., EmbeddedService]] = {
     "temporal": EmbeddedTemporal,
@@ -110,13 +111,9 @@ class Stack:
         self._directory = Path(tempfile.mkdtemp(prefix="temper-"))
         reaper.watch_directory(self._directory)
         site = Site(data=self._directory, logs=self.log_directory.absolute(), notify=self._notify)
-        tasks = [asyncio.create_task(self._start(service, site)) for service in self.services.values()]
         try:
-            await asyncio.gather(*tasks)
+            await together(self._start(service, site) for service in self.services.values())
         except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self.stop()
             raise
 

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,7 @@ class Target:
     def __init__(self, path: Path, file: TargetFile) -> None:
         self.path = path
         self.file = file
-        loaded = self._load(file.scenarios, "scenarios")
-        self.scenarios: Mapping[str, Scenario[Any]] = {scenario.name: scenario for scenario in loaded}
+        self.scenarios: Mapping[str, Scenario[Any]] = self._named(self._load(file.scenarios, "scenarios"))
         self.connect: Connect = self._load(file.client, "client") if file.client else _plain_client
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
         for name in file.prepare:
@@ -108,7 +107,7 @@ class Target:
         except FileNotFoundError as error:
             message = f"{path} does not exist. Make one with `temper init`, or name one with --target PATH"
             raise BadTarget(message) from error
-        except (msgspec.DecodeError, ValueError) as error:
+        except (OSError, msgspec.DecodeError, ValueError) as error:
             message = f"{path}: {error}"
             raise BadTarget(message) from error
         return cls(path.resolve(), file)
@@ -139,6 +138,18 @@ class Target:
         """The target's own measurements, if it has any."""
         return self._load(self.file.measure.own, "measure.own") if self.file.measure.own else None
 
+    def _named(self, scenarios: Iterable[Scenario[Any]]) -> dict[str, Scenario[Any]]:
+        named: dict[str, Scenario[Any]] = {}
+        for scenario in scenarios:
+            if scenario.name in named:
+                message = f"{self.path}: two scenarios are called {scenario.name!r}"
+                raise BadTarget(message)
+            if "." in scenario.name:
+                message = f"{self.path}: the scenario {scenario.name!r} has a dot in its name, which parts workflow ids"
+                raise BadTarget(message)
+            named[scenario.name] = scenario
+        return named
+
     def _no_such(self, name: str) -> UnknownName:
         domains = {scenario.domain for scenario in self.scenarios.values()}
         return UnknownName("scenario or domain", name, {*self.scenarios, *domains})
@@ -149,7 +160,7 @@ class Target:
             sys.path.insert(0, str(self.directory))
         try:
             return getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
+        except Exception as error:  # the module is the user's, and may raise anything
             message = f'{self.path}: {key} = "{import_path}" cannot be loaded: {error}. Expected "module:NAME"'
             raise BadTarget(message) from error
 

@@ -17,6 +17,7 @@ from harness.services import web
 from harness.services.ports import free_port
 from harness.services.process import NotReady, Process
 from harness.templates import fill, fill_each, fill_values
+from harness.together import together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +133,9 @@ class Workers:
 
     async def start(self) -> None:
         """Start them all; if one is never ready the others are killed, and its ServiceFailed is raised."""
-        tasks = [asyncio.create_task(worker.start()) for worker in self]
         try:
-            await asyncio.gather(*tasks)
+            await together(worker.start() for worker in self)
         except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self.kill()
             raise
 

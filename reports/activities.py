@@ -1,6 +1,5 @@
 """Activity attempts over time: one lane a type, one bar an activity, the retried ones marked."""
 
-import heapq
 from collections.abc import Sequence
 from itertools import accumulate
 from xml.etree.ElementTree import Element
@@ -12,7 +11,7 @@ from reports.svg import Scale, add, bars, drawing, hint, linear, markup
 from reports.timeline import LABEL, LEFT, Frame, Span, draw_time_axis, draw_windows, label_lanes
 
 ROWS = 14
-"""At most so many bars of one type below each other; further ones share the row that is free first."""
+"""At most so many bars of one type below each other; further ones share the row that is free soonest."""
 PITCH = 5.0
 HEAD = 26.0
 FOOT = 8.0
@@ -27,10 +26,10 @@ def activities_within(runs: Sequence[WorkflowRun], span: Span | None = None) -> 
 
 
 def span_of(activities: Sequence[Activity]) -> Span:
-    """From the first that was scheduled to the last that closed, and a second at least."""
+    """From the first that was scheduled to the last that closed, and a tenth of a second at least."""
     since = min(activity.scheduled for activity in activities)
     closed = [activity.closed for activity in activities if activity.closed is not None]
-    return Span(since=since, until=max([since + 1, *closed]))
+    return Span(since=since, until=max([since + 0.1, *closed]))
 
 
 def attempts(activities: Sequence[Activity], span: Span, windows: Sequence[FaultWindow], *, width: float = 960) -> str:
@@ -61,15 +60,16 @@ def attempts(activities: Sequence[Activity], span: Span, windows: Sequence[Fault
 
 
 def _packed(found: Sequence[Activity], span: Span) -> list[int]:
-    """The row of each activity: the first one free when it was scheduled."""
-    free: list[tuple[float, int]] = []
+    """The row of each activity: the first that is free when it is scheduled, else the one that is free soonest."""
+    free: list[float] = []
     rows = []
     for activity in found:
-        if len(free) < ROWS and (not free or free[0][0] > activity.scheduled):
-            row = len(free)
-        else:
-            row = heapq.heappop(free)[1]
-        heapq.heappush(free, (_end(activity, span), row))
+        row = next((number for number, end in enumerate(free) if end <= activity.scheduled), len(free))
+        if row == ROWS:
+            row = free.index(min(free))
+        if row == len(free):
+            free.append(0.0)
+        free[row] = _end(activity, span)
         rows.append(row)
     return rows
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from harness.records.effects import Effect, EffectKind, Fact
 from harness.records.operations import Ack, Kind, Operation
-from harness.records.workflows import OPEN, WorkflowRun
+from harness.records.workflows import WorkflowRun
 
 REASON = "rejected: "
 """Prefix of the values of a fact that count rejected rows by reason."""
@@ -33,10 +33,6 @@ class Workflows(Struct, frozen=True, kw_only=True):
     attempts: int
     retries: int
     """Activity attempts beyond the first."""
-
-    @property
-    def open(self) -> int:
-        return self.by_status.get(OPEN, 0)
 
 
 class Ledger(Struct, frozen=True, kw_only=True):

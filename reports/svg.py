@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 Scale = Callable[[float], float]
+SEEN = 0.8
+"""Pixels that the shortest bar is long, so that it can be seen."""
 
 
 def drawing(name: str, width: float, height: float, *, title: str, description: str) -> Element:
@@ -47,14 +49,22 @@ def markup(svg: Element) -> str:
     return tostring(svg, encoding="unicode")
 
 
-def dots(points: Iterable[tuple[float, float]]) -> str:
-    """A path that is a dot at each point, once for points that fall on the same tenth of a pixel."""
-    return "".join(f"M{x} {y}h0" for x, y in sorted({(_short(x), _short(y)) for x, y in points}))
+def dots(points: Iterable[tuple[float, float]], grid: float = 0.1) -> str:
+    """A path that is a dot at each point, once for points that fall on the same place of a grid of so many pixels."""
+    places = {(round(x / grid), round(y / grid)) for x, y in points}
+    return "".join(f"M{_short(x * grid)} {_short(y * grid)}h0" for x, y in sorted(places))
 
 
 def bars(spans: Iterable[tuple[float, float, float]]) -> str:
-    """A path of level bars, each (from x, to x, y)."""
-    return "".join(f"M{_short(a)} {_short(y)}H{_short(max(b, a + 0.8))}" for a, b, y in sorted(set(spans)))
+    """A path of level bars, each (from x, to x, y). Those of one level that touch are drawn as one."""
+    merged: list[tuple[float, float, float]] = []
+    for left, right, y in sorted(spans, key=lambda span: (span[2], span[0])):
+        end = max(right, left + SEEN)
+        if merged and merged[-1][2] == y and left <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]), y)
+        else:
+            merged.append((left, end, y))
+    return "".join(f"M{_short(left)} {_short(y)}H{_short(end)}" for left, end, y in merged)
 
 
 def line(points: Sequence[tuple[float, float] | None]) -> str:

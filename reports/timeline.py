@@ -32,6 +32,8 @@ LETTER = 6.9
 """Pixels a letter of a label is wide, more or less: enough to keep labels apart."""
 
 
+MANY = 2_000
+"""More dots than that are drawn small, one for all that fall on the same 2 by 2 pixels, to keep the file small."""
 NO_ANSWER = 28
 """Pixels above the plot for iterations that nobody answered."""
 
@@ -140,7 +142,10 @@ def _draw_dots(svg: Element, latency: ScenarioLatency, x: Scale, y: Scale, frame
     answered = [
         (x(r.intended), y(r.time)) for r in latency.responses if r.outcome is Outcome.ANSWERED and r.time is not None
     ]
-    add(svg, "path", class_="dots" if len(answered) < 2000 else "dots many", d=dots(answered))
+    if len(answered) <= MANY:
+        add(svg, "path", class_="dots", d=dots(answered))
+    else:
+        add(svg, "path", class_="dots many", d=dots(answered, grid=2))
     lane = frame.top - NO_ANSWER / 2
     if any(r.answered is None for r in latency.responses):
         add(svg, "text", "no answer", class_="tick end", x=frame.left - 8, y=lane + 4)

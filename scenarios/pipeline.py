@@ -15,7 +15,7 @@ from harness.records.operations import Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario, Stores
 from scenarios import flights
-from system.pipeline import store
+from scenarios.loaded import chunk_facts
 from system.pipeline.models import PIPELINE, LoadReport, LoadRequest
 from system.pipeline.schema import Schema
 
@@ -59,7 +59,7 @@ class LoadFlights(Scenario[Slice]):
         await app.result(started)
 
     async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
-        return await chunks(stores, iterations)
+        return await _observe(stores, iterations)
 
     def check(self, given: Slice, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:
         """Every row of the file was read, and just those were rejected that refer to nothing."""
@@ -94,7 +94,7 @@ class LoadReference(Scenario[tuple[str, ...]]):
         await asyncio.gather(*(load(dataset) for dataset in given))
 
     async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
-        return await chunks(stores, iterations)
+        return await _observe(stores, iterations)
 
     def check(
         self, given: tuple[str, ...], operations: Sequence[Operation], facts: Sequence[Fact]
@@ -109,33 +109,10 @@ class LoadReference(Scenario[tuple[str, ...]]):
         return findings
 
 
-async def chunks(stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:
-    """What the tables hold of each chunk these iterations loaded: all of them in a bounded number of queries."""
+async def _observe(stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
     assert isinstance(stores.postgres, asyncpg.Pool)
-    facts: dict[int, list[Fact]] = {iteration.index: [] for iteration in iterations}
-    if not iterations:
-        return facts
-    of_all = f"{iterations[0].run}.{iterations[0].scenario}."
     async with stores.postgres.acquire() as connection:
-        observed = await store.observe_chunks(connection, of_all)
-    for chunk in observed:
-        index = int(chunk.workflow_id.removeprefix(of_all).partition(".")[0])
-        if index not in facts:
-            continue
-        facts[index].append(
-            Fact(
-                scenario=iterations[0].scenario,
-                iteration=index,
-                workflow_id=chunk.workflow_id,
-                step="load_chunk",
-                item=str(chunk.number),
-                expected=chunk.rows_read,
-                found=chunk.rows_loaded + chunk.rows_rejected,
-                transactions=tuple(chunk.transactions),
-                values={"rejected": chunk.rows_rejected, **{f"rejected: {k}": v for k, v in chunk.reasons.items()}},
-            )
-        )
-    return facts
+        return await chunk_facts(connection, iterations)
 
 
 @cache

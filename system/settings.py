@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from system.errors import SettingsError
@@ -50,19 +50,19 @@ class Settings:
         """
         reader = _Reader(os.environ if environment is None else environment)
         settings = cls(
-            database_url=reader.read("DATABASE_URL", _postgres_url, None),
-            temporal_address=reader.read("TEMPORAL_ADDRESS", _address_text, cls.temporal_address),
-            temporal_namespace=reader.read("TEMPORAL_NAMESPACE", str, cls.temporal_namespace),
-            task_queue=reader.read("TASK_QUEUE", str, cls.task_queue),
-            redis_url=reader.read_optional("REDIS_URL", _redis_url),
-            health_address=reader.read_optional("HEALTH_ADDRESS", _address),
-            work_directory=reader.read("WORK_DIRECTORY", _directory, cls.work_directory),
-            drain_seconds=reader.read("DRAIN_SECONDS", _seconds, cls.drain_seconds),
-            pool_min=reader.read("POOL_MIN", _count, cls.pool_min),
-            pool_max=reader.read("POOL_MAX", _count, cls.pool_max),
-            max_activities=reader.read("MAX_ACTIVITIES", _count, cls.max_activities),
-            max_cached_workflows=reader.read("MAX_CACHED_WORKFLOWS", _count, cls.max_cached_workflows),
-            polars_threads=reader.read("POLARS_THREADS", _count, cls.polars_threads),
+            database_url=reader.read("DATABASE_URL", POSTGRES_URL, None),
+            temporal_address=reader.read("TEMPORAL_ADDRESS", ADDRESS_TEXT, cls.temporal_address),
+            temporal_namespace=reader.read("TEMPORAL_NAMESPACE", TEXT, cls.temporal_namespace),
+            task_queue=reader.read("TASK_QUEUE", TEXT, cls.task_queue),
+            redis_url=reader.read_optional("REDIS_URL", REDIS_URL),
+            health_address=reader.read_optional("HEALTH_ADDRESS", ADDRESS),
+            work_directory=reader.read("WORK_DIRECTORY", DIRECTORY, cls.work_directory),
+            drain_seconds=reader.read("DRAIN_SECONDS", SECONDS, cls.drain_seconds),
+            pool_min=reader.read("POOL_MIN", COUNT, cls.pool_min),
+            pool_max=reader.read("POOL_MAX", COUNT, cls.pool_max),
+            max_activities=reader.read("MAX_ACTIVITIES", COUNT, cls.max_activities),
+            max_cached_workflows=reader.read("MAX_CACHED_WORKFLOWS", COUNT, cls.max_cached_workflows),
+            polars_threads=reader.read("POLARS_THREADS", COUNT, cls.polars_threads),
         )
         if settings.pool_min > settings.pool_max:
             raise SettingsError(
@@ -76,26 +76,31 @@ class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
-    def read(self, variable: str, parse: Callable[[str], Value], default: Value | None) -> Value:
-        value = self.read_optional(variable, parse)
+    def read(self, variable: str, kind: _Kind[Value], default: Value | None) -> Value:
+        value = self.read_optional(variable, kind)
         if value is not None:
             return value
         if default is None:
-            raise SettingsError(f"{variable} is not set: expected {parse.__doc__}")
+            raise SettingsError(f"{variable} is not set: expected {kind.expected}")
         return default
 
-    def read_optional(self, variable: str, parse: Callable[[str], Value]) -> Value | None:
+    def read_optional(self, variable: str, kind: _Kind[Value]) -> Value | None:
         text = self._environment.get(variable, "").strip()
         if not text:
             return None
         try:
-            return parse(text)
+            return kind.parse(text)
         except ValueError:
-            raise SettingsError(f"{variable} is {text!r}: expected {parse.__doc__}") from None
+            raise SettingsError(f"{variable} is {text!r}: expected {kind.expected}") from None
+
+
+@dataclass(frozen=True)
+class _Kind(Generic[Value]):
+    parse: Callable[[str], Value]
+    expected: str
 
 
 def _address(text: str) -> tuple[str, int]:
-    """host:port, for example 127.0.0.1:8080"""
     host, _, port = text.rpartition(":")
     if not host or not 0 <= int(port) <= 65535:
         raise ValueError(text)
@@ -103,31 +108,22 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _address_text(text: str) -> str:
-    """host:port, for example 127.0.0.1:7233"""
     _address(text)
     return text
 
 
-def _postgres_url(text: str) -> str:
-    """postgresql://user:password@host:port/database"""
-    return _url(text, "postgresql", "postgres")
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(text)
+        _ = parts.port  # raises ValueError where the port is not a number
+        return text
 
-
-def _redis_url(text: str) -> str:
-    """redis://host:port/number"""
-    return _url(text, "redis", "rediss")
-
-
-def _url(text: str, *schemes: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(text)
-    _ = parts.port  # raises ValueError where the port is not a number
-    return text
+    return parse
 
 
 def _directory(text: str) -> Path:
-    """an absolute path to a directory, which is made if missing"""
     path = Path(text)
     if not path.is_absolute() or (path.exists() and not path.is_dir()):
         raise ValueError(text)
@@ -135,7 +131,6 @@ def _directory(text: str) -> Path:
 
 
 def _seconds(text: str) -> float:
-    """a number of seconds, zero or more"""
     seconds = float(text)
     if not 0 <= seconds < float("inf"):
         raise ValueError(text)
@@ -143,8 +138,17 @@ def _seconds(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    """a whole number, one or more"""
     count = int(text)
     if count < 1:
         raise ValueError(text)
     return count
+
+
+TEXT = _Kind(str, "a text")
+ADDRESS = _Kind(_address, "host:port, for example 127.0.0.1:8080")
+ADDRESS_TEXT = _Kind(_address_text, "host:port, for example 127.0.0.1:7233")
+POSTGRES_URL = _Kind(_url("postgresql", "postgres"), "postgresql://user:password@host:port/database")
+REDIS_URL = _Kind(_url("redis", "rediss"), "redis://host:port/number")
+DIRECTORY = _Kind(_directory, "an absolute path to a directory, which is made if missing")
+SECONDS = _Kind(_seconds, "a number of seconds, zero or more")
+COUNT = _Kind(_count, "a whole number, one or more")

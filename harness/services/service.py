@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -146,9 +147,11 @@ class ExternalService(Service):
     async def start(self, site: Site) -> None:  # noqa: ARG002 - it needs no place of its own
         """See that it answers; raises ServiceUnreachable."""
         try:
-            self.identity = await asyncio.wait_for(self.kind.identify(self.url), EXTERNAL_SECONDS)
+            async with asyncio.timeout(EXTERNAL_SECONDS):
+                await accepts(self.host, self.port)
+                self.identity = await self.kind.identify(self.url)
         except NotReady as answer:
-            raise ServiceUnreachable(self.name, self._shown, str(answer)) from answer
+            raise ServiceUnreachable(self.name, self._shown, str(answer).rstrip(".")) from answer
         except TimeoutError as error:
             raise ServiceUnreachable(self.name, self._shown, f"no answer within {EXTERNAL_SECONDS:g} s") from error
 
@@ -209,7 +212,7 @@ class EmbeddedService(Service):
             try:
                 return await self._launch()
             except ServiceFailed as failure:
-                if not _lost_its_port(failure):
+                if not _lost_its_port(failure.last_lines):
                     raise
                 self._refuse_taken_ports()
                 if not tries_left:
@@ -236,11 +239,15 @@ class EmbeddedService(Service):
             raise
 
     async def _probe(self) -> Identity:
-        identity = await self.kind.identify(self.url)
         process = self._process
+        assert process is not None
+        if _lost_its_port(process.last_lines()):
+            # Toxiproxy does not end by itself when it cannot listen.
+            raise process.failure("lost its port to another process")
+        identity = await self.kind.identify(self.url)
         # Another copy's server may have answered, on a port that ours is about to find taken.
-        if process is None or not all(process.listens_on(port) for port in self.ports()):
-            raise NotReady("another process listens on its port")
+        if not all(process.listens_on(port) for port in self.ports()):
+            raise NotReady("it does not listen on all of its ports itself")
         return identity
 
     def _refuse_taken_ports(self) -> None:
@@ -249,8 +256,8 @@ class EmbeddedService(Service):
                 raise PortInUse(self.name, port)
 
 
-def _lost_its_port(failure: ServiceFailed) -> bool:
-    return any("address already in use" in line.lower() for line in failure.last_lines)
+def _lost_its_port(log: Iterable[str]) -> bool:
+    return any("address already in use" in line.lower() for line in log)
 
 
 async def accepts(host: str, port: int) -> None:
@@ -258,7 +265,9 @@ async def accepts(host: str, port: int) -> None:
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError as error:
-        raise NotReady(error.strerror or str(error)) from error
+        # Of a name that is not known the number is negative, and of several attempts there is none.
+        number = error.errno or 0
+        raise NotReady(os.strerror(number).lower() if number > 0 else error.strerror or str(error)) from error
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()

@@ -27,7 +27,7 @@ from system.pipeline.models import (
     Manifest,
     ReconcileRequest,
 )
-from system.pipeline.rules import content_digest, disagreements
+from system.pipeline.rules import content_digest, disagreements, sum_reasons
 from system.pipeline.source import decode, is_plain
 from system.storage.effects import Effect, record
 
@@ -52,7 +52,7 @@ class PipelineActivities:
         """Decode the source, cut it into chunks, and register the load."""
         source, schema = Path(request.source), request.schema_
         async with self._database.acquire() as connection:
-            load_id = await store.open_load(connection, activity.info().workflow_id)
+            load_id = await store.open_load(connection, _workflow_id())
             await datasets.ensure_table(connection, schema)
         path = source if await _in_thread(is_plain, source, schema) else self._decoded(load_id)
         if path is not source:
@@ -81,7 +81,7 @@ class PipelineActivities:
         activity.heartbeat("read")
         async with self._database.acquire() as connection:
             known = {
-                field: await datasets.known_values(connection, reference, values)
+                field.name: await datasets.known_values(connection, reference, field.type, values)
                 for field, reference, values in stages.references(typed, schema)
             }
             chunk_id = await store.next_chunk_id(connection)
@@ -100,11 +100,11 @@ class PipelineActivities:
             async with connection.transaction():
                 load = await store.lock_load(connection, request.load_id)
                 await datasets.summarize(connection, load.dataset)
-                counts = await store.count_chunks(connection, load)
+                rejects = await store.count_rejects(connection, load.id)
+                counts = await store.count_chunks(connection, load, rejects)
                 wrong = disagreements(counts)
                 if wrong or sum(one.rows_read for one in counts) != load.rows_read:
                     raise ReconciliationFailed(f"load {load.id} of {load.source}: {'; '.join(wrong) or 'total'}")
-                reasons = await store.count_reasons(connection, load.id)
                 if await store.mark_reconciled(connection, load.id):
                     await record(connection, _effect("reconcile", ""))
         await asyncio.to_thread(self._decoded(load.id).unlink, missing_ok=True)
@@ -115,15 +115,14 @@ class PipelineActivities:
             rows_loaded=sum(one.rows_loaded for one in counts),
             rows_rejected=sum(one.rows_rejected for one in counts),
             chunks=len(counts),
-            reasons=reasons,
+            reasons=sum_reasons(rejects),
         )
 
     @activity.defn(name=CLOSE)
     async def close(self, request: CloseRequest) -> None:
         """Close the load of this workflow as cancelled or failed; what is loaded stays, and stays recorded."""
-        workflow_id = activity.info().workflow_id
         async with self._database.acquire() as connection, connection.transaction():
-            load_id, closed = await store.close_load(connection, workflow_id, request.state)
+            load_id, closed = await store.close_load(connection, _workflow_id(), request.state)
             if closed:
                 await record(connection, _effect("close", request.state))
         await asyncio.to_thread(self._decoded(load_id).unlink, missing_ok=True)
@@ -147,10 +146,16 @@ async def _load(connection: Connection, load_id: int, chunk: store.ChunkRows) ->
         return recorded
 
 
+def _workflow_id() -> str:
+    workflow_id = activity.info().workflow_id
+    assert workflow_id is not None, "the pipeline's activities run in workflows only"
+    return workflow_id
+
+
 def _effect(step: str, item: str) -> Effect:
     info = activity.info()
     return Effect(
-        workflow_id=info.workflow_id or "",
+        workflow_id=_workflow_id(),
         step=step,
         item=item,
         run_id=info.workflow_run_id or "",

@@ -14,7 +14,15 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from system.connection import connect
-from system.errors import InputError, LoadClosed, NotMigrated, SettingsError, Unavailable
+from system.errors import (
+    LoadClosed,
+    NotMigrated,
+    SchemaMismatch,
+    SettingsError,
+    SourceMissing,
+    SourceUnreadable,
+    Unavailable,
+)
 from system.pipeline.models import LoadReport, LoadRequest, Progress
 from system.pipeline.schema import Schema
 from system.pipeline.source import read_header
@@ -25,7 +33,7 @@ from system.storage import pool
 DONE, FAILED, COULD_NOT_RUN = 0, 1, 2
 BAR_WIDTH = 30
 POLL_SECONDS = 0.2
-REFUSALS = {one.name for one in (*InputError.__subclasses__(), LoadClosed, NotMigrated)}
+REFUSALS = {one.name for one in (SourceMissing, SourceUnreadable, SchemaMismatch, LoadClosed, NotMigrated)}
 
 
 def load(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 
 from system.errors import SchemaMismatch
 from system.pipeline.rules import column_differences
-from system.pipeline.schema import Schema
+from system.pipeline.schema import Kind, Schema
 
 if TYPE_CHECKING:
     from system.storage.pool import Connection
@@ -23,6 +23,16 @@ TYPES = {
     "date": "date",
     "timestamp": "timestamp with time zone",
 }
+
+
+class Written(NamedTuple):
+    """How many rows, and the distinct transactions (``xmin``) that wrote them."""
+
+    rows: int
+    transactions: Sequence[int]
+
+
+NOTHING = Written(0, ())
 
 
 async def ensure_table(connection: Connection, schema: Schema) -> None:
@@ -49,16 +59,44 @@ async def ensure_table(connection: Connection, schema: Schema) -> None:
             )
 
 
-async def known_values(connection: Connection, reference: str, values: Sequence[Any]) -> list[Any]:
-    """Return those of ``values`` that ``dataset.column`` holds."""
+async def known_values(connection: Connection, reference: str, kind: Kind, values: Sequence[Any]) -> list[Any]:
+    """Return those of the distinct ``values`` that ``dataset.column`` holds."""
     if not values:
         return []
     dataset, column = reference.split(".")
     rows = await connection.fetch(
-        f'SELECT DISTINCT "{column}" FROM datasets."{dataset}" WHERE "{column}" = ANY($1)',  # noqa: S608 both are identifiers by the schema's pattern
+        f"""
+        SELECT value FROM unnest($1::{TYPES[kind]}[]) AS value
+        WHERE EXISTS (SELECT FROM datasets."{dataset}" WHERE "{column}" = value)
+        """,  # noqa: S608 both names are identifiers by the schema's pattern
         values,
     )
-    return [row[0] for row in rows]
+    return [row["value"] for row in rows]
+
+
+async def count_rows(connection: Connection, dataset: str, chunk_ids: Sequence[int]) -> dict[int, int]:
+    """Count a dataset's rows by the id of the chunk that brought them."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {ROW_OWNER} AS chunk, count(*) AS rows FROM datasets."{dataset}"
+        WHERE {ROW_OWNER} = ANY($1::integer[]) GROUP BY {ROW_OWNER}
+        """,  # noqa: S608 the dataset is an identifier by the schema's pattern
+        chunk_ids,
+    )
+    return {row["chunk"]: row["rows"] for row in rows}
+
+
+async def written_rows(connection: Connection, dataset: str, chunk_ids: Sequence[int]) -> dict[int, Written]:
+    """Return by chunk id how many of a dataset's rows it brought, and in which transactions."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {ROW_OWNER} AS chunk, count(*) AS rows, array_agg(DISTINCT writer) AS writers
+        FROM (SELECT {ROW_OWNER}, xmin::text::bigint AS writer FROM datasets."{dataset}") AS written
+        WHERE {ROW_OWNER} = ANY($1::integer[]) GROUP BY {ROW_OWNER}
+        """,  # noqa: S608 the dataset is an identifier by the schema's pattern
+        chunk_ids,
+    )
+    return {row["chunk"]: Written(row["rows"], row["writers"]) for row in rows}
 
 
 async def _check_references(connection: Connection, schema: Schema) -> None:

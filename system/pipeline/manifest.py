@@ -16,9 +16,7 @@ from system.pipeline.schema import Schema
 from system.pipeline.source import check_header
 
 
-def build_manifest(
-    path: Path, schema: Schema, chunk_bytes: int
-) -> tuple[tuple[str, ...], tuple[ChunkReference, ...]]:
+def build_manifest(path: Path, schema: Schema, chunk_bytes: int) -> tuple[tuple[str, ...], tuple[ChunkReference, ...]]:
     """Return the columns in file order and the chunks, which together hold every record below the header.
 
     Args:
@@ -36,9 +34,7 @@ def build_manifest(
         return header, tuple(_chunks(path, data, start, schema, chunk_size(len(data), chunk_bytes)))
 
 
-def _chunks(
-    path: Path, data: bytes | mmap.mmap, offset: int, schema: Schema, size: int
-) -> Iterator[ChunkReference]:
+def _chunks(path: Path, data: bytes | mmap.mmap, offset: int, schema: Schema, size: int) -> Iterator[ChunkReference]:
     breaks = Breaks(data, schema.delimiter, schema.quote)
     number, row = 0, 1
     while offset < len(data):

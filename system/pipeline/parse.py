@@ -13,6 +13,7 @@ from system.pipeline.schema import Schema
 # Read natively where every value is well-formed; the other types keep their text until they are validated.
 NATIVE = {"integer": pl.Int64(), "number": pl.Float64()}
 REASON = "reason"
+SPACES = tuple(bytes([code]) for code in (9, 11, 12, 13, 28, 29, 30, 31, 32))
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ def parse(data: bytes, rows: int, schema: Schema) -> Parsed:
         SourceUnreadable: the records are not ``rows``; rows and records could not be proven aligned.
     """
     frame = _read_clean(data, rows, schema)
-    if frame is not None:
-        return Parsed(_normalised(frame, schema), pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, rows))
-    return _read_each(data, rows, schema)
+    if frame is None:
+        return _read_each(data, rows, schema)
+    if not _has_no_space(data):
+        frame = _normalised(frame, schema)
+    return Parsed(frame, pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, rows))
 
 
 def _read_clean(data: bytes, rows: int, schema: Schema) -> pl.DataFrame | None:
@@ -71,6 +74,11 @@ def _read_clean(data: bytes, rows: int, schema: Schema) -> pl.DataFrame | None:
     return frame if frame.height == rows else None
 
 
+def _has_no_space(data: bytes) -> bool:
+    """Tell whether there is surely nothing to trim: reading has then made null what means "no value" already."""
+    return data.isascii() and not any(space in data for space in SPACES)
+
+
 def _read_each(data: bytes, rows: int, schema: Schema) -> Parsed:
     records = split_records(data, schema.delimiter, schema.quote)
     if len(records) != rows:
@@ -91,9 +99,7 @@ def _read_texts(lines: bytes, rows: int, schema: Schema, names: list[str]) -> pl
     texts = dict.fromkeys(names, pl.String())
     if rows == 0:
         return pl.DataFrame(schema=texts)
-    frame = pl.read_csv(
-        lines, has_header=False, schema=texts, separator=schema.delimiter, quote_char=schema.quote
-    )
+    frame = pl.read_csv(lines, has_header=False, schema=texts, separator=schema.delimiter, quote_char=schema.quote)
     if frame.height != rows:
         raise SourceUnreadable(f"{rows} well-formed records were read as {frame.height} rows")
     return frame

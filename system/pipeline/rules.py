@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -52,3 +53,11 @@ def column_differences(declared: Mapping[str, str], existing: Mapping[str, str])
         if name in existing and existing[name] != kind
     ]
     return missing + extra + other
+
+
+def sum_reasons(rejects: Mapping[tuple[int, str], int]) -> dict[str, int]:
+    """Sum counts by (chunk, reason) over the chunks, the most frequent reason first."""
+    totals: Counter[str] = Counter()
+    for (_, reason), count in rejects.items():
+        totals[reason] += count
+    return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))

@@ -113,7 +113,7 @@ class Schema(_Declared):
                     SchemaField(name=field.name, column=field.name)
                 except ValidationError:
                     raise ValueError(
-                        f"field {field.name!r}: not a database column name (a-z, 0-9, _); add column = \"...\""
+                        f'field {field.name!r}: not a database column name (a-z, 0-9, _); add column = "..."'
                     ) from None
         return self
 

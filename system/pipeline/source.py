@@ -130,7 +130,7 @@ def _codec(schema: Schema) -> str:
     return UTF8 if name in (UTF8, "utf-8-sig", "ascii") else name
 
 
-def _unpacked(source: Path) -> IO[bytes]:
+def _unpacked(source: Path) -> IO[bytes] | gzip.GzipFile:
     with source.open("rb") as file:
         magic = file.read(4)
     if magic.startswith(GZIP):
@@ -149,14 +149,14 @@ def _only_member(source: Path) -> IO[bytes]:
     return archive.open(members[0])
 
 
-def _without_mark(file: IO[bytes]) -> Iterator[bytes]:
+def _without_mark(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     first = file.read(BLOCK)
     yield first.removeprefix(codecs.BOM_UTF8)
     while block := file.read(BLOCK):
         yield block
 
 
-def _transcoded(file: IO[bytes], codec: str) -> Iterator[bytes]:
+def _transcoded(file: IO[bytes] | gzip.GzipFile, codec: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(codec)()
     while block := file.read(BLOCK):
         yield decoder.decode(block).encode(UTF8)

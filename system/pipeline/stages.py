@@ -10,7 +10,7 @@ import polars as pl
 from system.pipeline.models import ChunkResult, ChunkTask
 from system.pipeline.parse import Parsed, parse
 from system.pipeline.records import split_records
-from system.pipeline.schema import Schema
+from system.pipeline.schema import Schema, SchemaField
 from system.pipeline.store import ChunkRows
 from system.pipeline.transform import check_expressions, reject_csv, table_csv, transform
 from system.pipeline.validate import judge, referenced_values, type_values
@@ -24,12 +24,12 @@ def read(data: bytes, rows: int, schema: Schema) -> tuple[Parsed, pl.DataFrame]:
     return parsed, type_values(parsed, schema)
 
 
-def references(typed: pl.DataFrame, schema: Schema) -> Iterator[tuple[str, str, list[Any]]]:
+def references(typed: pl.DataFrame, schema: Schema) -> Iterator[tuple[SchemaField, str, list[Any]]]:
     """Yield field, ``dataset.column`` and distinct values for each field that refers to another data set."""
     values = referenced_values(typed, schema)
     for field in schema.fields:
         if field.references is not None:
-            yield field.name, field.references, values[field.name]
+            yield field, field.references, values[field.name]
 
 
 def copies(rows: pl.DataFrame, rejected: pl.DataFrame, data: bytes, task: ChunkTask, chunk_id: int) -> ChunkRows:

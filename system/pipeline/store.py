@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from system.errors import LoadClosed, SourceChanged
-from system.pipeline.datasets import ROW_OWNER
+from system.pipeline.datasets import NOTHING, ROW_OWNER, Written, count_rows, written_rows
 from system.pipeline.models import ChunkReference, ChunkResult
 from system.pipeline.rules import ChunkCount
+from system.storage.effects import LAST_CHARACTER
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from system.storage.pool import Connection
 
 CLOSED = ("cancelled", "failed")
@@ -48,10 +52,10 @@ async def open_load(connection: Connection, workflow_id: str) -> int:
         LoadClosed: the load of this workflow id was cancelled or has failed.
     """
     await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
-    row = await connection.fetchrow("SELECT id, state FROM loads WHERE workflow_id = $1", workflow_id)
+    row = await connection.fetchrow("SELECT id, workflow_id, state FROM loads WHERE workflow_id = $1", workflow_id)
     assert row is not None
     if row["state"] in CLOSED:
-        raise _closed(workflow_id, row["state"])
+        raise _closed(row)
     return int(row["id"])
 
 
@@ -75,7 +79,7 @@ async def register(
         )
         assert row is not None
         if row["state"] in CLOSED:
-            raise _closed(row["workflow_id"], row["state"])
+            raise _closed(row)
         if row["sha256"] is not None:
             if (row["sha256"], row["dataset"]) != (sha256, dataset):
                 raise SourceChanged(
@@ -115,7 +119,7 @@ async def recorded_chunk(connection: Connection, load_id: int, number: int) -> C
     if row is not None:
         return ChunkResult.model_validate(dict(row))
     if load is None or load["state"] != "open":
-        raise _closed(load and load["workflow_id"], load and load["state"])
+        raise _closed(load)
     return None
 
 
@@ -175,41 +179,43 @@ async def lock_load(connection: Connection, load_id: int) -> Load:
         "SELECT id, workflow_id, state, dataset, source, rows_read FROM loads WHERE id = $1 FOR UPDATE", load_id
     )
     if row is None or row["state"] in CLOSED:
-        raise _closed(row and row["workflow_id"], row and row["state"])
+        raise _closed(row)
     return Load(**{name: value for name, value in row.items() if name != "workflow_id"})
 
 
-async def count_chunks(connection: Connection, load: Load) -> list[ChunkCount]:
-    """Count what the database holds of each chunk in the load's manifest."""
+async def count_rejects(connection: Connection, load_id: int) -> dict[tuple[int, str], int]:
+    """Count the load's rejects by chunk and reason, the most frequent first."""
     rows = await connection.fetch(
-        f"""
-        SELECT m.number, m.rows_read, c.id IS NOT NULL AS claimed,
-               coalesce(d.rows, 0) AS rows_loaded, coalesce(r.rows, 0) AS rows_rejected
-        FROM manifest m
-        LEFT JOIN chunks c USING (load_id, number)
-        LEFT JOIN (
-            SELECT {ROW_OWNER}, count(*) AS rows FROM datasets."{load.dataset}"
-            WHERE {ROW_OWNER} = ANY(ARRAY(SELECT id FROM chunks WHERE load_id = $1))
-            GROUP BY {ROW_OWNER}
-        ) d ON d.{ROW_OWNER} = c.id
-        LEFT JOIN (
-            SELECT chunk, count(*) AS rows FROM rejects WHERE load_id = $1 GROUP BY chunk
-        ) r ON r.chunk = m.number
-        WHERE m.load_id = $1
-        ORDER BY m.number
-        """,  # noqa: S608 the dataset is an identifier by the schema's pattern
+        "SELECT chunk, reason, count(*) FROM rejects WHERE load_id = $1 GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1", load_id
+    )
+    return {(row["chunk"], row["reason"]): row["count"] for row in rows}
+
+
+async def count_chunks(connection: Connection, load: Load, rejects: Mapping[tuple[int, str], int]) -> list[ChunkCount]:
+    """Count what the database holds of each chunk in the load's manifest, given its rejects by (chunk, reason)."""
+    chunks = await connection.fetch(
+        """
+        SELECT number, manifest.rows_read, chunks.id
+        FROM manifest LEFT JOIN chunks USING (load_id, number)
+        WHERE load_id = $1 ORDER BY number
+        """,
         load.id,
     )
-    return [ChunkCount(**row) for row in rows]
-
-
-async def count_reasons(connection: Connection, load_id: int) -> dict[str, int]:
-    """Count the load's rejects by reason, the most frequent first."""
-    rows = await connection.fetch(
-        "SELECT reason, count(*) FROM rejects WHERE load_id = $1 GROUP BY reason ORDER BY count(*) DESC, reason",
-        load_id,
-    )
-    return {row["reason"]: row["count"] for row in rows}
+    # Not joined in SQL: without statistics, the planner counts the table anew for each chunk.
+    rows = await count_rows(connection, load.dataset, [row["id"] for row in chunks if row["id"] is not None])
+    rejected: Counter[int] = Counter()
+    for (chunk, _), count in rejects.items():
+        rejected[chunk] += count
+    return [
+        ChunkCount(
+            number=row["number"],
+            rows_read=row["rows_read"],
+            rows_loaded=rows.get(row["id"], 0),
+            rows_rejected=rejected[row["number"]],
+            claimed=row["id"] is not None,
+        )
+        for row in chunks
+    ]
 
 
 async def mark_reconciled(connection: Connection, load_id: int) -> bool:
@@ -236,7 +242,82 @@ async def close_load(connection: Connection, workflow_id: str, state: str) -> tu
     return int(load_id), status == "UPDATE 1"
 
 
-def _closed(workflow_id: str | None, state: str | None) -> LoadClosed:
+def _closed(load: Record | None) -> LoadClosed:
+    if load is None:
+        return LoadClosed("the load is gone from the database; to load, use a new workflow id")
     return LoadClosed(
-        f"the load of workflow id {workflow_id or 'unknown'!r} is {state or 'gone'}; to load, use a new workflow id"
+        f"the load of workflow id {load['workflow_id']!r} is {load['state']}; to load, use a new workflow id"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservedChunk:
+    """One chunk of a manifest, and what the database really holds of it."""
+
+    workflow_id: str
+    load_id: int
+    load_state: str
+    dataset: str
+    number: int
+    rows_read: int
+    """As the manifest says."""
+    claimed: bool
+    """Whether some attempt recorded it as loaded."""
+    rows_loaded: int
+    """Counted from the dataset's table."""
+    rows_rejected: int
+    """Counted from the rejects."""
+    transactions: tuple[int, ...]
+    """The distinct transactions (``xmin``, modulo 2**32) that wrote the chunk's record, rows and rejects."""
+
+
+async def observe_chunks(connection: Connection, prefix: str) -> list[ObservedChunk]:
+    """Observe every chunk of the loads whose workflow id starts with ``prefix``.
+
+    Takes two queries, and one more for each dataset, however many loads there are.
+    """
+    bounds = (prefix, prefix + LAST_CHARACTER)
+    chunks = await connection.fetch(
+        """
+        SELECT workflow_id, load_id, state AS load_state, dataset, number, manifest.rows_read,
+               chunks.id AS chunk_id, chunks.xmin::text::bigint AS writer
+        FROM loads JOIN manifest ON load_id = loads.id LEFT JOIN chunks USING (load_id, number)
+        WHERE workflow_id ~>=~ $1 AND workflow_id ~<~ $2
+        ORDER BY load_id, number
+        """,
+        *bounds,
+    )
+    rejects = await connection.fetch(
+        """
+        SELECT load_id, chunk, count(*) AS rows, array_agg(DISTINCT rejects.xmin::text::bigint) AS writers
+        FROM rejects WHERE load_id IN (SELECT id FROM loads WHERE workflow_id ~>=~ $1 AND workflow_id ~<~ $2)
+        GROUP BY load_id, chunk
+        """,
+        *bounds,
+    )
+    rejected = {(row["load_id"], row["chunk"]): Written(row["rows"], row["writers"]) for row in rejects}
+    loaded: dict[int, Written] = {}
+    for dataset in {row["dataset"] for row in chunks}:
+        ids = [row["chunk_id"] for row in chunks if row["dataset"] == dataset and row["chunk_id"] is not None]
+        loaded |= await written_rows(connection, dataset, ids)
+    return [
+        _observed(row, loaded.get(row["chunk_id"], NOTHING), rejected.get((row["load_id"], row["number"]), NOTHING))
+        for row in chunks
+    ]
+
+
+def _observed(row: Record, loaded: Written, rejected: Written) -> ObservedChunk:
+    claimed = row["chunk_id"] is not None
+    writers = {*loaded.transactions, *rejected.transactions, *([row["writer"]] if claimed else [])}
+    return ObservedChunk(
+        workflow_id=row["workflow_id"],
+        load_id=row["load_id"],
+        load_state=row["load_state"],
+        dataset=row["dataset"],
+        number=row["number"],
+        rows_read=row["rows_read"],
+        claimed=claimed,
+        rows_loaded=loaded.rows,
+        rows_rejected=rejected.rows,
+        transactions=tuple(sorted(writers)),
     )

@@ -93,7 +93,7 @@ class Pipeline:
         self._state = "loading"
         schema = request.schema_.arranged(manifest.header)
         tasks = (
-            ChunkTask(load_id=manifest.load_id, source=manifest.source, schema_=schema, chunk=chunk)
+            ChunkTask(load_id=manifest.load_id, source=manifest.source, schema=schema, chunk=chunk)
             for chunk in manifest.chunks
         )
         lanes = [asyncio.create_task(self._lane(tasks)) for _ in range(request.concurrency)]

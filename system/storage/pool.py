@@ -29,6 +29,7 @@ SERVER_SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "15s",
     "timezone": "UTC",
+    "jit": "off",
 }
 
 
@@ -75,14 +76,12 @@ async def check_migrated(connection: Connection) -> None:
         found = None
     if found is None or found < HEAD:
         raise NotMigrated(
-            f"the database is at revision {found or 'none'}, this version needs {HEAD}: "
-            "run `python -m system migrate`"
+            f"the database is at revision {found or 'none'}, this version needs {HEAD}: run `python -m system migrate`"
         )
 
 
 def _unavailable(database_url: str, error: Exception) -> Unavailable:
     place = database_url.rpartition("@")[2]
     return Unavailable(
-        f"PostgreSQL at {place} does not let us in ({type(error).__name__}: {error}); "
-        "start it, or correct DATABASE_URL"
+        f"PostgreSQL at {place} does not let us in ({type(error).__name__}: {error}); start it, or correct DATABASE_URL"
     )

@@ -77,7 +77,7 @@ def test_an_unknown_service_is_told_with_the_known_ones(tmp_path: Path) -> None:
         {"names": ["redis"], "ports": {"postgre": 1}},
     ):
         with pytest.raises(UnknownName, match="There is no service 'postgre'") as caught:
-            Stack.of(**arguments, log_directory=tmp_path)  # type: ignore[arg-type]  # one shape for three cases
+            Stack.of(**arguments, log_directory=tmp_path)
         assert known in str(caught.value)
 
 

@@ -65,8 +65,8 @@ async def test_another_kind_of_server_is_told(name: str, running: Stack, tmp_pat
 async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
     """A server that accepts and never answers is told as unreachable within seconds."""
 
-    async def hush(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
+    async def hush(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
         writer.close()
 
     server = await asyncio.start_server(hush, "127.0.0.1", free_port())

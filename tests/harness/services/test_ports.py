@@ -13,7 +13,7 @@ def test_a_free_port_is_no_ephemeral_one() -> None:
     """No outgoing connection can be given the port while its server is down."""
     first, last = map(int, ports.EPHEMERAL.read_text().split())
     port = ports.free_port()
-    assert ports.LOWEST <= port <= ports.HIGHEST
+    assert port in ports.RANGE
     assert not first <= port <= last
     assert ports.is_free(port)
 

@@ -185,6 +185,7 @@ async def test_a_process_never_started_can_be_stopped(tmp_path: Path) -> None:
 async def test_it_inherits_the_environment_and_adds_to_it(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child sees our environment with its own variables over it, and an empty standard input."""
     monkeypatch.setenv("OURS", "1")
+    monkeypatch.setenv("ITS", "1")
     child = launch("import os, sys; print(os.environ['OURS'], os.environ['ITS'], repr(sys.stdin.read()))", ITS="2")
     assert await child.wait() == 0
     assert child.last_lines() == ["1 2 ''"]

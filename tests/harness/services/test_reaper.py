@@ -135,12 +135,15 @@ async def test_a_killed_guard_is_replaced_and_told_anew(sleeper: subprocess.Pope
 
 
 async def test_what_is_forgotten_is_spared(sleeper: subprocess.Popen[bytes], directory: Path) -> None:
-    """A process that ended and a directory that was removed are no longer the guard's business."""
+    """What ended or was removed is no longer the guard's business, nor that of a guard which replaces it."""
     ours = Reaper()
     ours.watch(sleeper.pid)
     ours.watch_directory(directory)
     ours.forget(sleeper.pid)
     ours.forget_directory(directory)
+    assert ours.pid is not None
+    os.kill(ours.pid, signal.SIGKILL)
+    ours.watch_directory(Path("/tmp/temper-never-there"))
     ours.close()
     assert sleeper.poll() is None
     assert directory.exists()
@@ -179,8 +182,10 @@ def test_the_guard_kills_and_removes_at_the_end_of_its_orders(
     assert stat is not None
     os.kill(sleeper.pid, signal.SIGSTOP)
     guard.look_after(
-        ["pid 1 1\n", "forget 1\n", f"pid {sleeper.pid} {stat.started}\n", "dir /temper-x\n", "forget-dir /temper-x\n"]
-        + [f"dir {directory}\n", f"forget {sleeper.pid}"]
+        [
+            *("pid 1 1\n", "forget 1\n", "dir /temper-x\n", "forget-dir /temper-x\n"),
+            *(f"pid {sleeper.pid} {stat.started}\n", f"dir {directory}\n", f"forget-dir {directory}x"),
+        ]
     )
     assert sleeper.wait(timeout=5) == -signal.SIGKILL
     assert not directory.exists()

@@ -1,0 +1,111 @@
+"""Experiment files are read and checked before anything is started; what is wrong in one is said."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.experiment import BadExperiment, find, read, shipped
+from harness.errors import UnknownName
+from harness.target import Target
+
+GOOD = """
+name = "cut"
+title = "The link is cut"
+expect = "Nothing is lost."
+
+[load]
+scenario = "pipeline-slice"
+rate = 5
+duration = 10
+
+[[fault]]
+kind = "link_down"
+owner = "worker-1"
+service = "postgres"
+at = 3
+for = 3
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file for an experiment, not written yet."""
+    return tmp_path / "mine.toml"
+
+
+def test_an_experiment_is_read(path: Path) -> None:
+    """What stands in the file is what will be done."""
+    path.write_text(GOOD)
+    experiment = find(str(path))
+    assert (experiment.name, experiment.load.rate, experiment.workers) == ("cut", 5, 2)
+    (fault,) = experiment.fault
+    assert (fault.owner, fault.service, fault.at, fault.duration) == ("worker-1", "postgres", 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("rate = 5", "rat = 5", "unknown field `rat`"),
+        ("rate = 5", "", "missing required field `rate`"),
+        ("at = 3", "at = 3\nhow = 1", "unknown field `how`"),
+        ('"link_down"', '"link_up"', "Invalid enum value 'link_up'"),
+        ('"postgres"', '"mysql"', "Invalid enum value 'mysql'"),
+        ('"worker-1"', '"worker-3"', "fault on 'worker-3': expected one of client, worker-1, worker-2"),
+        ("at = 3", "at = -1", "fault at -1.0 s for 3.0 s does not lie within the load of 10.0 s"),
+        ("at = 3", "at = 8", "fault at 8.0 s for 3.0 s does not lie within the load of 10.0 s"),
+        ("for = 3", "for = 0", "does not lie within the load"),
+        ("rate = 5", "rate = 0", "the rate must be above 0 iterations a second, not 0"),
+        ("duration = 10", "duration = nan", "the duration must be above 0 seconds, not nan"),
+        ('name = "cut"', 'name = "cut"\nworkers = 0', "workers is 0"),
+        ("at = 3", "at = nan", "does not lie within the load"),
+        ('name = "cut"', "name = cut", "Invalid value"),
+    ],
+)
+def test_what_is_wrong_in_an_experiment_is_said(path: Path, old: str, new: str, says: str) -> None:
+    """A key, owner, service, time or rate that cannot be is refused, with the file and the reason."""
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(BadExperiment) as caught:
+        read(path)
+    assert says in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_an_experiment_without_a_fault_is_refused(path: Path) -> None:
+    """A load alone is no experiment: it would prove nothing, and show green."""
+    path.write_text(GOOD.partition("[[fault]]")[0].replace("[load]", "fault = []\n[load]"))
+    with pytest.raises(BadExperiment, match="no fault"):
+        read(path)
+
+
+def test_overlapping_faults_on_one_link_are_refused(path: Path) -> None:
+    """The first to heal would heal the other; on two links they may overlap, and on one they may follow."""
+    second = GOOD.partition("[[fault]]")[2]
+    path.write_text(GOOD + "[[fault]]" + second.replace("at = 3", "at = 5"))
+    with pytest.raises(BadExperiment, match=r"two faults on worker-1\.postgres overlap, at 3\.0 s and at 5\.0 s"):
+        read(path)
+    path.write_text(GOOD + "[[fault]]" + second.replace("at = 3", "at = 5").replace("worker-1", "worker-2"))
+    assert len(read(path).fault) == 2
+    path.write_text(GOOD + "[[fault]]" + second.replace("at = 3", "at = 6"))
+    assert len(read(path).fault) == 2
+
+
+def test_a_missing_experiment_is_told(path: Path) -> None:
+    """A file that does not exist is named."""
+    with pytest.raises(BadExperiment, match=r"mine\.toml: .*No such file"):
+        find(str(path))
+
+
+def test_an_unknown_name_is_told_with_the_known_ones() -> None:
+    """A name that is not shipped is refused, with those that are."""
+    with pytest.raises(UnknownName, match="no experiment 'postgres-cat'\\.\nDid you mean 'postgres-cut'"):
+        find("postgres-cat")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_experiment_is_valid(name: str, target: Target) -> None:
+    """Each bears its file's name, can be read, uses a scenario of the system, and says what it expects."""
+    experiment = find(name)
+    assert experiment.name == name
+    assert experiment.load.scenario in target.scenarios
+    assert experiment.expect.endswith(".")
+    assert experiment.fault

@@ -1,0 +1,66 @@
+"""An experiment is load plus faults on one clock, and what it did is judged like anything else."""
+
+from pathlib import Path
+
+import pytest
+from small_target import small_target, standing
+
+from chaos.experiment import Experiment, FaultPlan, LoadPlan
+from chaos.runner import run_experiment
+from harness.errors import CannotRun, UnknownName
+from harness.records.faults import FaultWindow
+from harness.records.operations import Ack, Kind, Operation
+from harness.records.run import Recorded
+from harness.records.verdicts import Verdict
+from harness.stack import Stack
+
+
+def experiment(service: str = "temporal") -> Experiment:
+    """The client's way to a service cut for a second, in the middle of a short load."""
+    return Experiment(
+        name="cut",
+        title="The client is cut off",
+        expect="What it asked for happens late.",
+        load=LoadPlan(scenario="small-echo", rate=5, duration=2),
+        fault=(FaultPlan(kind="link_down", owner="client", service=service, at=0.5, duration=1),),  # type: ignore[arg-type]  # any name may be asked for
+        workers=1,
+    )
+
+
+async def test_a_fault_is_in_force_in_the_middle_of_the_load(stack: Stack, tmp_path: Path) -> None:
+    """Every iteration is fired on time, those within the window are answered only after it, and nothing is lost."""
+    told: list[str] = []
+    async with standing(small_target(), stack, tmp_path, links=True, notify=told.append) as bed:
+        await run_experiment(bed, experiment())
+        judgements = await bed.conclude()
+    recorded = Recorded(bed.run.directory)
+    (window,) = recorded.read(FaultWindow)
+    assert (window.name, window.on, window.in_force) == ("link_down", "client.temporal", True)
+    begin = bed.iterations[0].intended
+    assert 0.5 <= window.injected - begin < 1.5
+    assert 1 <= window.healed - window.injected < 2
+    starts = [op for op in recorded.read(Operation) if op.kind is Kind.START]
+    assert len(starts) == 10
+    assert all(op.lag < 2 and op.ack is Ack.OK for op in starts)
+    within = [op for op in starts if window.injected < op.sent < window.healed - 0.3]
+    assert within
+    assert all(op.acknowledged is not None and op.acknowledged > window.healed - 0.1 for op in within)
+    verdicts = {judgement.invariant: judgement.verdict for judgement in judgements}
+    assert verdicts["nothing lost"] is Verdict.VALID
+    assert verdicts["every workflow closed"] is Verdict.VALID
+    assert any("in force" in line for line in told)
+
+
+async def test_a_link_that_does_not_exist_is_told(stack: Stack, tmp_path: Path) -> None:
+    """A fault on a service the target does not use is refused, with the links there are."""
+    async with standing(small_target(), stack, tmp_path, links=True) as bed:
+        with pytest.raises(UnknownName, match=r"no link 'client\.redis'[\s\S]*client\.temporal, worker-1\.temporal"):
+            await run_experiment(bed, experiment("redis"))
+    assert bed.iterations == []
+
+
+async def test_without_links_there_is_nothing_to_break(stack: Stack, tmp_path: Path) -> None:
+    """A testbed that goes direct cannot run an experiment, and says so."""
+    async with standing(small_target(), stack, tmp_path) as bed:
+        with pytest.raises(CannotRun, match="no links"):
+            await run_experiment(bed, experiment())

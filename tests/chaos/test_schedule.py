@@ -1,0 +1,161 @@
+"""The schedule injects and heals at the planned times, heals whatever happens, and records what was really done."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from chaos.faults import Bite, LinkDown
+from chaos.schedule import Planned, carry_out
+from harness.clock import now
+from harness.eventually import eventually
+from harness.links import Link, Links
+from harness.records.faults import FaultWindow
+from harness.stack import Stack
+
+
+@pytest.fixture
+async def links(stack: Stack) -> AsyncIterator[Links]:
+    """Links that this test may break."""
+    made = Links(stack["toxiproxy"], stack.services)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def link(links: Links) -> Link:
+    """A link to Redis."""
+    return await links.open("schedule-test", "redis")
+
+
+@pytest.fixture
+def windows() -> list[FaultWindow]:
+    """What the schedule recorded."""
+    return []
+
+
+async def test_a_fault_is_injected_and_healed_at_its_times(
+    links: Links, link: Link, windows: list[FaultWindow]
+) -> None:
+    """The window begins at its time after the start of the load, lasts as planned, and shows the evidence."""
+    begin = now() + 0.2
+    told: list[str] = []
+    await carry_out([Planned(fault=LinkDown(links, link), at=0.2, duration=0.4)], begin, windows.append, told.append)
+    (window,) = windows
+    assert (window.name, window.on, window.in_force) == ("link_down", "schedule-test.redis", True)
+    assert "refused" in window.evidence
+    assert 0.2 <= window.injected - begin < 1
+    assert 0.4 <= window.healed - window.injected < 2
+    assert (await links.api.state(link)).enabled
+    assert told[0].startswith("link_down on schedule-test.redis: in force")
+    assert told[1].startswith("link_down on schedule-test.redis: healed after")
+
+
+async def test_cancelled_in_the_middle_it_heals_first(links: Links, link: Link, windows: list[FaultWindow]) -> None:
+    """Ctrl-C while a fault is in force heals it and records the window before the schedule ends."""
+    plan = [Planned(fault=LinkDown(links, link), at=0, duration=60)]
+    schedule = asyncio.create_task(carry_out(plan, now(), windows.append))
+
+    async def cut() -> bool:
+        return not (await links.api.state(link)).enabled
+
+    await eventually(cut)
+    schedule.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await schedule
+    assert (await links.api.state(link)).enabled
+    (window,) = windows
+    assert window.healed - window.injected < 10
+
+
+async def test_cancelled_before_its_time_a_fault_never_happens(
+    links: Links, link: Link, windows: list[FaultWindow]
+) -> None:
+    """A fault that was still to come leaves no window."""
+    plan = [Planned(fault=LinkDown(links, link), at=60, duration=1)]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await carry_out(plan, now(), windows.append)
+    assert windows == []
+
+
+@dataclass
+class Scripted:
+    """A fault of the outside world that does as it is told; it stands in for one that cannot be had at will."""
+
+    name: str = "scripted"
+    on: str = "nothing"
+    in_force: bool = False
+    inject_raises: bool = False
+    heal_raises: bool = False
+    heal_seconds: float = 0.0
+    done: list[str] = field(default_factory=list)
+
+    async def inject(self) -> None:
+        self.done.append("inject")
+        if self.inject_raises:
+            raise ConnectionError("the proxy does not answer")
+
+    async def bite(self) -> Bite:
+        return Bite(in_force=self.in_force, evidence="as told")
+
+    async def heal(self) -> None:
+        await asyncio.sleep(self.heal_seconds)
+        if self.heal_raises:
+            raise ConnectionError("the proxy does not answer")
+        self.done.append("heal")
+
+
+async def test_a_fault_that_is_not_in_force_is_recorded_as_such(windows: list[FaultWindow]) -> None:
+    """Injecting is not enough: the window says that the fault was tried and was not there."""
+    told: list[str] = []
+    await carry_out([Planned(fault=Scripted(), at=0, duration=0.01)], now(), windows.append, told.append)
+    (window,) = windows
+    assert (window.in_force, window.evidence, window.bit) == (False, "as told", False)
+    assert "NOT in force" in told[0]
+
+
+async def test_a_fault_that_cannot_be_injected_is_healed_all_the_same(windows: list[FaultWindow]) -> None:
+    """Nobody knows how far a failed injection came, so it is healed, recorded as not in force, and raised."""
+    fault = Scripted(inject_raises=True)
+    with pytest.raises(ExceptionGroup) as caught:
+        await carry_out([Planned(fault=fault, at=0, duration=1)], now(), windows.append)
+    assert caught.group_contains(ConnectionError)
+    assert fault.done == ["inject", "heal"]
+    (window,) = windows
+    assert not window.in_force
+    assert "interrupted" in window.evidence
+
+
+async def test_a_fault_that_cannot_be_healed_is_recorded_and_raised(windows: list[FaultWindow]) -> None:
+    """A heal that fails is an error, and what is known of the fault is on record all the same."""
+    fault = Scripted(in_force=True, heal_raises=True)
+    with pytest.raises(ExceptionGroup) as caught:
+        await carry_out([Planned(fault=fault, at=0, duration=0.01)], now(), windows.append)
+    assert caught.group_contains(ConnectionError)
+    assert [window.in_force for window in windows] == [True]
+
+
+async def test_a_cancellation_while_healing_does_not_stop_the_healing(windows: list[FaultWindow]) -> None:
+    """A second Ctrl-C in the middle of a heal still leaves the system healed, and the window recorded."""
+    fault = Scripted(in_force=True, heal_seconds=0.3)
+    schedule = asyncio.create_task(
+        carry_out([Planned(fault=fault, at=0, duration=0.01)], now(), windows.append)
+    )
+    await eventually(lambda: fault.done == ["inject"])
+    await asyncio.wait({schedule}, timeout=0.1)
+    schedule.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await schedule
+    assert fault.done == ["inject", "heal"]
+    assert len(windows) == 1
+
+
+async def test_several_faults_overlap(windows: list[FaultWindow]) -> None:
+    """Each fault keeps its own times, whatever the others do."""
+    begin = now() + 0.05
+    plan = [Planned(fault=Scripted(on=str(number)), at=number / 10, duration=0.3) for number in range(3)]
+    await carry_out(plan, begin, windows.append)
+    assert [window.on for window in sorted(windows, key=lambda window: window.injected)] == ["0", "1", "2"]
+    assert max(window.injected for window in windows) < min(window.healed for window in windows)

@@ -1,0 +1,124 @@
+"""Verdicts: the worst wins; objectives hold, fail or are unknown; the gate is all of them."""
+
+from itertools import permutations
+
+import msgspec
+import pytest
+
+from harness.checking.objectives import Metric, Objective, evaluate, gate, shown
+from harness.records.verdicts import ObjectiveResult, ObjectiveVerdict, Verdict
+
+HOLDS, FAILS, UNKNOWN = ObjectiveVerdict.HOLDS, ObjectiveVerdict.FAILS, ObjectiveVerdict.UNKNOWN
+
+
+@pytest.mark.parametrize("order", list(permutations(Verdict)))
+def test_the_worst_verdict_wins_in_any_order(order: tuple[Verdict, ...]) -> None:
+    """Invalid before unknown before valid."""
+    assert Verdict.worst(order) is Verdict.INVALID
+    assert Verdict.worst(v for v in order if v is not Verdict.INVALID) is Verdict.UNKNOWN
+    assert Verdict.worst(v for v in order if v is Verdict.VALID) is Verdict.VALID
+
+
+def test_of_no_verdicts_the_worst_is_unknown() -> None:
+    """Nothing was checked."""
+    assert Verdict.worst([]) is Verdict.UNKNOWN
+
+
+def objective(limits: dict[str, float]) -> Objective:
+    given = {"metric": "m", "title": "M", "unit": "s", "hard": True, "kinds": ["demo"], **limits}
+    return msgspec.convert(given, Objective)
+
+
+@pytest.mark.parametrize(
+    ("limit", "below", "at", "above", "threshold"),
+    [
+        ("at_most", True, True, False, "≤ 2 s"),
+        ("below", True, False, False, "< 2 s"),
+        ("at_least", False, True, True, "≥ 2 s"),
+        ("above", False, False, True, "> 2 s"),
+        ("equals", False, True, False, "= 2 s"),
+    ],
+)
+def test_each_limit_holds_where_it_says(limit: str, below: bool, at: bool, above: bool, threshold: str) -> None:
+    """Just below, at, and just above the threshold."""
+    judged = objective({limit: 2.0})
+    assert [judged.holds(value) for value in (1.999, 2.0, 2.001)] == [below, at, above]
+    assert judged.threshold == threshold
+
+
+@pytest.mark.parametrize("limits", [{}, {"below": 1.0, "above": 0.0}])
+def test_an_objective_has_exactly_one_limit(limits: dict[str, float]) -> None:
+    """None, or two, is an error that names them all."""
+    with pytest.raises(ValueError, match="needs exactly one of at_most, below, at_least, above, equals"):
+        objective(limits)
+
+
+def test_a_limit_of_zero_is_a_limit() -> None:
+    """Nothing lost is a threshold like any other."""
+    assert objective({"equals": 0.0}).holds(0.0)
+    assert not objective({"at_most": 0.0}).holds(0.1)
+
+
+def test_a_metric_is_told_beside_its_objective() -> None:
+    """Value, unit and what stands behind it."""
+    (result,) = evaluate([objective({"below": 2.0})], {"m": Metric(value=1.214, detail="n=30")}, "demo")
+    assert (result.measured, result.value, result.verdict) == ("1.21 s (n=30)", 1.214, HOLDS)
+
+
+def test_a_missing_metric_is_unknown() -> None:
+    """It is neither zero nor a failure."""
+    (result,) = evaluate([objective({"below": 2.0})], {"other": Metric(value=1.0)}, "demo")
+    assert (result.measured, result.value, result.verdict) == ("not measured", None, UNKNOWN)
+
+
+def test_a_missed_threshold_fails() -> None:
+    """Without a detail there are no empty brackets."""
+    (result,) = evaluate([objective({"below": 2.0})], {"m": Metric(value=3.0)}, "demo")
+    assert (result.measured, result.verdict) == ("3 s", FAILS)
+
+
+def test_an_objective_of_another_kind_of_run_is_not_asked() -> None:
+    """Only those for this kind are judged."""
+    assert evaluate([objective({"below": 2.0})], {"m": Metric(value=1.0)}, "load") == []
+
+
+def result(verdict: ObjectiveVerdict, *, hard: bool = True) -> ObjectiveResult:
+    return ObjectiveResult(name="m", title="M", hard=hard, threshold="< 2", measured="", value=None, verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("results", "plain", "strict"),
+    [
+        ([result(HOLDS)], Verdict.VALID, Verdict.VALID),
+        ([result(HOLDS), result(FAILS)], Verdict.INVALID, Verdict.INVALID),
+        ([result(HOLDS), result(UNKNOWN)], Verdict.UNKNOWN, Verdict.UNKNOWN),
+        ([result(FAILS), result(UNKNOWN)], Verdict.INVALID, Verdict.INVALID),
+        ([result(HOLDS), result(FAILS, hard=False)], Verdict.VALID, Verdict.VALID),
+        ([result(HOLDS), result(UNKNOWN, hard=False)], Verdict.VALID, Verdict.UNKNOWN),
+        ([result(HOLDS, hard=False)], Verdict.UNKNOWN, Verdict.UNKNOWN),
+        ([], Verdict.UNKNOWN, Verdict.UNKNOWN),
+    ],
+)
+def test_the_gate_opens_only_if_every_hard_objective_holds(
+    results: list[ObjectiveResult], plain: Verdict, strict: Verdict
+) -> None:
+    """Unknown is no pass, an aim never decides, and a strict gate wants aims measured too."""
+    assert gate(results) is plain
+    assert gate(results, strict=True) is strict
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [
+        (0.0, "", "0"),
+        (1.214, "s", "1.21 s"),
+        (2.0, "s", "2 s"),
+        (26.5432, "ms", "26.5 ms"),
+        (100.4, "ms", "100 ms"),
+        (1_234_567.8, "rows/s", "1,234,568 rows/s"),
+        (-0.5, "ms", "-0.5 ms"),
+    ],
+)
+def test_figures_are_shown_as_a_person_reads_them(value: float, unit: str, told: str) -> None:
+    """Three significant digits, grouped, no trailing zeros, with the unit."""
+    assert shown(value, unit) == told

@@ -1,0 +1,68 @@
+"""The doctor says what is there, and how to get what is missing."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import doctor
+from harness.doctor import Finding
+from harness.services import installed, postgres
+
+
+async def findings() -> dict[str, Finding]:
+    """What the doctor finds, by subject."""
+    return {finding.subject: finding for finding in await doctor.inspect()}
+
+
+async def test_everything_the_tests_need_is_found() -> None:
+    """On a machine that runs these tests each service is available, with version and source, and no remedy."""
+    found = await findings()
+    for subject in ("system", "python", "temporal", "postgres", "redis", "toxiproxy"):
+        assert found[subject].available, found[subject]
+        assert found[subject].version
+        assert found[subject].source
+        assert not found[subject].remedy
+    assert found["python"].version == ".".join(map(str, sys.version_info[:3]))
+
+
+async def test_on_a_bare_machine_each_gap_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With nothing installed each missing thing says how to get it."""
+    monkeypatch.setattr(installed, "in_package", lambda *_: None)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: "/nowhere")
+    monkeypatch.setattr(postgres, "DEBIAN", Path("/nowhere"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = await findings()
+    missing = ("temporal", "postgres", "redis", "toxiproxy", "go", "user namespaces", "containers")
+    for subject in missing:
+        assert not found[subject].available
+        assert found[subject].remedy
+    assert found["go"].needed
+    assert not found["containers"].needed
+    assert found["cache"].source == f"{tmp_path / 'temper'} (empty)"
+
+
+async def test_a_toxiproxy_to_be_built_counts_as_available(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With Go and an empty cache the doctor says that it will be built, and builds nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = (await findings())["toxiproxy"]
+    assert found.available
+    assert found.source.startswith("will be built with Go")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("code", "available"), [(0, True), (1, False)])
+async def test_an_engine_counts_only_when_it_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, available: bool
+) -> None:
+    """A container engine that is installed and does not run is not available."""
+    engine = tmp_path / "podman"
+    engine.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo podman version 5.4.2 || exit {code}\n')
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = await findings()
+    assert ("podman" in found) is available
+    if available:
+        assert found["podman"].version == "5.4.2"

@@ -1,0 +1,317 @@
+"""Observation turns histories into workflow runs, and finds every workflow of a run."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from small_worker import Quiet, Small, small_worker
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from harness.driver import App, drive
+from harness.eventually import eventually
+from harness.observation import conclude, judge, read_workflows
+from harness.records.effects import Fact
+from harness.records.faults import FaultWindow
+from harness.records.operations import Ack, Iteration, Kind, Operation
+from harness.records.run import Recorded, Run
+from harness.records.verdicts import Finding, Judgement, Verdict
+from harness.records.workflows import WorkflowRun
+from harness.scenario import Stores
+from harness.target import Target, TargetFile, WorkerSection
+
+
+@pytest.fixture(scope="module")
+async def worker(temporal_address: str) -> AsyncIterator[Worker]:
+    """A worker for the small workflows, in this process."""
+    async with small_worker(temporal_address) as running:
+        yield running
+
+
+@pytest.fixture
+async def small(temporal_address: str, worker: Worker, tmp_path: Path) -> Small:
+    """A run of its own for this test."""
+    return Small(await Client.connect(temporal_address), worker.task_queue, tmp_path)
+
+
+async def observed(small: Small, workflow: str, argument: str = "") -> WorkflowRun:
+    """Run one workflow to its end, and read it back."""
+    app = small.app(Quiet(), index=3)
+    await app.result(await app.start(workflow, argument))
+    (run,) = await read_workflows(small.client, small.run, small.operations)
+    return run
+
+
+async def test_a_completed_workflow_is_read_with_its_activity(small: Small) -> None:
+    """Scenario, iteration, type, status and times come from the history; so does each activity, by its last attempt."""
+    run = await observed(small, "Echo", "hello")
+    start = small.operations[0]
+    assert (run.scenario, run.iteration, run.type, run.status) == ("small-quiet", 3, "Echo", "completed")
+    assert (run.workflow_id, run.run_id) == (start.workflow_id, start.run_id)
+    assert run.closed is not None
+    assert run.events == 11
+    assert run.task_failures == ()
+    (activity,) = run.activities
+    assert (activity.type, activity.attempts, activity.last_failure) == ("answers", 1, None)
+    assert activity.worker
+    assert activity.started is not None
+    assert activity.closed is not None
+    assert run.started <= activity.scheduled <= activity.started <= activity.closed <= run.closed
+    assert run.activity_time() == pytest.approx(activity.closed - activity.started)
+
+
+async def test_a_retried_activity_tells_why_the_attempt_before_failed(small: Small) -> None:
+    """After a retry the attempt that succeeded is counted, and the failure before it is quoted."""
+    (activity,) = (await observed(small, "Retried")).activities
+    assert activity.attempts == 2
+    assert activity.last_failure == "the first attempt is lost"
+
+
+async def test_a_failed_workflow_task_is_read_with_its_cause(small: Small) -> None:
+    """A workflow that ended "ok" after a failed workflow task still shows the failure, by Temporal's name for it."""
+    run = await observed(small, "Stumbles")
+    assert run.status == "completed"
+    (failure,) = run.task_failures
+    assert failure.cause == "WORKFLOW_WORKER_UNHANDLED_FAILURE"
+    assert failure.message == "a bug in the program"
+    assert failure.event_id == 4
+
+
+async def test_every_closing_status_is_read(small: Small) -> None:
+    """failed, canceled, terminated and running are told apart by the last event; what runs has no closing time."""
+    app = small.app(Quiet())
+    await app.result(await app.start("Fails", "why", part="failed"))
+    canceled = await app.start("Waits", "", part="canceled")
+    await canceled.handle.cancel()
+    await app.result(canceled)
+    terminated = await app.start("Waits", "", part="terminated")
+    await terminated.handle.terminate()
+    await app.start("Waits", "", part="running")
+    runs = await read_workflows(small.client, small.run, small.operations)
+    assert len(runs) == 4
+    for run in runs:
+        assert run.workflow_id.rpartition(".")[2] == run.status
+        assert (run.closed is None) == (run.status == "running")
+
+
+async def test_children_and_later_runs_are_found_by_prefix(small: Small) -> None:
+    """A child, and both runs of a workflow that continued as new, belong to the iteration whose prefix they carry."""
+    app = small.app(Quiet(), index=7)
+    await app.result(await app.start("Parent", "hello", part="parent"))
+    await app.result(await app.start("Twice", "first", part="twice"))
+
+    async def all_found() -> list[WorkflowRun]:
+        runs = await read_workflows(small.client, small.run, small.operations)
+        return runs if len(runs) == 4 else []
+
+    runs = await eventually(all_found)
+    assert {(run.type, run.status) for run in runs} == {
+        ("Parent", "completed"),
+        ("Echo", "completed"),
+        ("Twice", "continued_as_new"),
+        ("Twice", "completed"),
+    }
+    assert {(run.scenario, run.iteration) for run in runs} == {("small-quiet", 7)}
+    assert len({run.run_id for run in runs}) == 4
+    assert runs == sorted(runs, key=lambda run: run.started)
+
+
+async def test_a_workflow_the_server_does_not_know_is_left_out(small: Small) -> None:
+    """An operation whose workflow does not exist brings no run: that is what "nothing lost" looks for."""
+    await observed(small, "Echo")
+    nowhere = msgspec.structs.replace(small.operations[0], workflow_id=f"{small.run}.small-quiet.9.main")
+    (run,) = await read_workflows(small.client, small.run, [*small.operations, nowhere])
+    assert run.iteration == 3
+
+
+async def test_another_run_with_a_longer_name_is_not_this_run(small: Small) -> None:
+    """A run whose id begins with this one's has its own workflows: the dot ends the prefix."""
+    other = Small(small.client, small.task_queue, small.workspace, run=small.run + "-bare")
+    await observed(other, "Echo")
+    await eventually(lambda: _listed(small.client, other.run))
+    assert await read_workflows(small.client, small.run, []) == []
+
+
+async def _listed(client: Client, run: str) -> int:
+    return (await client.count_workflows(f'WorkflowId STARTS_WITH "{run}"')).count
+
+
+class Judged(Quiet):
+    """Counts two rows an iteration, or what it is told; finds fault with the iterations it is told to."""
+
+    def __init__(self, wrong: frozenset[int] = frozenset(), found: int = 2) -> None:
+        self.wrong = wrong
+        self.found = found
+        self.asked: list[list[int]] = []
+        self.checked: list[int] = []
+
+    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+        await app.result(await app.start("Echo", "x"))
+
+    async def observe(self, stores: Stores, iterations: Any) -> dict[int, list[Fact]]:  # noqa: ARG002
+        self.asked.append([iteration.index for iteration in iterations])
+        return {
+            iteration.index: [
+                Fact(
+                    scenario=self.name,
+                    iteration=iteration.index,
+                    workflow_id=iteration.id("main"),
+                    step="echo",
+                    item="",
+                    expected=2,
+                    found=self.found,
+                )
+            ]
+            for iteration in iterations
+        }
+
+    def check(self, given: Any, operations: Any, facts: Any) -> list[Finding]:  # noqa: ARG002
+        index = operations[0].iteration
+        self.checked.append(index)
+        assert len(facts) == 1
+        return [Finding(problem="odd", message="as told")] if index in self.wrong else []
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> tuple[Target, Judged]:
+    """A target of one scenario, and that scenario."""
+    scenario = Judged()
+    monkeypatch.setattr(f"{__name__}.SCENARIOS", [scenario])
+    return a_target(), scenario
+
+
+SCENARIOS: list[Judged] = []
+
+
+def a_target() -> Target:
+    """A target that is described without a file; its scenarios are this module's."""
+    file = TargetFile(
+        name="t", task_queue="q", services=[], scenarios=f"{__name__}:SCENARIOS", worker=WorkerSection(command=["x"])
+    )
+    return Target(Path(__file__).with_name("temper.toml"), file)
+
+
+def verdicts(judgements: list[Judgement]) -> dict[str, Verdict]:
+    return {judgement.invariant: judgement.verdict for judgement in judgements}
+
+
+def iteration(run: str, index: int) -> Iteration:
+    return Iteration(run=run, scenario=Quiet.name, index=index, seed=1, intended=0)
+
+
+async def test_a_run_is_observed_judged_and_written(
+    small: Small, judged: tuple[Target, Judged], tmp_path: Path
+) -> None:
+    """The end of a run asks each store once for all iterations, judges, and leaves records of everything in the run."""
+    target, scenario = judged
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        small.run = run.info.id
+        for index in range(3):
+            app = small.app(scenario, index=index)
+            assert await drive(scenario, app) == []
+        for operation in small.operations:
+            run.write(operation)
+        iterations = [iteration(run.info.id, index) for index in range(3)]
+        judgements = await conclude(run, target, small.client, Stores(), iterations)
+        recorded = Recorded(run.directory)
+    assert scenario.asked == [[0, 1, 2]]
+    assert scenario.checked == [0, 1, 2]
+    assert recorded.read(Judgement) == judgements
+    assert len(recorded.read(WorkflowRun)) == 3
+    assert [fact.iteration for fact in recorded.read(Fact)] == [0, 1, 2]
+    assert verdicts(judgements) == {
+        "nothing lost": Verdict.VALID,
+        "nothing doubled": Verdict.VALID,
+        "effects are atomic": Verdict.UNKNOWN,  # this target keeps no ledger
+        "every workflow closed": Verdict.VALID,
+        "no workflow task failed": Verdict.VALID,
+        "operations answered": Verdict.VALID,
+        "small-quiet: its own check": Verdict.VALID,
+    }
+
+
+async def test_an_unanswered_call_is_resolved_before_it_is_judged(
+    small: Small, judged: tuple[Target, Judged], tmp_path: Path
+) -> None:
+    """What was info and turns out to have happened is written again as ok, and judged as such."""
+    target, scenario = judged
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        small.run = run.info.id
+        await drive(scenario, small.app(scenario))
+        start, result = small.operations
+        run.write(msgspec.structs.replace(start, ack=Ack.INFO, acknowledged=None))
+        run.write(msgspec.structs.replace(result, ack=Ack.INFO, acknowledged=None, status=None, closed=None))
+        judgements = await conclude(run, target, small.client, Stores(), [iteration(run.info.id, 0)])
+        operations = Recorded(run.directory).read(Operation)
+    assert [(op.kind, op.ack, op.status) for op in operations] == [
+        (Kind.START, Ack.OK, "completed"),
+        (Kind.RESULT, Ack.OK, "completed"),
+    ]
+    assert verdicts(judgements)["operations answered"] is Verdict.VALID
+
+
+def an_operation(index: int, ack: Ack = Ack.OK) -> Operation:
+    return Operation(
+        scenario=Quiet.name,
+        iteration=index,
+        kind=Kind.START,
+        name="Echo",
+        workflow_id=iteration("r", index).id("main"),
+        run_id=None,
+        intended=0,
+        sent=0,
+        acknowledged=1,
+        ack=ack,
+    )
+
+
+def judgement_of(target: Target, operations: list[Operation], **beside: Any) -> Judgement:
+    iterations = [iteration("r", index) for index in range(3)]
+    facts: dict[tuple[str, int], list[Fact]] = {(Quiet.name, index): [a_fact(index)] for index in range(3)}
+    judgements = judge(target, iterations, operations=operations, workflows=[], effects=None, facts=facts, **beside)
+    return next(each for each in judgements if each.invariant == "small-quiet: its own check")
+
+
+def a_fact(index: int) -> Fact:
+    return Fact(scenario=Quiet.name, iteration=index, workflow_id="w", step="s", item="i", expected=1, found=1)
+
+
+def test_a_scenarios_own_check_is_a_judgement(judged: tuple[Target, Judged]) -> None:
+    """What check finds in any iteration makes the scenario's judgement invalid, over all its iterations."""
+    target, scenario = judged
+    scenario.wrong = frozenset({1})
+    judgement = judgement_of(target, [an_operation(index) for index in range(3)])
+    assert (judgement.verdict, judgement.checked) == (Verdict.INVALID, 3)
+    assert [finding.problem for finding in judgement.findings] == ["odd"]
+
+
+def test_what_never_began_is_not_checked(judged: tuple[Target, Judged]) -> None:
+    """An iteration none of whose calls was acknowledged has nothing to check: "operations answered" speaks of it."""
+    target, scenario = judged
+    some = judgement_of(target, [an_operation(0), an_operation(1, Ack.FAIL), an_operation(2, Ack.INFO)])
+    assert scenario.checked == [0]
+    assert (some.verdict, some.checked) == (Verdict.VALID, 1)
+    none = judgement_of(target, [an_operation(1, Ack.FAIL), an_operation(2, Ack.INFO)])
+    assert (none.verdict, none.checked) == (Verdict.UNKNOWN, 0)
+
+
+def test_what_broke_in_the_scenario_is_invalid(judged: tuple[Target, Judged]) -> None:
+    """A finding of `drive` counts as one of the scenario's own check."""
+    target, _ = judged
+    broke = Finding(problem="broke", message="KeyError", workflow_id=iteration("r", 2).prefix)
+    judgement = judgement_of(target, [an_operation(index) for index in range(3)], broken=[broke])
+    assert judgement.verdict is Verdict.INVALID
+    assert judgement.findings == (broke,)
+
+
+def test_a_fault_that_nothing_met_makes_the_run_unknown(judged: tuple[Target, Judged]) -> None:
+    """Where faults were planned, one more invariant says whether they bit; without any it is not asked."""
+    target, _ = judged
+    dull = FaultWindow(name="link_down", on="x", injected=1, healed=2, in_force=True, evidence="refused")
+    common: dict[str, Any] = {"operations": [], "workflows": [], "effects": None, "facts": {}}
+    without = verdicts(judge(target, [], **common))
+    with_fault = verdicts(judge(target, [], faults=[dull], **common))
+    assert "faults bit" not in without
+    assert with_fault["faults bit"] is Verdict.UNKNOWN

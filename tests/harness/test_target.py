@@ -1,0 +1,173 @@
+"""temper.toml is read and checked before anything is started; what is wrong in it is said."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from harness.errors import CannotRun, UnknownName
+from harness.target import STARTER, BadTarget, Target
+
+Describe = Callable[..., Path]
+
+HEAD = """
+name = "mine"
+task_queue = "q"
+services = ["temporal"]
+"""
+WORKER = """
+[worker]
+command = ["true"]
+"""
+
+
+@pytest.fixture
+def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Describe:
+    """Writes a temper.toml, and beside it the module it names; returns the file's path."""
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+
+    def write(module: str, toml: str, code: str = "SCENARIOS = []") -> Path:
+        (tmp_path / f"{module}.py").write_text(code)
+        path = tmp_path / "temper.toml"
+        path.write_text(toml)
+        return path
+
+    return write
+
+
+def test_the_systems_own_description_is_read(target: Target) -> None:
+    """temper.toml of this repository names scenarios, a client, a ledger and measurements that all exist."""
+    assert target.file.name == "system"
+    assert "pipeline-slice" in target.scenarios
+    assert target.read_effects is not None
+    assert target.measure() is not None
+    assert target.directory == Path(__file__).parent.parent.parent
+
+
+def test_the_least_description_is_enough(described: Describe) -> None:
+    """Name, queue, services, scenarios and the worker's command suffice; the rest has defaults."""
+    target = Target.read(described("least", f'{HEAD}scenarios = "least:SCENARIOS"{WORKER}'))
+    assert target.scenarios == {}
+    assert target.read_effects is None
+    assert target.measure() is None
+    assert (target.file.namespace, target.file.worker.drain_signal) == ("default", "SIGTERM")
+
+
+async def test_without_a_client_of_its_own_a_plain_one_is_used(described: Describe, temporal_address: str) -> None:
+    """A target that names no client is reached by the SDK's own, in the namespace asked for."""
+    target = Target.read(described("plain", f'{HEAD}scenarios = "plain:SCENARIOS"{WORKER}'))
+    client = await target.connect(temporal_address, "default")
+    assert isinstance(client, Client)
+    assert client.namespace == "default"
+
+
+def test_the_starter_is_valid_once_its_scenarios_exist(described: Describe) -> None:
+    """What `temper init` writes needs nothing but the scenarios it names."""
+    path = described("my_scenarios", STARTER.read_text())
+    assert Target.read(path).file.name == "my-system"
+
+
+def test_scenarios_are_chosen_by_name_or_by_domain(target: Target) -> None:
+    """A name chooses one scenario, a domain all of its own; each is chosen once, in the order asked for."""
+    names = [scenario.name for scenario in target.choose(["pipeline-few", "pipeline"])]
+    assert names[0] == "pipeline-few"
+    assert sorted(names) == sorted(target.scenarios)
+
+
+def test_an_unknown_scenario_is_told_with_the_known_ones(target: Target) -> None:
+    """A name that is neither is refused, with the nearest that exists and all the others, domains too."""
+    with pytest.raises(UnknownName, match="There is no scenario or domain 'pipeline-slise'") as caught:
+        target.choose(["pipeline-slise"])
+    assert "Did you mean 'pipeline-slice'? Known: pipeline, pipeline-few," in str(caught.value)
+    with pytest.raises(UnknownName):
+        target.scenario("pipeline")  # a domain is no scenario
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    """Without a temper.toml, the message names the path, and `temper init`."""
+    with pytest.raises(BadTarget, match=r"nowhere/temper\.toml does not exist.*temper init.*--target"):
+        Target.read(tmp_path / "nowhere" / "temper.toml")
+
+
+def test_a_directory_is_no_description(tmp_path: Path) -> None:
+    """A path that cannot be read as a file is refused with the reason."""
+    with pytest.raises(BadTarget, match="directory"):
+        Target.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        (f'{HEAD}scenarios = "s:S"\ntask_que = "x"{WORKER}', "unknown field `task_que`"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}drain = 5', r"unknown field `drain` - at `\$\.worker`"),
+        (f'scenarios = "s:S"{WORKER}', "missing required field `name`"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}count = "two"', r"Expected `int`, got `str` - at `\$\.worker\.count`"),
+        ("name = ", "Invalid value"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said(described: Describe, toml: str, says: str) -> None:
+    """A key that does not exist, a missing one, a wrong type or bad TOML is refused with its place."""
+    path = described("s", toml, "S = []")
+    with pytest.raises(BadTarget, match=says) as caught:
+        Target.read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("import_path", "code", "says"),
+    [
+        ("nosuchmodule:S", "", "No module named 'nosuchmodule'"),
+        ("{module}:MISSING", "", "has no attribute 'MISSING'"),
+        ("{module}", "", 'Expected "module:NAME"'),
+        (":S", "", 'Expected "module:NAME"'),
+        ("{module}:S", "S = [\n", "was never closed"),
+        ("{module}:S", "S = 1 / 0", "division by zero"),
+    ],
+)
+def test_scenarios_that_cannot_be_loaded_are_told(
+    described: Describe, request: pytest.FixtureRequest, import_path: str, code: str, says: str
+) -> None:
+    """An import path that leads nowhere, or to a module that does not load, names the key, the path and the reason."""
+    module = f"unloadable{abs(hash(request.node.name))}"
+    named = import_path.format(module=module)
+    path = described(module, f'{HEAD}scenarios = "{named}"{WORKER}', code)
+    with pytest.raises(BadTarget) as caught:
+        Target.read(path)
+    message = str(caught.value)
+    assert f'scenarios = "{named}" cannot be loaded' in message
+    assert says in message
+
+
+SCENARIO = """
+from small_worker import Quiet
+
+class One(Quiet):
+    def __init__(self, name):
+        self.name = name
+
+SCENARIOS = [{}]
+"""
+
+
+def test_two_scenarios_of_one_name_are_refused(described: Describe) -> None:
+    """A name that stands for two scenarios would hide one of them."""
+    code = SCENARIO.format('One("a-b"), One("a-c"), One("a-b")')
+    path = described("twice_named", f'{HEAD}scenarios = "twice_named:SCENARIOS"{WORKER}', code)
+    with pytest.raises(BadTarget, match="two scenarios are called 'a-b'"):
+        Target.read(path)
+
+
+def test_a_name_with_a_dot_is_refused(described: Describe) -> None:
+    """Dots part the names in a workflow id, so a scenario's name has none."""
+    code = SCENARIO.format('One("a.b")')
+    path = described("dotted", f'{HEAD}scenarios = "dotted:SCENARIOS"{WORKER}', code)
+    with pytest.raises(BadTarget, match=r"'a\.b' .* dot"):
+        Target.read(path)
+
+
+def test_a_preparing_scenario_must_exist(described: Describe) -> None:
+    """What is to run before all others is looked for when the file is read, not when it is too late."""
+    toml = f'{HEAD}scenarios = "unprepared:SCENARIOS"\nprepare = ["none-such"]{WORKER}'
+    with pytest.raises(CannotRun, match="There is no scenario or domain 'none-such'"):
+        Target.read(described("unprepared", toml))

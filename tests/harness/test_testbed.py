@@ -1,0 +1,162 @@
+"""A testbed is everything one run needs standing, and goes down with it."""
+
+import os
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from small_target import small_target, standing
+
+from harness.errors import CannotRun, ServiceFailed, UnknownName
+from harness.records.fingerprint import Fingerprint
+from harness.records.operations import Ack, Iteration, Kind, Operation
+from harness.records.run import Recorded
+from harness.records.verdicts import Judgement, Verdict
+from harness.stack import Stack
+from harness.testbed import EMBEDDED_CAVEATS
+
+
+async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path: Path) -> None:
+    """Preparing runs once, iterations are numbered by scenario, and the end leaves judgements and a fingerprint."""
+    target = small_target(prepare=["small-echo"])
+    echo = target.scenario("small-echo")
+    async with standing(target, stack, tmp_path) as bed, bed.workers(1):
+        await bed.prepare()
+        await bed.prepare()
+        await bed.once(echo)
+        await bed.once(target.scenario("small-failing"))
+        judgements = await bed.conclude()
+    assert [(each.scenario, each.index) for each in bed.iterations] == [
+        ("small-echo", 0),
+        ("small-echo", 1),
+        ("small-failing", 0),
+    ]
+    recorded = Recorded(bed.run.directory)
+    assert recorded.read(Judgement) == judgements
+    verdicts = {judgement.invariant: judgement.verdict for judgement in judgements}
+    assert verdicts["small-echo: its own check"] is Verdict.VALID
+    assert verdicts["every workflow closed"] is Verdict.INVALID, "one workflow failed, and its scenario does not allow"
+    results = [op for op in recorded.read(Operation) if op.kind is Kind.RESULT]
+    assert [(op.ack, op.status) for op in results] == [(Ack.OK, "completed")] * 2 + [(Ack.OK, "failed")]
+    fingerprint = recorded.fingerprint()
+    assert isinstance(fingerprint, Fingerprint)
+    assert (fingerprint.workers, fingerprint.links, fingerprint.caveats) == (1, (), ())
+    assert [(service.name, service.provider) for service in fingerprint.services] == [("temporal", "external")]
+    assert (bed.run.logs / "worker-1.log").exists()
+
+
+async def test_with_links_every_worker_and_the_client_have_their_own(stack: Stack, tmp_path: Path) -> None:
+    """Each worker and the client reach each service through a proxy of their own; cutting one spares the others."""
+    target = small_target()
+    echo = target.scenario("small-echo")
+    told: list[str] = []
+    async with standing(target, stack, tmp_path, links=True, notify=told.append) as bed:
+        assert bed.links is not None
+        async with bed.workers(2, linked=True) as workers:
+            assert sorted(link.name for link in bed.links) == [
+                "client.temporal",
+                "worker-1.temporal",
+                "worker-2.temporal",
+            ]
+            assert "worker-1, worker-2 ready, each on links of its own" in told
+            handed_over = [psutil.Process(worker.pid).environ()["TEMPORAL_ADDRESS"] for worker in workers]
+            assert handed_over == [link.listen for link in bed.links if link.owner != "client"]
+            (first,) = bed.links.of("worker-1")
+            await bed.links.api.disable(first)
+            await bed.once(echo)
+            fingerprint = bed.fingerprint()
+        assert not [worker for worker in workers if worker.alive]
+    assert fingerprint.workers == 2
+    assert len(fingerprint.links) == 3
+    assert fingerprint.caveats == EMBEDDED_CAVEATS, "the proxy is embedded, though the rest is not"
+    operations = Recorded(bed.run.directory).read(Operation)
+    assert [op.ack for op in operations] == [Ack.OK, Ack.OK], "the other worker did the work"
+
+
+async def test_the_clients_link_is_not_the_measurements(stack: Stack, tmp_path: Path) -> None:
+    """What is driven goes through the client's own link; what is timed on a queue of its own goes direct."""
+    target = small_target()
+    async with standing(target, stack, tmp_path, links=True) as bed:
+        assert bed.links is not None
+        (way,) = bed.links.of("client")
+        driven = bed.app(_iteration(bed.run.info.id))
+        timed = bed.app(_iteration(bed.run.info.id), task_queue="other")
+        assert driven.client.service_client.config.target_host == way.listen
+        assert timed.client.service_client.config.target_host == stack["temporal"].address
+        assert (driven.task_queue, timed.task_queue) == (target.file.task_queue, "other")
+
+
+def _iteration(run: str) -> Iteration:
+    return Iteration(run=run, scenario="small-echo", index=0, seed=1, intended=0)
+
+
+async def test_without_links_none_can_be_asked_for(stack: Stack, tmp_path: Path) -> None:
+    """Linked workers on a testbed without links are an error that says what to do."""
+    async with standing(small_target(), stack, tmp_path) as bed:
+        with pytest.raises(CannotRun, match="This run has no links"):
+            async with bed.workers(1, linked=True):
+                pytest.fail("there is nothing to link through")
+
+
+async def test_the_target_is_migrated_with_its_environment(stack: Stack, tmp_path: Path, postgres_url: str) -> None:
+    """The migration runs beside temper.toml with every address filled in; the stores are open afterwards."""
+    note = tmp_path / "note"
+    code = "import os, pathlib; pathlib.Path(os.environ['NOTE']).write_text(os.getcwd() + ' ' + os.environ['DB'])"
+    target = small_target(
+        services=["temporal", "postgres", "redis"],
+        migrate=["{python}", "-c", code],
+        environment={"NOTE": str(note), "DB": "{postgres.url} {worker.task_queue} {workspace}"},
+    )
+    async with standing(target, stack, tmp_path / "results", postgres_url=postgres_url) as bed:
+        directory, url, queue, workspace = note.read_text().split(" ")
+        assert directory == str(Path(__file__).parent.parent)
+        assert (url, queue) == (postgres_url, target.file.task_queue)
+        assert Path(workspace) == bed.stack.directory
+        assert isinstance(bed.stores.postgres, asyncpg.Pool)
+        assert await bed.stores.postgres.fetchval("SELECT count(*) FROM effects") == 0
+        assert bed.stores.redis is not None
+        assert await bed.stores.redis.ping()
+    assert not Path(workspace).exists()
+    with pytest.raises(asyncpg.InterfaceError, match="closed"):
+        await bed.stores.postgres.fetchval("SELECT 1")
+
+
+async def test_a_migration_that_fails_is_told_with_its_last_words(stack: Stack, tmp_path: Path) -> None:
+    """Nothing stands on a database that could not be migrated; its last lines are in the error."""
+    target = small_target(migrate=["{python}", "-c", "raise SystemExit('column is missing')"])
+    with pytest.raises(ServiceFailed, match=r"migrate ended with exit code 1[\s\S]*column is missing"):
+        async with standing(target, stack, tmp_path):
+            pytest.fail("it must not stand")
+
+
+async def test_a_migration_that_does_not_end_is_given_up(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration has a deadline, and does not outlive it."""
+    monkeypatch.setattr("harness.testbed.MIGRATE_SECONDS", 0.5)
+    note = tmp_path / "pid"
+    code = f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    with pytest.raises(ServiceFailed, match="migrate did not end within"):
+        async with standing(small_target(migrate=["{python}", "-c", code]), stack, tmp_path):
+            pytest.fail("it must not stand")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+
+
+async def test_a_worker_that_dies_at_once_is_told_with_its_last_words(stack: Stack, tmp_path: Path) -> None:
+    """A worker that ends before it is ready is an error that quotes its log, and what stands goes down."""
+    target = small_target()
+    section = target.file.worker
+    dying = type(section)(command=["{python}", "-c", "raise SystemExit('no licence')"])
+    with pytest.raises(ServiceFailed, match=r"worker-1 ended with exit code 1[\s\S]*no licence"):
+        async with standing(small_target(worker=dying), stack, tmp_path) as bed, bed.workers(1):
+            pytest.fail("there is no worker")
+
+
+async def test_a_placeholder_that_does_not_exist_is_told(stack: Stack, tmp_path: Path) -> None:
+    """An address of a service the target does not ask for is refused, and the known ones are listed."""
+    target = small_target(environment={"DATABASE_URL": "{postgres.url}"})
+    with pytest.raises(UnknownName, match=r"no placeholder '\{postgres.url\}'[\s\S]*\{temporal.address\}"):
+        async with standing(target, stack, tmp_path) as bed, bed.workers(1):
+            pytest.fail("there is no worker")

@@ -1,0 +1,189 @@
+"""The engine is open loop: an iteration starts when it is meant to, whatever becomes of the ones before."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from harness.clock import now
+from harness.driver import App
+from harness.eventually import eventually
+from harness.records.effects import Fact
+from harness.records.operations import Ack, Iteration, Kind, Operation
+from harness.records.verdicts import Finding
+from harness.scenario import Scenario, Stores
+from loadtests import engine
+from loadtests.arrivals import constant
+from loadtests.engine import Progress, fire, planned
+
+
+class Acts(Scenario[Any]):
+    """Does what a test tells it, with the number of its iteration."""
+
+    name = "engine-acts"
+    proves = "the engine fires on time"
+    timeout = 20.0
+
+    def __init__(self, act: Callable[[App], Awaitable[Any]]) -> None:
+        self.act = act
+
+    def draw(self, rng: Random) -> Any:  # noqa: ARG002
+        return None
+
+    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+        await self.act(app)
+
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:  # noqa: ARG002
+        return {}
+
+    def check(self, given: Any, operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:  # noqa: ARG002
+        return []
+
+
+@pytest.fixture
+async def client(temporal_address: str) -> AsyncIterator[Client]:
+    """A client of a server on which nobody polls these tests' queue."""
+    return await Client.connect(temporal_address)
+
+
+@pytest.fixture
+def recorded() -> list[Operation]:
+    """What was recorded in this test."""
+    return []
+
+
+@pytest.fixture
+def app_for(client: Client, recorded: list[Operation], tmp_path: Path) -> Callable[[Iteration], App]:
+    """Makes apps that record into `recorded`."""
+
+    def make(iteration: Iteration) -> App:
+        return App(
+            client=client, iteration=iteration, task_queue="engine", workspace=tmp_path, record=recorded.append
+        )
+
+    return make
+
+
+def plan(request: pytest.FixtureRequest, rate: float, duration: float, begin: float = 0.1) -> list[Iteration]:
+    return planned(f"engine-{abs(hash(request.node.name))}-{now()}", Acts.name, 1, constant(rate, duration), now() + begin)
+
+
+def test_iterations_are_planned_with_their_intended_times() -> None:
+    """Each arrival is one iteration: numbered on from the first, meant for its time after the beginning."""
+    iterations = planned("r", "s", 7, [0.0, 0.5, 1.0], begin=100.0, first=4)
+    assert [(each.index, each.intended) for each in iterations] == [(4, 100.0), (5, 100.5), (6, 101.0)]
+    assert {(each.run, each.scenario, each.seed) for each in iterations} == {("r", "s", 7)}
+
+
+async def test_a_stalled_iteration_does_not_delay_the_next(
+    app_for: Callable[[Iteration], App], request: pytest.FixtureRequest
+) -> None:
+    """Iterations that wait for one another all start on time: closed loop, the first would hold up all."""
+    last = asyncio.Event()
+    lags: dict[int, float] = {}
+
+    async def act(app: App) -> None:
+        lags[app.iteration.index] = now() - app.iteration.intended
+        if app.iteration.index == 9:
+            last.set()
+        await last.wait()  # every one stalls until the last has started
+
+    iterations = plan(request, 20, 0.5)
+    driven = await fire(Acts(act), iterations, app_for)
+    assert driven.iterations == iterations
+    assert sorted(lags) == list(range(10))
+    assert all(0 <= lag < 2 for lag in lags.values()), lags
+
+
+async def test_calls_are_sent_at_their_intended_times(
+    app_for: Callable[[Iteration], App], recorded: list[Operation], request: pytest.FixtureRequest
+) -> None:
+    """Sent less intended is small for every start, though each iteration lasts a second: one by one it would grow."""
+
+    async def act(app: App) -> None:
+        await app.result(await app.start("Never", None))
+
+    scenario = Acts(act)
+    scenario.timeout = 1
+    await fire(scenario, plan(request, 20, 0.5), app_for)
+    starts = [op for op in recorded if op.kind is Kind.START]
+    results = [op for op in recorded if op.kind is Kind.RESULT]
+    assert [op.iteration for op in starts] == list(range(10))
+    assert all(0 <= op.lag < 2 for op in starts)
+    assert all(op.ack is Ack.OK for op in starts)
+    assert len(results) == 10
+    assert all(op.ack is Ack.INFO for op in results)
+    assert [op.intended for op in sorted(results, key=lambda op: op.iteration)] == [op.intended for op in starts]
+
+
+async def test_what_cannot_be_taken_on_is_shed_and_recorded(
+    app_for: Callable[[Iteration], App],
+    recorded: list[Operation],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An arrival beyond the cap is a start that failed; once there is room again, arrivals are taken on again."""
+    monkeypatch.setattr(engine, "IN_FLIGHT", 2)
+    third_was_shed = asyncio.Event()
+    ran: list[int] = []
+    seen: list[tuple[int, int, int]] = []
+
+    async def act(app: App) -> None:
+        ran.append(app.iteration.index)
+        await third_was_shed.wait()
+
+    def watch(progress: Progress) -> None:
+        seen.append((progress.started, progress.ended, progress.shed))
+        if progress.shed:
+            third_was_shed.set()
+
+    iterations = plan(request, 5, 0.8)
+    await fire(Acts(act), iterations, app_for, on_progress=watch)
+    assert ran == [0, 1, 3]
+    (shed,) = recorded
+    assert (shed.iteration, shed.kind, shed.ack) == (2, Kind.START, Ack.FAIL)
+    assert shed.workflow_id == iterations[2].prefix
+    assert shed.intended == iterations[2].intended
+    assert "2 iterations were in flight" in (shed.error or "")
+    assert seen[-1] == (4, 3, 1)
+
+
+async def test_what_breaks_in_one_iteration_spares_the_others(
+    app_for: Callable[[Iteration], App], request: pytest.FixtureRequest
+) -> None:
+    """An iteration that raises is a finding; all others still run."""
+    ran: list[int] = []
+
+    async def act(app: App) -> None:
+        ran.append(app.iteration.index)
+        if app.iteration.index == 1:
+            raise LookupError("gone")
+
+    driven = await fire(Acts(act), plan(request, 50, 0.1), app_for)
+    assert sorted(ran) == [0, 1, 2, 3, 4]
+    (broke,) = driven.broken
+    assert broke.problem == "broke"
+    assert broke.workflow_id == driven.iterations[1].prefix
+
+
+async def test_a_load_that_is_cancelled_records_what_is_open(
+    app_for: Callable[[Iteration], App], recorded: list[Operation], request: pytest.FixtureRequest
+) -> None:
+    """Ctrl-C ends the load at once; what waited for an answer is recorded as info, what had not begun is not."""
+
+    async def act(app: App) -> None:
+        await app.result(await app.start("Never", None))
+
+    load = asyncio.create_task(fire(Acts(act), plan(request, 1, 60), app_for))
+    await eventually(lambda: recorded)
+    load.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await load
+    assert [(op.iteration, op.kind, op.ack) for op in recorded] == [
+        (0, Kind.START, Ack.OK),
+        (0, Kind.RESULT, Ack.INFO),
+    ]

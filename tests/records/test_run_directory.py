@@ -1,0 +1,185 @@
+"""A run directory gives back what was written, and refuses what cannot be trusted."""
+
+import json
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.records.effects import Effect, Fact
+from harness.records.faults import FaultWindow
+from harness.records.fingerprint import Fingerprint
+from harness.records.measurements import Measurement
+from harness.records.operations import Ack, Kind, Operation
+from harness.records.run import FORMAT, NotARun, Recorded, Run, latest
+
+START = Operation(
+    scenario="slice",
+    iteration=0,
+    kind=Kind.START,
+    name="Pipeline",
+    workflow_id="run.slice.0.main",
+    run_id=None,
+    intended=1.0,
+    sent=1.5,
+    acknowledged=None,
+    ack=Ack.INFO,
+)
+CUT = FaultWindow(name="link_down", on="worker-1", injected=1.0, healed=4.0, in_force=True, evidence="refused")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, kind="load", title="By hand", target="system", seed=7, command="temper load")
+
+
+def measurement(name: str) -> Measurement:
+    return Measurement(name=name, unit="s", samples=(1.0, 2.5), how="by hand")
+
+
+def test_what_is_written_is_read_back_in_order(run: Run) -> None:
+    """Each kind of record comes back equal, in the order it was written."""
+    written = [measurement("b"), measurement("a")]
+    fact = Fact(
+        scenario="s",
+        iteration=0,
+        workflow_id="w",
+        step="load",
+        item="0",
+        expected=2,
+        found=1,
+        transactions=(5,),
+        values={"rejected": 1},
+    )
+    run.write_all([*written, fact])
+    run.close()
+    assert Recorded(run.directory).read(Measurement) == written
+    assert Recorded(run.directory).read(Fact) == [fact]
+
+
+def test_what_was_never_written_reads_as_empty(run: Run) -> None:
+    """A run without effects has none, and no fingerprint is None."""
+    assert Recorded(run.directory).read(Effect) == []
+    assert Recorded(run.directory).fingerprint() is None
+
+
+def test_the_fingerprint_is_read_back(run: Run) -> None:
+    """This machine's fingerprint survives the disk, with what the run added to it."""
+    fingerprint = Fingerprint.of_machine(workers=2, caveats=("a caveat",))
+    run.write_fingerprint(fingerprint)
+    assert Recorded(run.directory).fingerprint() == fingerprint
+    assert fingerprint.cores > 0
+    assert fingerprint.packages["temporalio"]
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty commit, and no error."""
+    monkeypatch.chdir(tmp_path)
+    assert Fingerprint.of_machine().commit == ""
+
+
+def test_a_run_is_partial_until_it_ends(run: Run) -> None:
+    """Only `end` makes it whole."""
+    assert Recorded(run.directory).info.partial
+    run.end()
+    assert not Recorded(run.directory).info.partial
+
+
+def test_load_is_noted_scenario_by_scenario(run: Run) -> None:
+    """Each keeps its own rate and duration."""
+    run.under_load("a", rate=10, duration=20)
+    run.under_load("b", rate=5, duration=2)
+    assert Recorded(run.directory).info.load == {"a": (10, 20), "b": (5, 2)}
+
+
+def test_leaving_the_context_brings_everything_to_the_disk(run: Run) -> None:
+    """Buffered records are not lost."""
+    with run:
+        run.write(measurement("a"))
+    assert Recorded(run.directory).read(Measurement) == [measurement("a")]
+
+
+def test_a_record_written_again_replaces_the_first(run: Run) -> None:
+    """An answer found out later stands where the call was, and who felt a fault joins its window."""
+    answered = msgspec.structs.replace(START, ack=Ack.OK)
+    other = msgspec.structs.replace(START, workflow_id="run.slice.1.main")
+    felt = msgspec.structs.replace(CUT, felt=3)
+    run.write_all([START, other, answered, CUT, felt])
+    run.close()
+    assert Recorded(run.directory).read(Operation) == [answered, other]
+    assert Recorded(run.directory).read(FaultWindow) == [felt]
+
+
+def test_a_last_line_cut_off_is_left_out(run: Run) -> None:
+    """The writer died in the middle of it; what was whole is read."""
+    run.write_all([measurement("a"), measurement("b")])
+    run.close()
+    path = run.directory / "measurements.jsonl"
+    whole = path.read_bytes()
+    for length in range(len(whole.splitlines(keepends=True)[0]), len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert Recorded(run.directory).read(Measurement) == [measurement("a")]
+
+
+def test_a_broken_line_in_the_middle_is_refused(run: Run) -> None:
+    """The error names the file and the line."""
+    run.write_all([measurement("a"), measurement("b")])
+    run.close()
+    path = run.directory / "measurements.jsonl"
+    path.write_bytes(b'{"name": "a", \n' + path.read_bytes())
+    with pytest.raises(NotARun, match=r"measurements\.jsonl, line 1: "):
+        Recorded(run.directory).read(Measurement)
+
+
+def test_a_record_of_another_shape_is_refused(run: Run) -> None:
+    """A whole line that is no measurement is no measurement, though it is the last."""
+    (run.directory / "measurements.jsonl").write_text('{"name": "a"}\n')
+    with pytest.raises(NotARun, match=r"line 1: .*missing required field"):
+        Recorded(run.directory).read(Measurement)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("{", r"run\.json: "), ("[]", r"run\.json: Expected `object`"), ("{}", "missing required field")]
+)
+def test_a_broken_run_json_is_refused(run: Run, text: str, told: str) -> None:
+    """The error names the file and what is wrong."""
+    (run.directory / "run.json").write_text(text)
+    with pytest.raises(NotARun, match=told):
+        Recorded(run.directory)
+
+
+def test_another_format_is_refused(run: Run) -> None:
+    """The error says which it is, and which is read."""
+    path = run.directory / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": FORMAT + 1}))
+    with pytest.raises(NotARun, match=f"has format {FORMAT + 1}; this version reads format {FORMAT}"):
+        Recorded(run.directory)
+
+
+def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    """The error says what it lacks."""
+    with pytest.raises(NotARun, match=r"is not a run: it has no run\.json"):
+        Recorded(tmp_path)
+
+
+def test_the_latest_run_is_the_one_written_to_last(tmp_path: Path) -> None:
+    """Whatever it is called."""
+    directories = []
+    for age, kind in enumerate(("zebra", "ant", "cow")):
+        made = Run.create(tmp_path, kind=kind, title="", target="system", seed=1, command="")
+        os.utime(made.directory / "run.json", (1000 - age, 1000 - age))
+        directories.append(made.directory)
+    assert latest(tmp_path) == directories[0]
+
+
+def test_without_a_run_the_error_says_how_to_make_one(tmp_path: Path) -> None:
+    """Whoever asks for the latest of none learns what to type."""
+    with pytest.raises(NotARun, match="make one with `temper demo`"):
+        latest(tmp_path)
+
+
+def test_logs_have_a_place_in_the_run(run: Run) -> None:
+    """The directory is there from the beginning."""
+    assert run.logs.is_dir()
+    assert run.logs.parent == run.directory

@@ -1,0 +1,77 @@
+"""Reconciliation counts each book by itself, and the slowest workflows tell their retries."""
+
+from handwritten_runs import activity, effect, fact, start, workflow
+
+from harness.records.effects import EffectKind
+from harness.records.operations import Ack
+from reports.reconciliation import Ledger, Starts, Workflows, books
+from reports.slowest import Retried, slowest
+
+
+def test_starts_are_counted_by_fate_and_by_what_the_server_knows() -> None:
+    """An acknowledged start that the server does not know shows as the difference."""
+    operations = [start(0, 0), start(1, 0), start(2, 0, ack=Ack.FAIL), start(3, 0, ack=Ack.INFO)]
+    told = books(operations, [workflow(0, 1.0), workflow(3, 1.0)], [], [])
+    assert told.starts == Starts(asked=4, acknowledged=2, refused=1, unanswered=1, known=1)
+
+
+def test_workflows_are_counted_by_status_with_their_retries() -> None:
+    """Attempts beyond the first are retries; an activity that was never started has none."""
+    runs = [
+        workflow(0, 1.0, activity(0, 0, 1, attempts=3), activity(1, 0, 1)),
+        workflow(1, None, activity(0, 0, None, attempts=0)),
+    ]
+    told = books([], runs, [], []).workflows
+    assert told == Workflows(runs=2, by_status={"completed": 1, "running": 1}, attempts=4, retries=2)
+
+
+def test_the_ledger_is_counted_by_kind_and_key() -> None:
+    """A doubled effect shows as more effects than keys."""
+    effects = [effect(0), effect(0, attempt=2), effect(1), effect(1, kind=EffectKind.COMPENSATION)]
+    assert books([], [], effects, []).ledger == Ledger(forward=3, compensations=1, keys=2, retried=1)
+
+
+def test_too_many_rows_of_one_never_make_up_for_another() -> None:
+    """The sums agree, and the rows do not."""
+    (rows,) = books([], [], [], [fact(0, 10, 8), fact(1, 10, 12)]).rows
+    assert (rows.expected, rows.found, rows.missing, rows.surplus, rows.agree) == (20, 20, 2, 2, False)
+
+
+def test_reasons_are_summed_most_frequent_first_and_apart_from_other_counts() -> None:
+    """Each scenario has its own."""
+    (rows, other) = books(
+        [],
+        [],
+        [],
+        [
+            fact(0, 10, 10, values={"rejected": 3, "rejected: late": 1, "rejected: no plane": 2}),
+            fact(1, 10, 10, values={"rejected": 1, "rejected: no plane": 1}),
+            fact(0, 5, 5, scenario="whole"),
+        ],
+    ).rows
+    assert (rows.scenario, rows.facts, rows.values, rows.agree) == ("slice", 2, {"rejected": 4}, True)
+    assert list(rows.reasons.items()) == [("no plane", 3), ("late", 1)]
+    assert (other.scenario, other.reasons) == ("whole", {})
+
+
+def test_books_nobody_kept_are_absent() -> None:
+    """None is not zero."""
+    told = books([], [], [], [])
+    assert (told.starts, told.workflows, told.ledger, told.rows) == (None, None, None, ())
+
+
+def test_the_slowest_come_first_and_open_ones_not_at_all() -> None:
+    """Nobody knows how long an open workflow takes."""
+    found = slowest([workflow(0, 1.0), workflow(1, 3.0), workflow(2, None), workflow(3, 2.0)], most=2)
+    assert [(slow.workflow_id, slow.took) for slow in found] == [("run.slice.1.main", 3.0), ("run.slice.3.main", 2.0)]
+
+
+def test_retries_are_told_by_type_and_reason() -> None:
+    """Two activities retried for one reason are one entry, with the most attempts of both."""
+    (slow,) = slowest(
+        [workflow(0, 1.0, activity(0, 0, 1, attempts=2), activity(1, 0, 1, attempts=4), activity(2, 0, 1))]
+    )
+    assert slow.retries == 4
+    assert slow.retried == (
+        Retried(type="load_chunk", activities=2, attempts=4, failure="ConnectionError: connection was closed"),
+    )

@@ -1,0 +1,302 @@
+"""The report is one inert file that says what was measured, and says so where nothing was."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from handwritten_runs import (
+    EVIL,
+    activity,
+    conditions,
+    cut,
+    fact,
+    iteration,
+    judged,
+    measured,
+    result,
+    start,
+    whole_run,
+    workflow,
+    write_run,
+)
+from msgspec import Struct
+
+from harness.records.run import NotARun
+from harness.records.verdicts import Verdict
+from reports.html import MOST_FINDINGS, write_report
+
+LOAD = {"slice": (2.0, 10.0)}
+VOID = {"meta", "link", "br", "img", "input"}
+
+
+class Page(HTMLParser):
+    """A page as a browser takes it: elements, their ids and addresses, and the words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.words = ""
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == [], f"left open: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        told = dict(attrs)
+        self.ids += [told["id"] or ""] if "id" in told else []
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "action", "data"}]
+        assert not [name for name, _ in attrs if name.startswith("on")], "an event handler is a script"
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self._open or self._open[-1] != "style":
+            self.words += " " + data
+
+    def says(self, words: str) -> bool:
+        return words in " ".join(self.words.split())
+
+
+def page(directory: Path) -> Page:
+    return Page(write_report(directory).read_text(encoding="utf-8"))
+
+
+def report(tmp_path: Path, *records: Struct, load: dict[str, tuple[float, float]] | None = None) -> Page:
+    return page(write_run(tmp_path, records, load=load))
+
+
+def test_a_report_is_written_into_its_run(tmp_path: Path) -> None:
+    """It is called report.html, and nothing unfinished is left beside it."""
+    directory = whole_run(tmp_path)
+    path = write_report(directory)
+    assert path == directory / "report.html"
+    assert not list(directory.glob("*.part"))
+
+
+def test_a_whole_run_is_answered_with_yes_and_nothing_unknown(tmp_path: Path) -> None:
+    """The question, the answer, and a verdict for each objective as a word."""
+    told = page(whole_run(tmp_path))
+    assert told.says("May we ship? Yes.")
+    assert told.says("All 6 hard objectives hold.")
+    assert not told.says("? unknown")
+    assert len(re.findall(r"✓ holds", " ".join(told.words.split()))) == 9
+    assert not told.says("Not measured:")
+
+
+def test_a_report_needs_nothing_but_itself(tmp_path: Path) -> None:
+    """No script, no frame, no image, no address but those within the page; the page itself forbids all others."""
+    told = page(whole_run(tmp_path))
+    assert not {"script", "iframe", "img", "object", "form"} & set(told.tags)
+    assert all(address.startswith("#") or address == "data:," for address in told.addresses)
+    html = write_report(whole_run(tmp_path)).read_text(encoding="utf-8")
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "@import" not in html
+    assert "url(" not in html
+    assert "default-src 'none'" in html
+
+
+def test_every_link_within_the_page_leads_somewhere_and_ids_are_unique(tmp_path: Path) -> None:
+    """Navigation works, and a screen reader finds the title of each picture."""
+    told = page(whole_run(tmp_path))
+    assert {address[1:] for address in told.addresses if address.startswith("#")} <= set(told.ids)
+    assert len(told.ids) == len(set(told.ids))
+
+
+def test_what_was_recorded_cannot_become_part_of_the_page(tmp_path: Path) -> None:
+    """A script in any recorded word is shown, and never run."""
+    finding = judged(EVIL, Verdict.INVALID, 1)
+    finding = msgspec.structs.replace(
+        finding, findings=(msgspec.structs.replace(finding.findings[0], message=EVIL, workflow_id=EVIL, problem=EVIL),)
+    )
+    records = [
+        *iteration(0, 0, 0.1),
+        msgspec.structs.replace(start(1, 1), scenario=EVIL, workflow_id=EVIL),
+        msgspec.structs.replace(result(1, 1, 0.1), scenario=EVIL, workflow_id=EVIL),
+        msgspec.structs.replace(
+            workflow(0, 1.0, msgspec.structs.replace(activity(0, 0, 1, attempts=2, type_=EVIL), last_failure=EVIL)),
+            workflow_id=EVIL, type=EVIL, status=EVIL,
+        ),
+        fact(0, 1, 1, scenario=EVIL, values={EVIL: 1, f"rejected: {EVIL}": 1}),
+        msgspec.structs.replace(cut(1, 2, name=EVIL, on=EVIL), evidence=EVIL, felt_by=(EVIL,)),
+        measured(EVIL, 1.0, unit=EVIL),
+        finding,
+    ]  # fmt: skip
+    caught = msgspec.structs.replace(conditions(), machine=EVIL, caveats=(EVIL,), links=(EVIL,), packages={EVIL: EVIL})
+    directory = write_run(
+        tmp_path, records, load={"slice": (1, 1), EVIL: (1, 1)}, fingerprint=caught, title=EVIL, kind="load"
+    )
+    told = page(directory)
+    assert "script" not in told.tags
+    assert told.words.count("alert('pwned')") > 20
+
+
+def test_an_empty_run_says_of_everything_that_it_was_not_measured(tmp_path: Path) -> None:
+    """No section is left out, and none invents anything."""
+    told = report(tmp_path)
+    assert told.says("May we ship? Not known.")
+    assert told.says("Not measured: this run had no load.")
+    assert told.says("Not measured: no invariant was judged.")
+    assert told.says("None planned: nothing was broken on purpose in this run.")
+    assert told.says("Not measured: this run timed nothing beside its load.")
+    assert told.says("Not measured: no workflow was seen to close.")
+    assert told.says("Not recorded: under what conditions this run took place is not known.")
+    assert told.says("Operations none recorded")
+    assert told.says("Rows none observed")
+    assert " ".join(told.words.split()).count("? unknown") == 9
+
+
+def test_a_load_that_never_waited_says_so(tmp_path: Path) -> None:
+    """There was load, but no response to measure."""
+    assert report(tmp_path, start(0, 0), load=LOAD).says("no iteration under load waited for a result")
+
+
+def test_a_partial_run_says_so_at_the_top(tmp_path: Path) -> None:
+    """All else was well, and the answer is not known."""
+    told = page(whole_run(tmp_path, ended=False))
+    assert told.says("May we ship? Not known.")
+    assert told.says("Partial run. It was cut off before its end.")
+    assert not page(whole_run(tmp_path)).says("Partial run.")
+
+
+def test_a_run_cut_off_in_the_middle_of_a_line_is_reported(tmp_path: Path) -> None:
+    """What was whole is shown."""
+    directory = whole_run(tmp_path, ended=False)
+    path = directory / "operations.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert page(directory).says("Partial run.")
+
+
+def test_a_broken_run_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    """Nothing is reported from records that cannot be trusted."""
+    directory = whole_run(tmp_path)
+    lines = (directory / "facts.jsonl").read_text().splitlines()
+    lines[2] = "{broken"
+    (directory / "facts.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(NotARun, match=r"facts\.jsonl, line 3"):
+        write_report(directory)
+    assert not (directory / "report.html").exists()
+
+
+def test_findings_beyond_the_first_are_counted_never_cut_silently(tmp_path: Path) -> None:
+    """The rest is told by number, and where to find it."""
+    told = report(tmp_path, judged(verdict=Verdict.INVALID, findings=MOST_FINDINGS + 13))
+    assert told.says(f"finding number {MOST_FINDINGS - 1}")
+    assert not told.says(f"finding number {MOST_FINDINGS} ")
+    assert told.says("and 13 more: all of them are in judgements.jsonl")
+
+
+def test_why_a_verdict_is_unknown_is_told(tmp_path: Path) -> None:
+    """The reason stands below the invariant."""
+    assert report(tmp_path, judged(verdict=Verdict.UNKNOWN, reason="nobody looked")).says("nobody looked")
+
+
+def test_faults_show_their_evidence(tmp_path: Path) -> None:
+    """What was tried, who felt it, and how many more; one that did not bite says that."""
+    told = report(tmp_path, cut(1, 4, felt=8), cut(5, 6, in_force=False, felt=0, on="client"))
+    assert told.says("bit link_down on worker-1")
+    assert told.says("In force a connection was refused Felt by 8 attempts and calls")
+    assert told.says("and 3 more")
+    assert told.says("did not bite link_down on client")
+    assert told.says("Never in force")
+    assert told.says("Felt by nothing")
+
+
+def test_faults_split_the_latency_table(tmp_path: Path) -> None:
+    """Before, during and after have a row each."""
+    operations = [op for n in range(20) for op in iteration(n, n * 0.5, 0.1)]
+    told = report(tmp_path, *operations, cut(3, 6), load=LOAD)
+    assert told.says("Response time around the fault: link_down on worker-1")
+    assert told.says("before 6 100 ms")
+    assert told.says("during 6 100 ms")
+    assert told.says("after 8 100 ms")
+
+
+def test_rows_and_reasons_are_reconciled(tmp_path: Path) -> None:
+    """Missing rows and surplus ones are told apart, and every reason has its count."""
+    told = report(
+        tmp_path,
+        fact(0, 100, 90, values={"rejected": 7, "rejected: no such plane": 7}),
+        fact(1, 100, 103),
+    )
+    assert told.says("10 missing 3 too many")
+    assert told.says("rejected 7")
+    assert told.says("no such plane 7")
+
+
+def test_acknowledged_workflows_the_server_does_not_know_are_told(tmp_path: Path) -> None:
+    """The books do not agree, and the page says by how many."""
+    told = report(tmp_path, start(0, 0), start(1, 1), workflow(0, 1.0))
+    assert told.says("1 acknowledged, and not known")
+
+
+def test_without_load_every_workflow_and_activity_is_shown(tmp_path: Path) -> None:
+    """The slowest and the activities are those of the whole run."""
+    told = report(tmp_path, workflow(0, 1.0, *(activity(n, 0, 1, attempts=2, type_=f"a{n}") for n in range(5))))
+    assert told.says("slice.0.main")
+    assert told.says("Activities over time")
+    assert told.says("and 2 other kinds")
+
+
+def test_under_load_the_slowest_are_those_of_the_load(tmp_path: Path) -> None:
+    """A long job beside the load does not hide them."""
+    records = [*iteration(0, 0, 0.1), workflow(0, 0.1), workflow(0, 60.0, scenario="whole")]
+    told = report(tmp_path, *records, load=LOAD)
+    assert told.says("run.slice.0.main")
+    assert not told.says("run.whole.0.main")
+
+
+def test_conditions_are_told_with_what_not_to_conclude(tmp_path: Path) -> None:
+    """Machine, versions, services with flags, links, commit, caveats, and how to do it again."""
+    told = page(whole_run(tmp_path))
+    for words in (
+        "SQLite dev server: not a production capacity",
+        "x86_64, 2 cores, 8.0 GiB, Linux 6",
+        "Python 3.11.9, temporalio 1.35.0",
+        "with changes that are not committed",
+        "worker-1 to postgres",
+        "history.transferProcessorMaxPollRPS=2000",
+        "temporal embedded 1.32.0",
+        "1.25 s",
+        "temper demo --seed 7",
+        "seed 7",
+    ):
+        assert told.says(words), words
+
+
+def test_a_run_that_went_direct_outside_a_repository_says_so(tmp_path: Path) -> None:
+    """An absent link and an absent commit are told, not left blank."""
+    bare = msgspec.structs.replace(conditions(), links=(), commit="", services=(), caveats=())
+    told = page(write_run(tmp_path, fingerprint=bare))
+    assert told.says("none: everything went direct")
+    assert told.says("outside a repository")
+
+
+def test_a_clean_commit_is_told_as_it_is(tmp_path: Path) -> None:
+    """Nothing is said of changes where there are none."""
+    told = page(write_run(tmp_path, fingerprint=msgspec.structs.replace(conditions(), commit="abc123def456")))
+    assert told.says("Commit abc123def456")
+    assert not told.says("not committed")
+
+
+def test_workflow_ids_are_shown_without_the_run_they_all_share(tmp_path: Path) -> None:
+    """The prefix is told once, at the end."""
+    directory = write_run(tmp_path)
+    path = directory / "workflows.jsonl"
+    run = msgspec.structs.replace(workflow(0, 1.0), workflow_id=f"{directory.name}.slice.0.main")
+    path.write_bytes(msgspec.json.encode(run) + b"\n")
+    told = page(directory)
+    assert told.says("Workflow Type Ended Took Retries What was retried slice.0.main")

@@ -1,0 +1,144 @@
+"""Metrics hold what was measured; what was not is absent."""
+
+from pathlib import Path
+
+import pytest
+from handwritten_runs import cut, iteration, judged, measured, result, start, whole_run, write_run
+from msgspec import Struct
+
+from harness.checking.objectives import Metric
+from harness.records.operations import Ack
+from harness.records.run import NotARun, Recorded
+from harness.records.verdicts import Verdict
+from reports.metrics import UNITS, metrics
+
+LOAD = {"slice": (2.0, 10.0)}
+
+
+def of(tmp_path: Path, *records: Struct, load: dict[str, tuple[float, float]] | None = None) -> dict[str, Metric]:
+    return metrics(Recorded(write_run(tmp_path, records, load=load)))
+
+
+def test_an_empty_run_has_no_metric_at_all(tmp_path: Path) -> None:
+    """Nothing is made up for a run that recorded nothing."""
+    assert of(tmp_path) == {}
+
+
+def test_a_whole_run_has_every_metric(tmp_path: Path) -> None:
+    """A demo that measured everything has each metric of UNITS, and no other."""
+    assert metrics(Recorded(whole_run(tmp_path))).keys() == UNITS.keys()
+
+
+def test_startup_is_the_slowest_and_its_ratio_that_of_medians(tmp_path: Path) -> None:
+    """The maximum is gated with median and n beside it; the ratio compares medians."""
+    own, bare = measured("worker_startup", *[1.0] * 29, 3.0), measured("bare_worker_startup", 0.4, 0.5, 9.0)
+    found = of(tmp_path, own, bare)
+    assert found["worker_startup_max"] == Metric(value=3.0, detail="median 1 s, n=30")
+    assert found["worker_startup_ratio"].value == 2.0
+
+
+def test_a_ratio_without_its_peer_is_absent(tmp_path: Path) -> None:
+    """Neither a missing peer nor one of zero makes a ratio."""
+    assert "worker_startup_ratio" not in of(tmp_path, measured("worker_startup", 1.0))
+    assert "worker_startup_ratio" not in of(
+        tmp_path, measured("worker_startup", 1.0), measured("bare_worker_startup", 0.0)
+    )
+
+
+def test_overheads_are_in_milliseconds_whatever_the_unit_of_the_samples(tmp_path: Path) -> None:
+    """Samples in seconds are converted to the metric's unit."""
+    found = of(tmp_path, measured("workflow_overhead", *(n / 1000 for n in range(1, 101))))
+    assert found["workflow_overhead_p95"].value == pytest.approx(95.0)
+    assert "n=100" in found["workflow_overhead_p95"].detail
+
+
+def test_platform_overhead_is_the_median_of_differences(tmp_path: Path) -> None:
+    """Paired differences may be negative; their median is the metric."""
+    found = of(tmp_path, measured("platform_overhead", -4.0, 1.5, 8.0, unit="ms"))
+    assert found["platform_overhead_median"].value == 1.5
+
+
+def test_throughput_is_compared_with_copy(tmp_path: Path) -> None:
+    """The ratio is of medians, both told in rows a second."""
+    found = of(
+        tmp_path,
+        measured("pipeline_throughput", 300.0, unit="rows/s"),
+        measured("copy_throughput", 400.0, unit="rows/s"),
+    )
+    assert found["pipeline_throughput_ratio"] == Metric(value=0.75, detail="300 rows/s over 400 rows/s")
+
+
+def test_samples_written_in_parts_belong_together(tmp_path: Path) -> None:
+    """Two measurements of one name are one set of samples."""
+    found = of(tmp_path, measured("worker_startup", 1.0), measured("worker_startup", 1.5))
+    assert found["worker_startup_max"] == Metric(value=1.5, detail="median 1 s, n=2")
+
+
+def test_a_measurement_in_a_unit_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    """It is an error that names the measurement and both units, not a wrong figure."""
+    with pytest.raises(NotARun, match="'worker_startup' is in 'furlongs'; it must be in 's'"):
+        of(tmp_path, measured("worker_startup", 1.0, unit="furlongs"))
+
+
+def test_lost_and_doubled_count_findings(tmp_path: Path) -> None:
+    """The metric is the number of findings; none is a measured zero."""
+    found = of(tmp_path, judged("nothing lost", Verdict.INVALID, 3), judged("nothing doubled"))
+    assert (found["lost"].value, found["doubled"].value) == (3, 0)
+
+
+def test_lost_is_absent_where_nobody_could_judge(tmp_path: Path) -> None:
+    """An unknown judgement is no zero."""
+    found = of(tmp_path, judged("nothing lost", Verdict.UNKNOWN), judged("nothing doubled"))
+    assert "lost" not in found
+    assert found["doubled"].value == 0
+
+
+def test_invariants_not_valid_counts_unknown_ones_too(tmp_path: Path) -> None:
+    """Invalid and unknown both are not valid, and the detail tells them apart."""
+    found = of(tmp_path, judged("a"), judged("b", Verdict.UNKNOWN), judged("c", Verdict.INVALID, 1))
+    assert found["invariants_not_valid"] == Metric(value=2, detail="1 valid, 1 unknown, 1 invalid")
+
+
+def test_faults_count_only_where_some_were_planned(tmp_path: Path) -> None:
+    """A fault not in force and one that nothing felt did not bite; without faults there is no metric."""
+    found = of(tmp_path, cut(1, 2), cut(3, 4, in_force=False), cut(5, 6, felt=0))
+    assert found["faults_that_did_not_bite"] == Metric(value=2, detail="of 3")
+    assert "faults_that_did_not_bite" not in of(tmp_path)
+
+
+def test_response_is_measured_from_the_intended_start_of_load_alone(tmp_path: Path) -> None:
+    """A late caller's wait counts; what ran beside the load does not."""
+    beside = [start(0, 0, scenario="whole"), result(0, 0, 60.0, scenario="whole")]
+    found = of(tmp_path, *beside, *iteration(0, 0.0, 0.5, late=0.4), *iteration(1, 1.0, 0.1), load=LOAD)
+    assert found["response_max"].value == pytest.approx(500)
+    assert found["response_p50"].value == pytest.approx(100)
+    assert found["lag_p99"].value == pytest.approx(400)
+
+
+def test_an_unanswered_iteration_leaves_the_slowest_percentiles_unknown(tmp_path: Path) -> None:
+    """Nobody knows how long the unanswered would have taken: the maximum is absent, and the median is not."""
+    operations = [op for n in range(9) for op in iteration(n, n, 0.1)]
+    found = of(tmp_path, *operations, *iteration(9, 9.0, None), load=LOAD)
+    assert found["response_p50"].value == pytest.approx(100)
+    assert "response_max" not in found
+    assert "response_p99" not in found
+
+
+def test_a_failed_iteration_does_not_flatter_the_percentiles(tmp_path: Path) -> None:
+    """A workflow that failed fast is no fast answer."""
+    failed = [start(1, 1.0), result(1, 1.0, 0.001, status="failed")]
+    found = of(tmp_path, *iteration(0, 0.0, 0.5), *failed, load=LOAD)
+    assert found["response_p50"].value == pytest.approx(500)
+
+
+def test_unserved_are_iterations_without_an_acknowledged_start(tmp_path: Path) -> None:
+    """Refused and unanswered starts are unserved."""
+    found = of(
+        tmp_path, start(0, 0.0), start(1, 1.0, ack=Ack.FAIL), start(2, 2.0, ack=Ack.INFO), start(2, 2.0), load=LOAD
+    )
+    assert found["unserved"] == Metric(value=1, detail="of 3 iterations")
+
+
+def test_without_load_there_is_no_latency(tmp_path: Path) -> None:
+    """Iterations that were not under load say nothing about it."""
+    assert of(tmp_path, *iteration(0, 0.0, 0.5)) == {}

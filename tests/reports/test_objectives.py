@@ -1,0 +1,96 @@
+"""objectives.toml says what must hold; wrong entries are refused with what is wrong."""
+
+from pathlib import Path
+
+import pytest
+from handwritten_runs import judged, whole_run, write_run
+
+from harness.records.run import Recorded
+from harness.records.verdicts import ObjectiveVerdict, Verdict
+from reports.objectives import BadObjectives, load, results_of
+
+GOOD = '[[objective]]\nmetric = "lost"\ntitle = "Lost"\nequals = 0\nhard = true\nkinds = ["demo"]\n'
+
+
+def test_the_objectives_of_the_project_are_those_of_its_promise() -> None:
+    """Metric, threshold and weight of each objective are as promised."""
+    assert [(o.metric, o.threshold, o.hard) for o in load()] == [
+        ("worker_startup_max", "< 2 s", True),
+        ("worker_startup_ratio", "≤ 2", False),
+        ("workflow_overhead_p95", "< 100 ms", True),
+        ("platform_overhead_median", "≤ 2 ms", False),
+        ("pipeline_throughput_ratio", "≥ 0.5", False),
+        ("lost", "= 0", True),
+        ("doubled", "= 0", True),
+        ("invariants_not_valid", "= 0", True),
+        ("faults_that_did_not_bite", "= 0", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("demo", 9), ("chaos", 4), ("load", 3), ("scenario", 3), ("something else", 0)]
+)
+def test_each_kind_of_run_has_its_objectives(tmp_path: Path, kind: str, count: int) -> None:
+    """Measurements belong to a demo, faults to chaos and demo, nothing lost to every run."""
+    assert len(results_of(Recorded(write_run(tmp_path, kind=kind)))) == count
+
+
+def test_everything_holds_in_a_whole_run(tmp_path: Path) -> None:
+    """In a run in which all is well every objective holds."""
+    results = results_of(Recorded(whole_run(tmp_path)))
+    assert {result.verdict for result in results} == {ObjectiveVerdict.HOLDS}
+
+
+def test_what_was_not_measured_is_unknown(tmp_path: Path) -> None:
+    """A missing metric reads "not measured", and has no value."""
+    results = {r.name: r for r in results_of(Recorded(write_run(tmp_path, [judged(verdict=Verdict.UNKNOWN)])))}
+    lost = results["lost"]
+    assert (lost.verdict, lost.measured, lost.value) == (ObjectiveVerdict.UNKNOWN, "not measured", None)
+
+
+def test_objectives_can_be_given(tmp_path: Path) -> None:
+    """A file of one's own is judged by instead."""
+    path = tmp_path / "objectives.toml"
+    path.write_text(GOOD)
+    results = results_of(Recorded(whole_run(tmp_path)), load(path))
+    assert [result.name for result in results] == ["lost"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GOOD + "at_mots = 3\n", "objective 1: Object contains unknown field `at_mots`"),
+        (GOOD + GOOD.replace('title = "Lost"\n', ""), "objective 2: Object missing required field `title`"),
+        (GOOD + "below = 3\n", "needs exactly one of"),
+        (GOOD.replace("equals = 0\n", ""), "needs exactly one of"),
+        (GOOD.replace('"demo"', '"dmeo"'), "Invalid enum value 'dmeo'"),
+        (GOOD.replace('"lost"', '"losd"'), "no metric is called 'losd'; there are worker_startup_max"),
+        (GOOD + 'unit = "ms"\n', "lost is measured in '', not 'ms'"),
+        ("equals = 0\n", "expected \\[\\[objective\\]\\] tables and nothing else; found beside them: equals"),
+        ("[waiver]\n" + GOOD, "found beside them: waiver"),
+        ("objective = 3\n", "expected \\[\\[objective\\]\\] tables"),
+        ("", "expected \\[\\[objective\\]\\] tables"),
+        ("= nonsense", "Invalid"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    """The error names the file, the entry and what is wrong with it."""
+    path = tmp_path / "objectives.toml"
+    path.write_text(text)
+    with pytest.raises(BadObjectives, match=told) as refused:
+        load(path)
+    assert str(path) in str(refused.value)
+
+
+def test_an_unknown_key_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    """Whoever mistyped a key learns what there is."""
+    path = tmp_path / "objectives.toml"
+    path.write_text(GOOD + "at_mots = 3\n")
+    with pytest.raises(BadObjectives, match="known keys: metric, title, unit, at_most"):
+        load(path)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    """The error is ours, not the file system's."""
+    with pytest.raises(BadObjectives, match="there is no such file"):
+        load(tmp_path / "none.toml")

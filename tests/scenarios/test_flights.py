@@ -1,0 +1,65 @@
+"""What must become of each flight is worked out here in plain Python, and that agrees with the csv module."""
+
+import csv
+import io
+import random
+import zipfile
+
+import pytest
+
+from scenarios.flights import ROWS, archive, directory, flights
+
+
+def rows() -> list[dict[str, str]]:
+    """The whole file as the csv module reads it."""
+    with zipfile.ZipFile(archive()) as zipped, zipped.open("flights.csv") as file:
+        return list(csv.DictReader(io.TextIOWrapper(file, newline="")))
+
+
+def keys(dataset: str, column: str) -> set[str]:
+    with (directory() / f"{dataset}.csv").open(newline="") as file:
+        return {row[column] for row in csv.DictReader(file)}
+
+
+def test_every_row_is_read() -> None:
+    """As many rows as the data set is known to have, each with as many values as the header."""
+    read = flights()
+    assert len(read.rows) == len(read.dangling) == ROWS
+    assert {row.count(b",") for row in read.rows} == {read.header.count(b",")}
+
+
+def test_what_dangles_is_what_the_csv_module_finds() -> None:
+    """A row dangles if its carrier, airports or tail number are not in the reference data; all rows are compared."""
+    carriers, airports = keys("airlines", "carrier"), keys("airports", "faa")
+    tails = keys("planes", "tailnum") | {"NA", ""}
+    expected = tuple(
+        not (
+            row["carrier"] in carriers
+            and row["origin"] in airports
+            and row["dest"] in airports
+            and row["tailnum"] in tails
+        )
+        for row in rows()
+    )
+    assert flights().dangling == expected
+    assert 0 < sum(expected) < ROWS
+
+
+@pytest.mark.parametrize("first", [0, 1234, ROWS - 50])
+def test_a_slice_is_a_file_of_its_own(first: int) -> None:
+    """A slice holds the header and just these rows, and knows how many of them must be rejected."""
+    read = flights()
+    text = read.slice(first, 50).decode()
+    parsed = list(csv.reader(io.StringIO(text)))
+    assert parsed[0] == read.header.decode().split(",")
+    assert parsed[1:] == [row.decode().split(",") for row in read.rows[first : first + 50]]
+    assert text.endswith("\n")
+    assert read.dangling_in(first, 50) == sum(read.dangling[first : first + 50])
+
+
+def test_slices_add_up_to_the_whole() -> None:
+    """Cut anywhere, the parts must reject as many rows as the whole."""
+    read = flights()
+    cuts = [0, *sorted(random.Random(1).sample(range(ROWS), 20)), ROWS]
+    parts = (read.dangling_in(one, other - one) for one, other in zip(cuts, cuts[1:], strict=False))
+    assert sum(parts) == read.dangling_in(0, ROWS)

@@ -1,0 +1,23 @@
+"""A worker process for the small workflows: what the tests' own target runs."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from small_worker import small_worker
+from small_workflows import WORKFLOWS, LateEcho
+
+
+async def main() -> None:
+    """Work on TASK_QUEUE at TEMPORAL_ADDRESS until SIGTERM; "late" makes a worker whose Echo is slow."""
+    workflows = [LateEcho] if "late" in sys.argv else WORKFLOWS
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    async with small_worker(os.environ["TEMPORAL_ADDRESS"], os.environ["TASK_QUEUE"], workflows):
+        await told.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    os._exit(0)

@@ -1,0 +1,80 @@
+"""A worker for the small workflows in this process, and apps that drive them; what they record is kept in lists."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from small_workflows import ACTIVITIES, WORKFLOWS
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from harness.clock import now
+from harness.driver import App
+from harness.records.effects import Fact
+from harness.records.operations import Iteration, Operation
+from harness.records.verdicts import Finding
+from harness.scenario import Scenario, Stores
+
+
+class Quiet(Scenario[Any]):
+    """A scenario with nothing to draw, to observe and to check: what it does is in its `run`."""
+
+    name = "small-quiet"
+    proves = "the driver records what happened"
+    timeout = 20.0
+
+    def draw(self, rng: Random) -> Any:  # noqa: ARG002  # there is nothing to choose
+        return None
+
+    async def run(self, app: App, given: Any) -> None:
+        """Do nothing; subclasses do."""
+
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:  # noqa: ARG002
+        return {iteration.index: [] for iteration in iterations}
+
+    def check(self, given: Any, operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:  # noqa: ARG002
+        return []
+
+
+@dataclass
+class Small:
+    """A client, the queue its worker polls, and a run that no other test shares."""
+
+    client: Client
+    task_queue: str
+    workspace: Path
+    run: str = field(default_factory=lambda: f"small-{secrets.token_hex(4)}")
+    operations: list[Operation] = field(default_factory=list)
+
+    def app(
+        self, scenario: Scenario[Any], *, index: int = 0, client: Client | None = None, intended: float | None = None
+    ) -> App:
+        """What drives one iteration of this run; it records into `operations`."""
+        return App(
+            client=client or self.client,
+            iteration=Iteration(run=self.run, scenario=scenario.name, index=index, seed=1, intended=intended or now()),
+            task_queue=self.task_queue,
+            workspace=self.workspace,
+            record=self.operations.append,
+        )
+
+
+@asynccontextmanager
+async def small_worker(
+    address: str, task_queue: str = "", workflows: Sequence[type] = WORKFLOWS
+) -> AsyncIterator[Worker]:
+    """A worker for every small workflow, on a queue of its own unless one is named."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("small_workflows")
+    async with Worker(
+        await Client.connect(address),
+        task_queue=task_queue or f"small-{secrets.token_hex(4)}",
+        workflows=workflows,
+        activities=ACTIVITIES,
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+    ) as worker:
+        yield worker

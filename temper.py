@@ -39,8 +39,18 @@ app = typer.Typer(
     "break, may we ship?",
     epilog="Example: temper demo",
 )
-scenario_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List scenarios, and run them as tests.")
-chaos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List experiments, and run them.")
+scenario_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List scenarios, and run them as tests.",
+    epilog="Example: temper scenario run pipeline",
+)
+chaos_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List experiments, and run them.",
+    epilog="Example: temper chaos run postgres-cut",
+)
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(chaos_app, name="chaos")
 

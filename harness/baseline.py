@@ -1,6 +1,5 @@
 """The bare SDK: a worker with nothing of anybody's, to compare with."""
 
-import asyncio
 import os
 import sys
 from datetime import timedelta

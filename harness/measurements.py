@@ -158,10 +158,17 @@ async def timed(bed: Testbed, scenario: Scenario[Any], number: int, *, kind: str
 def _unrecorded_app(
     bed: Testbed, scenario: Scenario[Any], number: int, *, kind: str, task_queue: str
 ) -> tuple[App, list[Operation]]:
-    """An app of a run beside the run: what is timed here is a measurement, and no part of what is judged."""
+    """An app of a run beside the run: what is timed here is a measurement, and no part of what is judged.
+
+    Each is a run of its own, so that the workflows read back for one are not those of the ones before.
+    """
     operations: list[Operation] = []
     iteration = Iteration(
-        run=f"{bed.run.info.id}-{kind}", scenario=scenario.name, index=number, seed=bed.run.info.seed, intended=now()
+        run=f"{bed.run.info.id}-{kind}-{number}",
+        scenario=scenario.name,
+        index=number,
+        seed=bed.run.info.seed,
+        intended=now(),
     )
     return bed.app(iteration, task_queue=task_queue, record=operations.append), operations
 

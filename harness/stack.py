@@ -60,11 +60,13 @@ class Stack:
         log_directory: Path,
         external: Mapping[str, str] | None = None,
         ports: Mapping[str, int] | None = None,
+        persistent: bool = False,
         notify: Notify = quietly,
     ) -> Self:
         """A stack of the named services: at the `external` address where one is given, embedded otherwise.
 
-        `ports` fixes the ports of embedded ones ("temporal.ui" is the UI's). Raises UnknownName for what is no
+        `ports` fixes the ports of embedded ones ("temporal.ui" is the UI's); `persistent` lets an embedded Temporal
+        survive being killed, as PostgreSQL does anyway. Raises UnknownName for what is no
         service, and CannotRun for a port or an address of a service the stack does not hold.
         """
         external, ports = external or {}, dict(ports or {})
@@ -76,9 +78,9 @@ class Stack:
             if name in external:
                 services.append(ExternalService(KINDS[name], external[name]))
                 continue
-            options = {"port": ports.pop(name, None)}
+            options: dict[str, int | bool | None] = {"port": ports.pop(name, None)}
             if name == "temporal":
-                options["ui_port"] = ports.pop("temporal.ui", None)
+                options |= {"ui_port": ports.pop("temporal.ui", None), "persistent": persistent}
             services.append(EMBEDDED[name](**options))
         _refuse_unused(names, external, ports)
         return cls(services, log_directory=log_directory, notify=notify)

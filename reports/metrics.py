@@ -79,16 +79,21 @@ def _judged(judgements: Sequence[Judgement]) -> Iterable[Found]:
     if judgements:
         verdicts = Counter(judgement.verdict for judgement in judgements)
         told_of = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
-        yield (
-            "invariants_not_valid",
-            Metric(value=len(judgements) - verdicts[Verdict.VALID], detail=told_of),
-        )
+        not_valid = Metric(value=len(judgements) - verdicts[Verdict.VALID], detail=told_of)
+        # An unknown one alone is not a failure: nobody knows.
+        yield "invariants_not_valid", None if _only_unknown(verdicts) else not_valid
 
 
 def _faults(windows: Sequence[FaultWindow]) -> Iterable[Found]:
     if windows:
-        dull = sum(not window.bit for window in windows)
-        yield "faults_that_did_not_bite", Metric(value=dull, detail=f"of {len(windows)}")
+        # A fault that did not bite has proven nothing, and refuted nothing either.
+        bitten = all(window.bit for window in windows)
+        yield "faults_that_did_not_bite", Metric(value=0, detail=f"of {len(windows)}") if bitten else None
+
+
+def _only_unknown(verdicts: Counter[Verdict]) -> bool:
+    """Whether some verdicts are unknown and none is invalid."""
+    return bool(verdicts[Verdict.UNKNOWN]) and not verdicts[Verdict.INVALID]
 
 
 def _latency(operations: Iterable[Operation]) -> Iterable[Found]:

@@ -55,7 +55,12 @@ async def chunk_facts(connection: "Connection", iterations: Sequence[Iteration])
                 expected=chunk["rows_read"],
                 found=rows.loaded + rows.rejected,
                 transactions=tuple(sorted(rows.transactions)),
-                values={"rejected": rows.rejected, **{f"rejected: {why}": n for why, n in rows.reasons.items()}},
+                values={
+                    "read": chunk["rows_read"],
+                    "loaded": rows.loaded,
+                    "rejected": rows.rejected,
+                    **{f"rejected: {why}": n for why, n in rows.reasons.items()},
+                },
             )
         )
     facts[iterations[0].index] += await _orphans(connection, iterations[0], {chunk["dataset"] for chunk in due})

@@ -1,6 +1,6 @@
 """Every error the system raises on purpose.
 
-    Error
+Error:
     ├── SettingsError            never retried
     ├── NotMigrated              never retried
     ├── Unavailable              retried

@@ -26,6 +26,15 @@ class Echoes(Quiet):
         await app.result(await app.start("Echo", "hello", result_type=str))
 
 
+class Steady(Quiet):
+    """One workflow that spends a fifth of a second in an activity."""
+
+    name = "small-steady"
+
+    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+        await app.result(await app.start("Steady", ""))
+
+
 class Failing(Quiet):
     """One workflow that fails, which it may not."""
 
@@ -35,7 +44,7 @@ class Failing(Quiet):
         await app.result(await app.start("Fails", "on purpose"))
 
 
-SCENARIOS = [Echoes(), Failing()]
+SCENARIOS = [Echoes(), Steady(), Failing()]
 
 
 def small_target(**changes: Any) -> Target:

@@ -1,5 +1,6 @@
 """Small workflows that end, fail and answer in every way a client can see."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,21 @@ async def fails_at_first() -> int:
 async def answers(word: str) -> str:
     """Returns what it is given."""
     return word
+
+
+@activity.defn
+async def takes_a_while() -> None:
+    """Takes a fifth of a second."""
+    await asyncio.sleep(0.2)
+
+
+@workflow.defn
+class Steady:
+    """Spends a fifth of a second in an activity."""
+
+    @workflow.run
+    async def run(self, _: str) -> None:
+        await workflow.execute_activity(takes_a_while, start_to_close_timeout=timedelta(seconds=10))
 
 
 @workflow.defn
@@ -148,5 +164,5 @@ class Stumbles:
 STUMBLED: set[str] = set()
 """Who has had its fall. It must outlive a workflow task, so the sandbox passes this module through."""
 
-WORKFLOWS = [Echo, Retried, Fails, Waits, Parent, Twice, Stumbles]
-ACTIVITIES: list[Callable[..., Any]] = [fails_at_first, answers]
+WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, Stumbles]
+ACTIVITIES: list[Callable[..., Any]] = [fails_at_first, answers, takes_a_while]

@@ -79,10 +79,13 @@ def effects_are_atomic(records: Records) -> Judgement:
     if records.effects is None:
         return _unknown("effects are atomic", "the target keeps no ledger")
     by_key: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    untold = set()
     for effect in records.effects:
-        if effect.transaction is not None:
+        if effect.transaction is None:
+            untold.add(effect.key)
+        elif effect.kind is EffectKind.FORWARD:
             by_key[effect.key].add(effect.transaction % TRANSACTION_SPACE)
-    told = [fact for fact in records.facts if fact.transactions]
+    told = [fact for fact in records.facts if fact.transactions and fact.key not in untold]
     findings = []
     for fact in told:
         rows, ledger = set(fact.transactions), by_key.get(fact.key, set())
@@ -141,7 +144,7 @@ def operations_answered(records: Records) -> Judgement:
     open_ends = [op for op in operations if op.ack is Ack.INFO]
     if open_ends and not refused:
         first = open_ends[0]
-        reason = f"the fate of {len(open_ends)} calls is not known, the first: {first.kind} {first.workflow_id}"
+        reason = f"calls whose fate is not known: {len(open_ends)}; the first: {first.kind} {first.workflow_id}"
         return _unknown(name, reason, checked=len(operations))
     return as_judgement(name, len(operations), refused)
 

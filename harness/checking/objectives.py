@@ -1,5 +1,6 @@
 """Objectives: a success metric beside its threshold. All of them together are the gate."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -36,9 +37,13 @@ class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(message)
 
     @property
+    def limit(self) -> float:
+        return next(limit for _, limit in self._limits() if limit is not None)
+
+    @property
     def threshold(self) -> str:
-        sign, limit = next((sign, limit) for sign, limit in self._limits() if limit is not None)
-        return f"{sign} {shown(limit, self.unit)}"
+        sign = next(sign for sign, limit in self._limits() if limit is not None)
+        return f"{sign} {shown(self.limit, self.unit)}"
 
     def holds(self, value: float) -> bool:
         return (
@@ -77,8 +82,10 @@ def gate(results: Sequence[ObjectiveResult], *, strict: bool = False) -> Verdict
 
 
 def shown(value: float, unit: str) -> str:
-    """A figure as a person reads it: three significant digits, grouped, with its unit."""
-    digits = 0 if value == 0 or abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    """A figure as a person reads it: three significant digits, or whole and grouped from a hundred on; its unit."""
+    if not value:
+        return f"0 {unit}".strip()
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -90,7 +97,7 @@ def _evaluate(objective: Objective, metric: Metric | None) -> ObjectiveResult:
         measured, verdict = "not measured", ObjectiveVerdict.UNKNOWN
     else:
         detail = f" ({metric.detail})" if metric.detail else ""
-        measured = shown(metric.value, objective.unit) + detail
+        measured = _told_apart(metric.value, objective) + detail
         verdict = ObjectiveVerdict.HOLDS if objective.holds(metric.value) else ObjectiveVerdict.FAILS
     return ObjectiveResult(
         name=objective.metric,
@@ -101,6 +108,14 @@ def _evaluate(objective: Objective, metric: Metric | None) -> ObjectiveResult:
         value=metric.value if metric else None,
         verdict=verdict,
     )
+
+
+def _told_apart(value: float, objective: Objective) -> str:
+    """The value, exactly where rounding it would show it as the threshold it is not."""
+    rounded = shown(value, objective.unit)
+    if objective.threshold.endswith(f" {rounded}") and value != objective.limit:
+        return f"{value!r} {objective.unit}".strip()
+    return rounded
 
 
 def _gate_verdict(result: ObjectiveResult) -> Verdict:

@@ -74,7 +74,5 @@ def _commit(directory: Path) -> str:
 
 
 def _git(directory: Path, *arguments: str) -> str:
-    answer = subprocess.run(
-        ["git", *arguments], cwd=directory, capture_output=True, text=True, check=True, timeout=10
-    )
+    answer = subprocess.run(["git", *arguments], cwd=directory, capture_output=True, text=True, check=True, timeout=10)
     return answer.stdout.strip()

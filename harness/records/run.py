@@ -50,6 +50,12 @@ class RunInfo(Struct, frozen=True, kw_only=True):
         return self.ended is None
 
 
+class _Format(Struct):
+    """As much of run.json as any version of it has."""
+
+    format: int
+
+
 FILES: dict[type[Struct], str] = {
     Operation: "operations.jsonl",
     WorkflowRun: "workflows.jsonl",
@@ -159,10 +165,11 @@ class Recorded:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.info = self._read_json("run.json", RunInfo)
-        if self.info.format != FORMAT:
-            message = f"{directory} has format {self.info.format}; this version reads format {FORMAT}"
+        found = self._read_json("run.json", _Format).format
+        if found != FORMAT:
+            message = f"{directory} has format {found}; this version reads format {FORMAT}"
             raise NotARun(message)
+        self.info = self._read_json("run.json", RunInfo)
 
     def read(self, kind: type[RecordT]) -> list[RecordT]:
         """Every record of one kind, in the order it was written; written again, as it was last.
@@ -180,7 +187,7 @@ class Recorded:
                 continue
             try:
                 records.append(decoder.decode(line))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 if number == len(lines):  # no newline behind it: the writer was cut off here
                     break
                 message = f"{path}, line {number}: {error}"
@@ -200,7 +207,7 @@ class Recorded:
         except FileNotFoundError as error:
             message = f"{self.directory} is not a run: it has no {name}"
             raise NotARun(message) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"{path}: {error}"
             raise NotARun(message) from error
 

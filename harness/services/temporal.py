@@ -23,6 +23,10 @@ DYNAMIC_CONFIG = {
     "history.visibilityProcessorMaxPollRPS": "2000",
 }
 
+# Without syncing, what was written is in the system's page cache, which outlives every process; with it the
+# server manages a fifth to a half of the starts a second.
+SQLITE_PRAGMAS = ("synchronous=off", "journal_mode=wal")
+
 _ASK = timedelta(seconds=2)
 
 
@@ -87,10 +91,11 @@ def find_cli() -> Path:
 class EmbeddedTemporal(EmbeddedService):
     """A dev server of our own.
 
-    `persistent` keeps its state in a file in the data directory, so that it survives being killed and restarted.
+    `persistent` keeps its state in a file in the data directory, so that it survives being killed and restarted;
+    in memory it starts about a third more workflows a second.
     """
 
-    def __init__(self, *, port: int | None = None, ui_port: int | None = None, persistent: bool = True) -> None:
+    def __init__(self, *, port: int | None = None, ui_port: int | None = None, persistent: bool = False) -> None:
         super().__init__(KIND, port=port)
         self.ui_port = 0
         self._asked_ui_port = ui_port
@@ -127,6 +132,8 @@ class EmbeddedTemporal(EmbeddedService):
             argv += ["--dynamic-config-value", f"{name}={value}"]
         if self._persistent:
             argv += ["--db-filename", str(self.site.data / "temporal.db")]
+            for pragma in SQLITE_PRAGMAS:
+                argv += ["--sqlite-pragma", pragma]
         return Process(self.name, argv, log_path=log_path)
 
     async def _probe(self) -> Identity:

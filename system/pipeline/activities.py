@@ -97,9 +97,9 @@ class PipelineActivities:
     async def reconcile(self, request: ReconcileRequest) -> LoadReport:
         """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
         async with self._database.acquire() as connection:
+            await datasets.summarize(connection, request.dataset)
             async with connection.transaction():
                 load = await store.lock_load(connection, request.load_id)
-                await datasets.summarize(connection, load.dataset)
                 rejects = await store.count_rejects(connection, load.id)
                 counts = await store.count_chunks(connection, load, rejects)
                 wrong = disagreements(counts)

@@ -90,6 +90,7 @@ class ReconcileRequest(Record):
     """Prove the load from the database."""
 
     load_id: int
+    dataset: str
 
 
 class CloseRequest(Record):

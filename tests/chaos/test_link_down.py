@@ -1,5 +1,6 @@
 """A cut link is really cut, shows that it is, and is whole again afterwards."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -62,8 +63,6 @@ async def test_other_links_are_spared(links: Links, link: Link) -> None:
 
 async def test_a_link_that_still_lets_through_is_not_in_force(links: Links, link: Link) -> None:
     """That the proxy says "disabled" is not enough: where a connection is still accepted, the fault is not in force."""
-    import asyncio
-
     fault = LinkDown(links, link)
     await fault.inject()
     host, _, port = link.listen.rpartition(":")

@@ -140,9 +140,7 @@ async def test_a_fault_that_cannot_be_healed_is_recorded_and_raised(windows: lis
 async def test_a_cancellation_while_healing_does_not_stop_the_healing(windows: list[FaultWindow]) -> None:
     """A second Ctrl-C in the middle of a heal still leaves the system healed, and the window recorded."""
     fault = Scripted(in_force=True, heal_seconds=0.3)
-    schedule = asyncio.create_task(
-        carry_out([Planned(fault=fault, at=0, duration=0.01)], now(), windows.append)
-    )
+    schedule = asyncio.create_task(carry_out([Planned(fault=fault, at=0, duration=0.01)], now(), windows.append))
     await eventually(lambda: fault.done == ["inject"])
     await asyncio.wait({schedule}, timeout=0.1)
     schedule.cancel()

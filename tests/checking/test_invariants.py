@@ -209,7 +209,7 @@ def test_an_unanswered_call_leaves_the_verdict_open() -> None:
     operations = [operation(), operation(kind=Kind.RESULT, ack=Ack.INFO)]
     judgement = operations_answered(replace(GOOD, operations=operations))
     assert (judgement.verdict, judgement.checked) == (Verdict.UNKNOWN, 2)
-    assert judgement.reason == f"the fate of 1 calls is not known, the first: result {WORKFLOW}"
+    assert judgement.reason == f"calls whose fate is not known: 1; the first: result {WORKFLOW}"
 
 
 def test_a_run_in_which_nothing_worked_is_never_valid() -> None:
@@ -238,3 +238,15 @@ def test_why_a_fault_did_not_bite_is_told() -> None:
     assert judgement.reason == (
         "link_down on worker-1: never in force (it answered in 4 ms); link_down on worker-1: nothing met it"
     )
+
+
+def test_an_effect_without_a_transaction_says_nothing_of_its_rows() -> None:
+    """A source that does not tell transactions makes no rows a phantom: there was nothing to compare."""
+    judgement = effects_are_atomic(replace(GOOD, effects=[effect(transaction=None)], facts=[fact()]))
+    assert (judgement.verdict, judgement.checked) == (Verdict.UNKNOWN, 0)
+
+
+def test_a_compensation_in_a_later_transaction_tears_nothing() -> None:
+    """Rows belong to the transaction of the forward effect; undoing it later is another one."""
+    undone = effect(kind=EffectKind.COMPENSATION, transaction=900)
+    assert effects_are_atomic(replace(GOOD, effects=[effect(), undone], facts=[fact()])).verdict is Verdict.VALID

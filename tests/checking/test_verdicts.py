@@ -122,3 +122,18 @@ def test_the_gate_opens_only_if_every_hard_objective_holds(
 def test_figures_are_shown_as_a_person_reads_them(value: float, unit: str, told: str) -> None:
     """Three significant digits, grouped, no trailing zeros, with the unit."""
     assert shown(value, unit) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"), [(0.004, "s", "0.004 s"), (-0.0251, "", "-0.0251"), (1e-7, "s", "0.0000001 s")]
+)
+def test_a_small_figure_is_not_shown_as_none(value: float, unit: str, told: str) -> None:
+    """Three significant digits, however small it is."""
+    assert shown(value, unit) == told
+
+
+def test_a_figure_that_misses_by_a_hair_is_not_shown_as_the_threshold() -> None:
+    """Rounded, 1.9996 s would read as the 2 s it stays below."""
+    below = Objective(metric="m", title="m", unit="s", below=2, hard=True, kinds=("demo",))
+    (result,) = evaluate([below], {"m": Metric(value=1.9996)}, "demo")
+    assert (result.measured, result.threshold) == ("1.9996 s", "< 2 s")

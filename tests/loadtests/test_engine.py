@@ -1,7 +1,8 @@
 """The engine is open loop: an iteration starts when it is meant to, whatever becomes of the ones before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -45,7 +46,7 @@ class Acts(Scenario[Any]):
 
 
 @pytest.fixture
-async def client(temporal_address: str) -> AsyncIterator[Client]:
+async def client(temporal_address: str) -> Client:
     """A client of a server on which nobody polls these tests' queue."""
     return await Client.connect(temporal_address)
 
@@ -61,15 +62,14 @@ def app_for(client: Client, recorded: list[Operation], tmp_path: Path) -> Callab
     """Makes apps that record into `recorded`."""
 
     def make(iteration: Iteration) -> App:
-        return App(
-            client=client, iteration=iteration, task_queue="engine", workspace=tmp_path, record=recorded.append
-        )
+        return App(client=client, iteration=iteration, task_queue="engine", workspace=tmp_path, record=recorded.append)
 
     return make
 
 
-def plan(request: pytest.FixtureRequest, rate: float, duration: float, begin: float = 0.1) -> list[Iteration]:
-    return planned(f"engine-{abs(hash(request.node.name))}-{now()}", Acts.name, 1, constant(rate, duration), now() + begin)
+def plan(rate: float, duration: float) -> list[Iteration]:
+    """Iterations of a run that no other test shares, the first in a tenth of a second."""
+    return planned(f"engine-{secrets.token_hex(4)}", Acts.name, 1, constant(rate, duration), now() + 0.1)
 
 
 def test_iterations_are_planned_with_their_intended_times() -> None:
@@ -79,9 +79,7 @@ def test_iterations_are_planned_with_their_intended_times() -> None:
     assert {(each.run, each.scenario, each.seed) for each in iterations} == {("r", "s", 7)}
 
 
-async def test_a_stalled_iteration_does_not_delay_the_next(
-    app_for: Callable[[Iteration], App], request: pytest.FixtureRequest
-) -> None:
+async def test_a_stalled_iteration_does_not_delay_the_next(app_for: Callable[[Iteration], App]) -> None:
     """Iterations that wait for one another all start on time: closed loop, the first would hold up all."""
     last = asyncio.Event()
     lags: dict[int, float] = {}
@@ -92,7 +90,7 @@ async def test_a_stalled_iteration_does_not_delay_the_next(
             last.set()
         await last.wait()  # every one stalls until the last has started
 
-    iterations = plan(request, 20, 0.5)
+    iterations = plan(20, 0.5)
     driven = await fire(Acts(act), iterations, app_for)
     assert driven.iterations == iterations
     assert sorted(lags) == list(range(10))
@@ -100,7 +98,7 @@ async def test_a_stalled_iteration_does_not_delay_the_next(
 
 
 async def test_calls_are_sent_at_their_intended_times(
-    app_for: Callable[[Iteration], App], recorded: list[Operation], request: pytest.FixtureRequest
+    app_for: Callable[[Iteration], App], recorded: list[Operation]
 ) -> None:
     """Sent less intended is small for every start, though each iteration lasts a second: one by one it would grow."""
 
@@ -109,7 +107,7 @@ async def test_calls_are_sent_at_their_intended_times(
 
     scenario = Acts(act)
     scenario.timeout = 1
-    await fire(scenario, plan(request, 20, 0.5), app_for)
+    await fire(scenario, plan(20, 0.5), app_for)
     starts = [op for op in recorded if op.kind is Kind.START]
     results = [op for op in recorded if op.kind is Kind.RESULT]
     assert [op.iteration for op in starts] == list(range(10))
@@ -123,7 +121,6 @@ async def test_calls_are_sent_at_their_intended_times(
 async def test_what_cannot_be_taken_on_is_shed_and_recorded(
     app_for: Callable[[Iteration], App],
     recorded: list[Operation],
-    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An arrival beyond the cap is a start that failed; once there is room again, arrivals are taken on again."""
@@ -141,7 +138,7 @@ async def test_what_cannot_be_taken_on_is_shed_and_recorded(
         if progress.shed:
             third_was_shed.set()
 
-    iterations = plan(request, 5, 0.8)
+    iterations = plan(5, 0.8)
     await fire(Acts(act), iterations, app_for, on_progress=watch)
     assert ran == [0, 1, 3]
     (shed,) = recorded
@@ -152,9 +149,7 @@ async def test_what_cannot_be_taken_on_is_shed_and_recorded(
     assert seen[-1] == (4, 3, 1)
 
 
-async def test_what_breaks_in_one_iteration_spares_the_others(
-    app_for: Callable[[Iteration], App], request: pytest.FixtureRequest
-) -> None:
+async def test_what_breaks_in_one_iteration_spares_the_others(app_for: Callable[[Iteration], App]) -> None:
     """An iteration that raises is a finding; all others still run."""
     ran: list[int] = []
 
@@ -163,7 +158,7 @@ async def test_what_breaks_in_one_iteration_spares_the_others(
         if app.iteration.index == 1:
             raise LookupError("gone")
 
-    driven = await fire(Acts(act), plan(request, 50, 0.1), app_for)
+    driven = await fire(Acts(act), plan(50, 0.1), app_for)
     assert sorted(ran) == [0, 1, 2, 3, 4]
     (broke,) = driven.broken
     assert broke.problem == "broke"
@@ -171,14 +166,14 @@ async def test_what_breaks_in_one_iteration_spares_the_others(
 
 
 async def test_a_load_that_is_cancelled_records_what_is_open(
-    app_for: Callable[[Iteration], App], recorded: list[Operation], request: pytest.FixtureRequest
+    app_for: Callable[[Iteration], App], recorded: list[Operation]
 ) -> None:
     """Ctrl-C ends the load at once; what waited for an answer is recorded as info, what had not begun is not."""
 
     async def act(app: App) -> None:
         await app.result(await app.start("Never", None))
 
-    load = asyncio.create_task(fire(Acts(act), plan(request, 1, 60), app_for))
+    load = asyncio.create_task(fire(Acts(act), plan(1, 60), app_for))
     await eventually(lambda: recorded)
     load.cancel()
     with pytest.raises(asyncio.CancelledError):

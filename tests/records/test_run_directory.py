@@ -166,7 +166,7 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_the_latest_run_is_the_one_written_to_last(tmp_path: Path) -> None:
     """Whatever it is called."""
     directories = []
-    for age, kind in enumerate(("zebra", "ant", "cow")):
+    for age, kind in enumerate(("cow", "zebra", "ant")):
         made = Run.create(tmp_path, kind=kind, title="", target="system", seed=1, command="")
         os.utime(made.directory / "run.json", (1000 - age, 1000 - age))
         directories.append(made.directory)
@@ -183,3 +183,25 @@ def test_logs_have_a_place_in_the_run(run: Run) -> None:
     """The directory is there from the beginning."""
     assert run.logs.is_dir()
     assert run.logs.parent == run.directory
+
+
+def test_a_format_of_the_future_is_named_even_where_nothing_else_is_known(tmp_path: Path) -> None:
+    """A run.json that shares nothing but its format number is refused for that, not for a missing field."""
+    (tmp_path / "run.json").write_text('{"format": 99, "other": true}')
+    with pytest.raises(NotARun, match="has format 99"):
+        Recorded(tmp_path)
+
+
+def test_a_line_that_is_no_text_is_named(run: Run) -> None:
+    """Bytes that are no UTF-8 are an unreadable line, not a crash."""
+    run.close()
+    (run.directory / "operations.jsonl").write_bytes(b'{"scenario": "\xff\xfe"}\n')
+    with pytest.raises(NotARun, match=r"operations\.jsonl, line 1"):
+        Recorded(run.directory).read(Operation)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_sample_that_is_no_figure_is_refused(value: float) -> None:
+    """JSON could not hold it, and the run would not be readable."""
+    with pytest.raises(ValueError, match="not all finite"):
+        Measurement(name="m", unit="s", samples=(1.0, value), how="")

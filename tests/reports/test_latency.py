@@ -86,10 +86,23 @@ def test_shares_of_failed_and_unanswered_are_counted(tmp_path: Path) -> None:
     assert (whole.iterations, whole.answered, whole.failed, whole.unanswered) == (3, 1, 1, 1)
 
 
+def test_failed_iterations_have_no_latency(tmp_path: Path) -> None:
+    """How long a failure took is not how long an answer takes."""
+    failed = [start(1, 1), result(1, 1, 9.0, status="failed")]
+    whole = of(tmp_path, [*iteration(0, 0, 0.1), *failed]).whole
+    assert whole.response.max == pytest.approx(0.1)
+
+
 def test_the_rate_achieved_counts_answers_until_the_last_one(tmp_path: Path) -> None:
     """Ten answers by second 20, though asked for within 10: half the rate intended."""
     found = of(tmp_path, [op for n in range(10) for op in iteration(n, n, 20.0 - n)])
     assert found.intended_rate == 1.0
+    assert found.achieved_rate == pytest.approx(0.5)
+
+
+def test_a_load_answered_early_still_lasted_as_long_as_it_was_asked_for(tmp_path: Path) -> None:
+    """Five answers within a load of ten seconds are half an answer a second, however soon they came."""
+    found = of(tmp_path, [op for n in range(5) for op in iteration(n, n, 0.1)])
     assert found.achieved_rate == pytest.approx(0.5)
 
 

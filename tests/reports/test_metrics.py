@@ -7,6 +7,7 @@ from handwritten_runs import cut, iteration, judged, measured, result, start, wh
 from msgspec import Struct
 
 from harness.checking.objectives import Metric
+from harness.records.faults import FaultWindow
 from harness.records.operations import Ack
 from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Verdict
@@ -99,10 +100,24 @@ def test_invariants_not_valid_counts_unknown_ones_too(tmp_path: Path) -> None:
     assert found["invariants_not_valid"] == Metric(value=2, detail="1 valid, 1 unknown, 1 invalid")
 
 
-def test_faults_count_only_where_some_were_planned(tmp_path: Path) -> None:
-    """A fault not in force and one that nothing felt did not bite; without faults there is no metric."""
-    found = of(tmp_path, cut(1, 2), cut(3, 4, in_force=False), cut(5, 6, felt=0))
-    assert found["faults_that_did_not_bite"] == Metric(value=2, detail="of 3")
+def test_invariants_that_are_only_unknown_leave_the_metric_out(tmp_path: Path) -> None:
+    """Where nothing is invalid and something unknown, nobody knows whether all are valid."""
+    assert "invariants_not_valid" not in of(tmp_path, judged("a"), judged("b", Verdict.UNKNOWN))
+
+
+def test_faults_that_bit_are_counted(tmp_path: Path) -> None:
+    """Where every fault bit, none did not."""
+    assert of(tmp_path, cut(1, 2), cut(3, 4))["faults_that_did_not_bite"] == Metric(value=0, detail="of 2")
+
+
+@pytest.mark.parametrize("dull", [cut(3, 4, in_force=False), cut(5, 6, felt=0)])
+def test_a_fault_that_did_not_bite_leaves_the_metric_out(tmp_path: Path, dull: FaultWindow) -> None:
+    """Not in force, or felt by nobody: it has proven nothing and refuted nothing."""
+    assert "faults_that_did_not_bite" not in of(tmp_path, cut(1, 2), dull)
+
+
+def test_without_faults_there_is_no_metric_of_them(tmp_path: Path) -> None:
+    """Where none was planned there is nothing to say of them."""
     assert "faults_that_did_not_bite" not in of(tmp_path)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.records.effects import Fact
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from scenarios import SCENARIOS
-from scenarios.flights import ROWS, flights
+from scenarios.flights import ROWS, dangling
 from scenarios.pipeline import LoadFlights, LoadReference, Slice
 
 FEW = LoadFlights("pipeline-few", "", rows=(100, 100))
@@ -64,9 +64,7 @@ def test_the_same_seed_draws_the_same_input(seed: int, index: int, chosen: Any) 
     """Run, time and order do not change what an iteration draws, and its input can be written down."""
 
     def drawn(run: str, intended: float) -> Any:
-        return chosen.draw(
-            Iteration(run=run, scenario=chosen.name, index=index, seed=seed, intended=intended).rng()
-        )
+        return chosen.draw(Iteration(run=run, scenario=chosen.name, index=index, seed=seed, intended=intended).rng())
 
     assert drawn("a", 0) == drawn("b", 99)
     assert msgspec.json.encode(drawn("a", 0))
@@ -92,10 +90,10 @@ def test_the_whole_is_the_archive() -> None:
 
 def test_a_load_that_is_as_it_should_be_has_no_finding() -> None:
     """Every row read, in however many chunks, and just those rejected that dangle."""
-    dangling = flights().dangling_in(INPUT.first, INPUT.rows)
-    assert dangling > 0
-    assert FEW.check(INPUT, [operation()], [fact(100, dangling)]) == []
-    assert FEW.check(INPUT, [operation()], [fact(60, dangling), fact(40, 0, item="1")]) == []
+    rejected = dangling(INPUT.first, INPUT.rows)
+    assert rejected > 0
+    assert FEW.check(INPUT, [operation()], [fact(100, rejected)]) == []
+    assert FEW.check(INPUT, [operation()], [fact(60, rejected), fact(40, 0, item="1")]) == []
 
 
 @pytest.mark.parametrize(

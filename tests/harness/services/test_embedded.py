@@ -1,5 +1,6 @@
 """Each service runs as a child process, and comes back on the same port and the same data."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +26,8 @@ from harness.stack import EMBEDDED, Stack
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """All four services."""
-    async with Stack.of(list(EMBEDDED), log_directory=tmp_path_factory.mktemp("logs")) as running:
+    logs = tmp_path_factory.mktemp("logs")
+    async with Stack.of(list(EMBEDDED), log_directory=logs, persistent=True) as running:
         yield running
 
 
@@ -134,6 +136,8 @@ async def test_temporal_tells_its_flags_and_its_ui(stack: Stack) -> None:
 
 async def test_redis_keeps_nothing_when_killed(stack: Stack) -> None:
     """Redis is a cache: after kill -9 it comes back empty."""
+    assert stack["redis"].flags["save"] == ""
+    assert stack["redis"].flags["appendonly"] == "no"
     async with Redis.from_url(stack["redis"].url) as client:
         await client.set("key", "value")
         await restart(stack, "redis")
@@ -168,7 +172,8 @@ async def test_a_port_taken_in_the_meantime_is_changed(
     choices = iter([stack[name].port, free_port(), free_port(), free_port()])
     for module in (service, temporal):
         monkeypatch.setattr(module, "free_port", lambda: next(choices))
-    async with Stack.of([name], log_directory=tmp_path) as second:
+    second = Stack.of([name], log_directory=tmp_path)
+    async with asyncio.timeout(20), second:
         assert second[name].port != stack[name].port
         assert process_of(second, name).listens_on(second[name].port)
 
@@ -256,6 +261,6 @@ def test_a_service_never_started_has_no_place(tmp_path: Path) -> None:
 
 async def test_temporal_in_memory_forgets(tmp_path: Path) -> None:
     """Without a database file the dev server says so in its flags."""
-    async with Stack([EmbeddedTemporal(persistent=False)], log_directory=tmp_path) as running:
+    async with Stack([EmbeddedTemporal()], log_directory=tmp_path) as running:
         assert running["temporal"].flags["database"] == "memory"
         assert ports.is_free(running["temporal"].port) is False

@@ -141,9 +141,11 @@ async def test_what_is_forgotten_is_spared(sleeper: subprocess.Popen[bytes], dir
     ours.watch_directory(directory)
     ours.forget(sleeper.pid)
     ours.forget_directory(directory)
-    assert ours.pid is not None
-    os.kill(ours.pid, signal.SIGKILL)
-    ours.watch_directory(Path("/tmp/temper-never-there"))
+    first = ours.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: not lives(first))
+    ours.watch_directory(directory.with_name("temper-never-there"))
     ours.close()
     assert sleeper.poll() is None
     assert directory.exists()

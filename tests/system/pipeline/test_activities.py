@@ -1,0 +1,207 @@
+"""Each activity does its step once, however often it is attempted."""
+
+import asyncio
+import dataclasses
+from pathlib import Path
+
+import asyncpg
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from system.errors import LoadClosed, ReconciliationFailed, SchemaMismatch, SourceChanged, SourceMissing
+from system.pipeline import store
+from system.pipeline.activities import PipelineActivities
+from system.pipeline.models import ChunkTask, CloseRequest, LoadRequest, Manifest, ReconcileRequest
+from system.pipeline.schema import Schema
+from system.storage.effects import Effect, ledger, record
+from tests.system.conftest import Write
+
+FILE = b"name,age\nann,1\nbob,x\ncat,3\n"
+
+
+@pytest.fixture
+async def manifest(
+    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write, people: Schema
+) -> Manifest:
+    """A prepared load of one chunk: two good rows, one bad."""
+    return await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=people))
+
+
+def task(manifest: Manifest, schema: Schema) -> ChunkTask:
+    return ChunkTask(load_id=manifest.load_id, source=manifest.source, schema=schema, chunk=manifest.chunks[0])
+
+
+def another_attempt() -> ActivityEnvironment:
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, attempt=2)
+    return environment
+
+
+async def people_count(connection: asyncpg.Connection) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM datasets.people"))
+
+
+async def test_an_attempt_retried_after_its_commit_counts_once(
+    activities: PipelineActivities,
+    attempt: ActivityEnvironment,
+    manifest: Manifest,
+    people: Schema,
+    connection: asyncpg.Connection,
+) -> None:
+    """The second attempt returns what the first one recorded, and writes nothing."""
+    first = await attempt.run(activities.load_chunk, task(manifest, people))
+    assert (first.rows_read, first.rows_loaded, first.rows_rejected) == (3, 2, 1)
+    assert await another_attempt().run(activities.load_chunk, task(manifest, people)) == first
+    assert await people_count(connection) == 2
+    assert await connection.fetchval("SELECT count(*) FROM rejects") == 1
+    assert [(one.step, one.item, one.attempt) for one in await ledger(connection, "test")] == [("load_chunk", "0", 1)]
+
+
+async def test_attempts_at_the_same_time_make_one_effect(
+    activities: PipelineActivities, manifest: Manifest, people: Schema, connection: asyncpg.Connection
+) -> None:
+    """Whoever comes second waits for the first and returns its result."""
+    attempts = [another_attempt().run(activities.load_chunk, task(manifest, people)) for _ in range(4)]
+    results = await asyncio.gather(*attempts)
+    assert len({one.model_dump_json() for one in results}) == 1
+    assert await people_count(connection) == 2
+    assert len(await ledger(connection, "test")) == 1
+
+
+async def test_a_late_attempt_after_close_writes_nothing(
+    activities: PipelineActivities,
+    attempt: ActivityEnvironment,
+    manifest: Manifest,
+    people: Schema,
+    connection: asyncpg.Connection,
+) -> None:
+    """A load that is cancelled is fenced."""
+    await attempt.run(activities.close, CloseRequest(state="cancelled"))
+    with pytest.raises(LoadClosed, match="cancelled"):
+        await another_attempt().run(activities.load_chunk, task(manifest, people))
+    with pytest.raises(LoadClosed):
+        await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id, dataset="people"))
+    assert await people_count(connection) == 0
+    assert await connection.fetchval("SELECT count(*) FROM rejects") == 0
+    assert [one.step for one in await ledger(connection, "test")] == ["close"]
+
+
+async def test_closing_before_anything_began_leaves_a_tombstone(
+    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write, people: Schema
+) -> None:
+    """A preparation that wakes up late finds its load closed."""
+    await attempt.run(activities.close, CloseRequest(state="failed"))
+    with pytest.raises(LoadClosed, match="failed"):
+        await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=people))
+
+
+async def test_effect_rows_and_record_share_one_transaction(
+    activities: PipelineActivities,
+    attempt: ActivityEnvironment,
+    manifest: Manifest,
+    people: Schema,
+    connection: asyncpg.Connection,
+) -> None:
+    """The transaction in the ledger is the one that wrote rows, rejects and the chunk's record."""
+    await attempt.run(activities.load_chunk, task(manifest, people))
+    [effect] = await ledger(connection, "test")
+    [chunk] = await store.observe_chunks(connection, "test")
+    assert chunk.transactions == (effect.transaction % 2**32,)
+    assert (chunk.number, chunk.rows_read, chunk.rows_loaded, chunk.rows_rejected) == (0, 3, 2, 1)
+    assert chunk.claimed
+    assert await store.observe_chunks(connection, "tess") == []
+
+
+async def test_reconciling_twice_gives_the_same_report(
+    activities: PipelineActivities,
+    attempt: ActivityEnvironment,
+    manifest: Manifest,
+    people: Schema,
+    connection: asyncpg.Connection,
+) -> None:
+    """Totals and reasons come from the database; the effect is recorded once."""
+    await attempt.run(activities.load_chunk, task(manifest, people))
+    request = ReconcileRequest(load_id=manifest.load_id, dataset="people")
+    report = await attempt.run(activities.reconcile, request)
+    assert (report.rows_read, report.rows_loaded, report.rows_rejected, report.chunks) == (3, 2, 1, 1)
+    assert report.reasons == {"age: not an integer": 1}
+    assert await attempt.run(activities.reconcile, request) == report
+    assert [one.step for one in await ledger(connection, "test")] == ["load_chunk", "reconcile"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM datasets.people WHERE name = 'ann'",
+        "DELETE FROM rejects",
+        "INSERT INTO datasets.people TABLE datasets.people",
+    ],
+)
+async def test_lost_and_doubled_rows_fail_the_reconciliation(
+    damage: str,
+    activities: PipelineActivities,
+    attempt: ActivityEnvironment,
+    manifest: Manifest,
+    people: Schema,
+    connection: asyncpg.Connection,
+) -> None:
+    """The chunk is named, and the load stays open for whoever looks into it."""
+    await attempt.run(activities.load_chunk, task(manifest, people))
+    await connection.execute(damage)
+    with pytest.raises(ReconciliationFailed, match="chunk 0"):
+        await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id, dataset="people"))
+    assert await connection.fetchval("SELECT state FROM loads") == "open"
+
+
+async def test_a_source_that_changed_is_not_loaded(
+    activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
+) -> None:
+    """Neither a changed range nor a missing file is taken for the one in the manifest."""
+    source = Path(manifest.source)
+    source.write_bytes(FILE.replace(b"ann", b"eve"))
+    with pytest.raises(SourceChanged):
+        await attempt.run(activities.load_chunk, task(manifest, people))
+    with pytest.raises(SourceChanged):
+        await attempt.run(activities.prepare, LoadRequest(source=str(source), schema=people))
+    source.unlink()
+    with pytest.raises(SourceMissing):
+        await attempt.run(activities.load_chunk, task(manifest, people))
+
+
+async def test_a_table_with_other_columns_is_left_alone(
+    activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
+) -> None:
+    """The difference is named."""
+    other = people.model_copy(update={"fields": people.fields[:1]})
+    with pytest.raises(SchemaMismatch, match="age is not declared"):
+        await attempt.run(activities.prepare, LoadRequest(source=manifest.source, schema=other))
+
+
+@pytest.mark.parametrize(
+    ("references", "message"), [("pets.name", "no 'pets' was loaded"), ("people.age", "which is bigint")]
+)
+async def test_references_to_nothing_are_refused(
+    references: str, message: str, activities: PipelineActivities, attempt: ActivityEnvironment, write: Write
+) -> None:
+    """Before any row is read."""
+    fields = [{"name": "name", "references": references}, {"name": "age", "type": "integer"}]
+    schema = Schema.model_validate({"dataset": "people", "fields": fields})
+    with pytest.raises(SchemaMismatch, match=message):
+        await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=schema))
+
+
+async def test_a_wrong_expression_is_refused(
+    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write, people: Schema
+) -> None:
+    """Before any row is loaded."""
+    schema = Schema.model_validate(
+        people.model_dump() | {"derived": [{"name": "x", "type": "number", "expression": "nothing + 1"}]}
+    )
+    with pytest.raises(SchemaMismatch, match="nothing"):
+        await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=schema))
+
+
+async def test_an_effect_is_recorded_only_in_a_transaction(connection: asyncpg.Connection) -> None:
+    """Outside of one it would be committed on its own."""
+    with pytest.raises(AssertionError):
+        await record(connection, Effect(workflow_id="w", step="s", item="i", run_id="r", attempt=1))

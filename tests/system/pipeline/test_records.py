@@ -1,0 +1,65 @@
+"""Record ends are found where the csv module finds them."""
+
+import csv
+import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from system.pipeline.manifest import build_manifest
+from system.pipeline.records import split_records
+from system.pipeline.schema import Schema
+
+CELL = st.lists(st.sampled_from(["a", "b", ",", '"', "\n", "\r\n", " ", ";", "é"]), max_size=6).map("".join)
+ROWS = st.lists(st.lists(CELL, min_size=2, max_size=3), max_size=12)
+SCHEMA = Schema.model_validate({"dataset": "d", "header": False, "fields": [{"name": "a"}]})
+
+
+def written(rows: list[list[str]], ending: str) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=ending).writerows(rows)
+    return text.getvalue().encode()
+
+
+def parsed(data: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(data.decode(), newline="")))
+
+
+@given(ROWS, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.integers(1, 40))
+def test_chunks_are_the_file_and_hold_its_records(
+    rows: list[list[str]], ending: str, finished: bool, chunk_bytes: int
+) -> None:
+    """Chunks in order are the file, and each parses to whole records of it; the counts are the csv module's."""
+    data = written(rows, ending)
+    data = data if finished else data.removesuffix(ending.encode())
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "source.csv"
+        path.write_bytes(data)
+        _, chunks = build_manifest(path, SCHEMA, chunk_bytes)
+    parts = [data[chunk.offset : chunk.offset + chunk.length] for chunk in chunks]
+    assert b"".join(parts) == data
+    assert [row for part in parts for row in parsed(part)] == rows
+    assert [chunk.rows for chunk in chunks] == [len(parsed(part)) for part in parts]
+    assert [chunk.first_row for chunk in chunks] == [
+        1 + sum(chunk.rows for chunk in chunks[:index]) for index in range(len(chunks))
+    ]
+
+
+@given(st.text(alphabet='a,"\n\r', max_size=40))
+def test_any_text_is_cut_into_records_that_make_it_up(text: str) -> None:
+    """However broken the quoting, the chunks are the file and each has as many records as it splits into."""
+    data = text.encode()
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "source.csv"
+        path.write_bytes(data)
+        _, chunks = build_manifest(path, SCHEMA, 5)
+    parts = [data[chunk.offset : chunk.offset + chunk.length] for chunk in chunks]
+    assert b"".join(parts) == data
+    assert [chunk.rows for chunk in chunks] == [len(split_records(part, ",", '"')) for part in parts]
+
+
+def test_a_stray_quote_does_not_swallow_the_rows_that_follow() -> None:
+    """A quote inside a field opens nothing."""
+    assert split_records(b'1,5" pipe\n2,x\n3,"a\nb"\n', ",", '"') == [b'1,5" pipe', b"2,x", b'3,"a\nb"']

@@ -1,0 +1,63 @@
+"""The pipeline's decisions."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from system.pipeline.rules import (
+    MOST_CHUNKS,
+    ChunkCount,
+    chunk_size,
+    column_differences,
+    content_digest,
+    disagreements,
+    sum_reasons,
+)
+
+
+@given(st.integers(0, 10**14), st.integers(1, 10**9))
+def test_a_large_file_gets_larger_chunks_not_more(file_bytes: int, wanted: int) -> None:
+    """Never smaller than wanted, never more than fit a workflow's history."""
+    size = chunk_size(file_bytes, wanted)
+    assert size >= wanted
+    assert file_bytes <= size * MOST_CHUNKS
+    assert size == wanted or file_bytes > (size - 1) * MOST_CHUNKS
+
+
+def test_chunks_that_do_not_add_up_are_named() -> None:
+    """A lost row, a doubled row and an unclaimed chunk are found; a good chunk is not."""
+    counts = [
+        ChunkCount(number=0, rows_read=3, rows_loaded=2, rows_rejected=1, claimed=True),
+        ChunkCount(number=1, rows_read=3, rows_loaded=2, rows_rejected=0, claimed=True),
+        ChunkCount(number=2, rows_read=3, rows_loaded=6, rows_rejected=0, claimed=True),
+        ChunkCount(number=3, rows_read=0, rows_loaded=0, rows_rejected=0, claimed=False),
+    ]
+    assert disagreements(counts) == [
+        "chunk 1: read 3, loaded 2, rejected 0",
+        "chunk 2: read 3, loaded 6, rejected 0",
+        "chunk 3: read 0, loaded 0, rejected 0, never loaded",
+    ]
+
+
+def test_reasons_are_summed_over_chunks_most_frequent_first() -> None:
+    """Ties stand in the order of the alphabet."""
+    assert list(sum_reasons({(0, "b"): 1, (1, "b"): 2, (0, "a"): 1, (1, "c"): 3}).items()) == [
+        ("b", 3),
+        ("c", 3),
+        ("a", 1),
+    ]
+
+
+def test_columns_are_compared_by_name_and_type() -> None:
+    """Each difference is said once; the order of columns is none."""
+    assert column_differences({"a": "text", "b": "bigint"}, {"b": "bigint", "a": "text"}) == []
+    assert column_differences({"a": "text", "b": "bigint"}, {"b": "text", "c": "text"}) == [
+        "a text is missing",
+        "c is not declared",
+        "b is text, declared bigint",
+    ]
+
+
+def test_a_digest_tells_contents_apart() -> None:
+    """The same chunks give the same digest, in another order another one."""
+    assert content_digest(["a", "b"]) == content_digest(iter(["a", "b"]))
+    assert content_digest(["a", "b"]) != content_digest(["b", "a"])

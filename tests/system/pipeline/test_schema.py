@@ -1,0 +1,48 @@
+"""A schema is declared in TOML, and says what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from system.errors import SchemaMismatch, SourceMissing
+from system.pipeline.schema import Schema
+
+SCHEMAS = Path(__file__).parents[3] / "scenarios" / "schemas"
+
+
+@pytest.mark.parametrize("dataset", ["airlines", "airports", "planes", "flights"])
+def test_shipped_schemas_are_valid(dataset: str) -> None:
+    """Each file declares the data set it is named after."""
+    assert Schema.from_toml(SCHEMAS / f"{dataset}.toml").dataset == dataset
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dataset =", "not TOML"),
+        ('dataset = "d"', "fields"),
+        ('dataset = "D-1"\n[[fields]]\nname = "a"', "dataset"),
+        ('dataset = "d"\nfeilds = []\n[[fields]]\nname = "a"', "feilds"),
+        ('dataset = "d"\n[[fields]]\nname = "a"\ntype = "int"', "type"),
+        ('dataset = "d"\n[[fields]]\nname = "a"\nminimum = 1', "minimum"),
+        ('dataset = "d"\n[[fields]]\nname = "a"\ntype="date"\nmax_length = 1', "max_length"),
+        ('dataset = "d"\n[[fields]]\nname = "a"\nformat = "%Y"', "format"),
+        ('dataset = "d"\n[[fields]]\nname = "A b"', 'add column = "..."'),
+        ('dataset = "d"\n[[fields]]\nname = "a"\n[[fields]]\nname = "a"', "more than once: a"),
+        ('dataset = "d"\ndelimiter = "|"\nquote = "|"\n[[fields]]\nname = "a"', "must differ"),
+        ('dataset = "d"\n[[fields]]\nname = "a"\nreferences = "b"', "references"),
+    ],
+)
+def test_a_wrong_schema_says_where_and_why(text: str, message: str, tmp_path: Path) -> None:
+    """The error names the file and the place."""
+    path = tmp_path / "schema.toml"
+    path.write_text(text)
+    with pytest.raises(SchemaMismatch, match="schema.toml") as raised:
+        Schema.from_toml(path)
+    assert message in str(raised.value)
+
+
+def test_a_missing_schema_is_said(tmp_path: Path) -> None:
+    """The path is in the error."""
+    with pytest.raises(SourceMissing, match=r"none\.toml"):
+        Schema.from_toml(tmp_path / "none.toml")

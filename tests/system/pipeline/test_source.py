@@ -1,0 +1,89 @@
+"""Sources are read whatever they are packed and encoded in."""
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from system.errors import SchemaMismatch, SourceMissing, SourceUnreadable
+from system.pipeline.schema import Schema
+from system.pipeline.source import decode, is_plain, read_header, utf8_blocks
+from tests.system.conftest import Write
+
+TEXT = "name,age\nZoë,3\n"
+
+
+def schema(**changes: Any) -> Schema:
+    fields = [{"name": "name"}, {"name": "age", "type": "integer"}]
+    return Schema.model_validate({"dataset": "people", "fields": fields} | changes)
+
+
+def zipped(**members: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (TEXT.encode(), "utf-8"),
+        (TEXT.encode("utf-8-sig"), "utf-8"),
+        (gzip.compress(TEXT.encode()), "utf-8"),
+        (zipped(one=TEXT.encode()), "utf-8"),
+        (TEXT.encode("latin-1"), "latin-1"),
+        (gzip.compress(TEXT.encode("utf-16")), "utf-16"),
+    ],
+)
+def test_content_is_the_same_however_it_is_packed(content: bytes, encoding: str, write: Write) -> None:
+    """Plain, byte order mark, gzip, zip, other encodings: the same UTF-8 comes out."""
+    assert b"".join(utf8_blocks(write(content), schema(encoding=encoding))) == TEXT.encode()
+
+
+def test_only_plain_utf8_is_read_in_place(write: Write) -> None:
+    """Everything else is decoded into the work directory first."""
+    assert is_plain(write(TEXT.encode()), schema())
+    assert not is_plain(write(TEXT.encode("utf-8-sig")), schema())
+    assert not is_plain(write(gzip.compress(b"")), schema())
+    assert not is_plain(write(b""), schema(encoding="latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "message"),
+    [
+        (gzip.compress(TEXT.encode())[:-9], "utf-8", "truncated"),
+        (zipped(one=b"x" * 999)[:-30], "utf-8", "corrupt"),
+        (zipped(one=b"", two=b""), "utf-8", "exactly one file, found: one, two"),
+        (b"\xff\xfea", "utf-16", "not utf-16"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_leaves_nothing(
+    content: bytes, encoding: str, message: str, write: Write, tmp_path: Path
+) -> None:
+    """A corrupt source is an error that says why, and no partial file stays."""
+    target = tmp_path / "work" / "decoded.csv"
+    with pytest.raises(SourceUnreadable, match=message):
+        decode(write(content), schema(encoding=encoding), target)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_missing_file_and_unknown_encoding(write: Write, tmp_path: Path) -> None:
+    """Both are told apart from an unreadable source."""
+    with pytest.raises(SourceMissing, match="No such file"):
+        read_header(tmp_path / "none.csv", schema())
+    with pytest.raises(SchemaMismatch, match="klingon"):
+        read_header(write(b""), schema(encoding="klingon"))
+
+
+def test_header_may_stand_in_any_order_but_must_be_whole(write: Write) -> None:
+    """The file's own order is returned; missing and undeclared columns are named."""
+    assert read_header(write(b' age ,"name"\r\n1,x'), schema()) == ("age", "name")
+    with pytest.raises(SchemaMismatch, match=r"missing: age; not declared: size"):
+        read_header(write(b"name,size\n"), schema())
+    with pytest.raises(SchemaMismatch, match="found 1 columns separated by ','"):
+        read_header(write(b"name;age\n"), schema())

@@ -1,0 +1,129 @@
+"""A chunk's rows are typed, judged and kept in line with the records they came from."""
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from system.pipeline import parse as parsing
+from system.pipeline.parse import Parsed, parse
+from system.pipeline.records import split_records
+from system.pipeline.schema import Schema
+from system.pipeline.transform import reject_csv, table_csv, transform
+from system.pipeline.validate import Judged, judge, type_values
+
+SCHEMA = Schema.model_validate(
+    {
+        "dataset": "d",
+        "null": ["NA"],
+        "fields": [
+            {"name": "n", "type": "integer", "required": True, "minimum": 0, "maximum": 9},
+            {"name": "t", "column": "word", "max_length": 3, "references": "words.word"},
+            {"name": "f", "type": "number"},
+        ],
+        "derived": [{"name": "twice", "type": "number", "expression": "n * 2 + f"}],
+    }
+)
+KNOWN = {"t": ["a", "ab", "abcd"]}
+
+
+def judged(data: bytes, schema: Schema = SCHEMA) -> Judged:
+    parsed = parse(data, len(split_records(data, ",", '"')), schema)
+    return judge(parsed, type_values(parsed, schema), KNOWN, schema)
+
+
+def reasons(data: bytes, schema: Schema = SCHEMA) -> dict[int, str]:
+    return dict(judged(data, schema).rejected.iter_rows())
+
+
+def test_each_bad_row_gets_the_first_reason_in_the_order_of_the_fields() -> None:
+    """Reasons are readable and name the field."""
+    data = b"1,a,1\nx,a,1\nNA,a,1\n-1,zz,1\n10,a,1\n1,abcd,1\n1,b,1\n1,a,much\n1,a,NaN\n1,a\n1,a,1,1\n\n"
+    assert reasons(data) == {
+        1: "n: not an integer",
+        2: "n: missing",
+        3: "n: below 0",
+        4: "n: above 9",
+        5: "t: longer than 3 characters",
+        6: "t: not in words.word",
+        7: "f: not a number",
+        8: "f: not a number",
+        9: "wrong number of fields",
+        10: "wrong number of fields",
+        11: "blank line",
+    }
+
+
+def test_bad_quoting_and_nul_are_rejected_and_the_rest_is_not() -> None:
+    """A broken record takes no other with it."""
+    assert reasons(b'1,a"b,1\n1,"a",1\n1,"a"b,1\n1,a\0,1\n1,"ab",\n') == {
+        0: "bad quoting",
+        2: "bad quoting",
+        3: "contains a NUL character",
+    }
+
+
+def test_rows_are_trimmed_renamed_derived_and_owned() -> None:
+    """What COPY gets is the table's columns in order, then the chunk's id; null is empty."""
+    good = judged(b' 1 , a ,2.5\n2,NA,NA\n"3","ab"," 1"\n').good
+    assert table_csv(transform(good, SCHEMA), 7) == b"1,a,2.5,4.5,7\n2,,,,7\n3,ab,1.0,7.0,7\n"
+
+
+def test_a_reject_keeps_the_row_as_written() -> None:
+    """File, row number, reason and the raw record, quotes and line breaks included."""
+    data = b'1,a,1\nx,"a\nb",1\n'
+    rejected = judged(data).rejected
+    assert (
+        reject_csv(rejected, split_records(data, ",", '"'), 5, 6, "f.csv", 100)
+        == b'5,6,f.csv,101,n: not an integer,"x,""a\nb"",1"\n'
+    )
+
+
+def test_the_other_types() -> None:
+    """Booleans, dates and timestamps are read in their usual spellings; a time without an offset is UTC."""
+    schema = Schema.model_validate(
+        {
+            "dataset": "d",
+            "fields": [
+                {"name": "b", "type": "boolean"},
+                {"name": "d", "type": "date", "format": "%d.%m.%Y"},
+                {"name": "t", "type": "timestamp"},
+            ],
+        }
+    )
+    data = (
+        b"yes,31.12.2020,2020-01-02T03:04:05Z\nF,,2020-01-02T03:04:05.5+01:00\n,01.01.0001,2020-01-02 03:04\n"
+        b"maybe,,\n,2020-01-01,\n,,2020-13-01 00:00\n"
+    )
+    assert table_csv(transform(judged(data, schema).good, schema), 1) == (
+        b"true,2020-12-31,2020-01-02T03:04:05.000000Z,1\nfalse,,2020-01-02T02:04:05.500000Z,1\n"
+        b",0001-01-01,2020-01-02T03:04:00.000000Z,1\n"
+    )
+    assert reasons(data, schema) == {3: "b: not a boolean", 4: "d: not a date", 5: "t: not a timestamp"}
+
+
+CELLS = st.sampled_from(["1", "5", "-1", "+2", "x", "NA", "", " 3", "4 ", "1.0", "1e3", "inf", "a", "ab", "é", "007"])
+
+
+@given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]))
+def test_the_quick_reading_gives_what_the_careful_one_gives(rows: list[list[str]], ending: str) -> None:
+    """Where a chunk is clean enough to be read natively, types, rows and reasons are the same."""
+    data = "".join(",".join(row) + ending for row in rows).encode()
+    careful = parsing._read_each(data, len(rows), SCHEMA)
+    expected = judge(careful, type_values(careful, SCHEMA), KNOWN, SCHEMA)
+    found = judged(data)
+    assert found.good.rows() == expected.good.rows()
+    assert found.rejected.rows() == expected.rejected.rows()
+
+
+def test_clean_chunks_are_read_natively() -> None:
+    """The quick reading is the one in use for a clean chunk, and not for one with a ragged pair that adds up."""
+    assert parsing._read_clean(b"1,a,1\n2,b,2\n", 2, SCHEMA) is not None
+    assert parsing._read_clean(b"1,a\n2,b,2,2\n", 2, SCHEMA) is None
+    assert parsing._read_clean(b"2,b,2,2\n1,a\n", 2, SCHEMA) is None
+
+
+def test_an_empty_chunk_has_no_rows() -> None:
+    """No records, no rows, no rejects."""
+    assert isinstance(parse(b"", 0, SCHEMA), Parsed)
+    assert judged(b"").good.height == 0
+    assert pl.DataFrame(judged(b"").rejected).height == 0

@@ -1,0 +1,45 @@
+"""Errors reach Temporal with a stable name and the right retry flag."""
+
+import asyncpg
+import pytest
+
+from system import errors
+from system.interceptors import translate
+
+
+def all_errors(root: type[errors.Error]) -> list[type[errors.Error]]:
+    return [root, *(deeper for one in root.__subclasses__() for deeper in all_errors(one))]
+
+
+def test_names_are_unique_and_stated() -> None:
+    """Each error states a name of its own, which the wire keeps."""
+    names = [one.name for one in all_errors(errors.Error)]
+    assert len(names) == len(set(names))
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    """The drawing in the module's docstring shows every class."""
+    drawn = str(errors.__doc__)
+    assert [one.__name__ for one in all_errors(errors.Error) if one.__name__ not in drawn] == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (ConnectionRefusedError(), errors.Unavailable),
+        (TimeoutError(), errors.Unavailable),
+        (asyncpg.AdminShutdownError("x"), errors.Unavailable),
+        (asyncpg.QueryCanceledError("x"), errors.Unavailable),
+        (asyncpg.LockNotAvailableError("x"), errors.Unavailable),
+        (asyncpg.DeadlockDetectedError("x"), errors.Unavailable),
+        (asyncpg.IdleInTransactionSessionTimeoutError("x"), errors.Unavailable),
+        (asyncpg.ConnectionDoesNotExistError("x"), errors.Unavailable),
+        (asyncpg.UndefinedTableError("x"), errors.NotMigrated),
+        (asyncpg.DatetimeFieldOverflowError("x"), errors.SchemaMismatch),
+        (errors.LoadClosed("x"), errors.LoadClosed),
+        (KeyError("x"), type(None)),
+    ],
+)
+def test_library_errors_become_ours(raised: Exception, expected: type) -> None:
+    """A link that is down is retried, wrong data is not, and a defect stays as it is."""
+    assert type(translate(raised)) is expected

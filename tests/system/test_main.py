@@ -1,0 +1,106 @@
+"""The command line: what it prints, and its exit status."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from system.settings import Settings
+from tests.system.conftest import App, Write
+from tests.system.test_worker import ROOT, environment
+
+SCHEMA = """
+dataset = "people"
+[[fields]]
+name = "name"
+[[fields]]
+name = "age"
+type = "integer"
+"""
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    """A schema file."""
+    path = tmp_path / "people.toml"
+    path.write_text(SCHEMA)
+    return path
+
+
+async def run(settings: Settings, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "system", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(settings, **more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_load_prints_what_came_of_it(app: App, write: Write, schema: Path) -> None:
+    """Read, loaded, rejected and the reasons, without control characters in a pipe; exit 0."""
+    done = await run(app.settings, "load", write(b"name,age\nann,1\nbob,x\n"), "--schema", schema, "--id", "mine")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()[-4:]]
+    assert lines == [["read", "2"], ["loaded", "1"], ["rejected", "1"], ["1", "age: not an integer"]]
+    assert "\x1b" not in done.stdout
+
+
+async def test_a_load_that_fails_while_running_is_not_success(app: App, write: Write, schema: Path) -> None:
+    """An existing table with other columns: said in one line, exit 2."""
+    await app.database.execute("CREATE TABLE datasets.people (name text)")
+    done = await run(app.settings, "load", write(b"name,age\n"), "--schema", schema)
+    assert done.returncode == 2
+    assert "age bigint is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "message"),
+    [
+        (None, {}, "No such file"),
+        (b"name\n", {}, "missing: age"),
+        (b"name,age\n", {"TEMPORAL_ADDRESS": "127.0.0.1:1"}, "TEMPORAL_ADDRESS"),
+        (b"name,age\n", {"DATABASE_URL": "postgresql://me@127.0.0.1:1/x"}, "DATABASE_URL"),
+        (b"name,age\n", {"DATABASE_URL": ""}, "DATABASE_URL is not set"),
+    ],
+)
+async def test_what_cannot_run_says_what_to_do(
+    content: bytes | None, more: dict[str, str], message: str, settings: Settings, write: Write, schema: Path
+) -> None:
+    """One clear line, no traceback, exit 2."""
+    source = write(content) if content is not None else "none.csv"
+    done = await run(settings, "load", source, "--schema", schema, **more)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_debug_shows_the_traceback(settings: Settings, schema: Path) -> None:
+    """Only when asked for."""
+    done = await run(settings, "load", "none.csv", "--schema", schema, "--debug")
+    assert "Traceback" in done.stderr
+
+
+async def test_worker_and_load_need_a_migrated_database(settings: Settings, write: Write, schema: Path) -> None:
+    """Both say which command to run; migrating down and up again makes them work."""
+    down = await run(settings, "migrate", "--down", "base")
+    assert down.returncode == 0, down.stderr
+    for command in (["worker"], ["load", write(b"name,age\n"), "--schema", schema]):
+        done = await run(settings, *command)
+        assert done.returncode == 2
+        assert "python -m system migrate" in done.stderr
+    assert (await run(settings, "migrate")).returncode == 0
+
+
+@pytest.mark.parametrize("command", [[], ["worker"], ["migrate"], ["load"]])
+async def test_help_has_an_example(command: list[str], settings: Settings) -> None:
+    """Each command shows one."""
+    done = await run(settings, *command, "--help")
+    assert done.returncode == 0
+    assert "example" in done.stdout

@@ -1,0 +1,73 @@
+"""Settings come from the environment, and say what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from system.errors import SettingsError
+from system.settings import Settings
+
+URL = "postgresql://me@127.0.0.1:5432/mine"
+
+
+def test_defaults_stand_where_nothing_is_set() -> None:
+    """Only DATABASE_URL is required; an empty variable means its default."""
+    settings = Settings.from_environment({"DATABASE_URL": URL, "TASK_QUEUE": ""})
+    assert settings == Settings(database_url=URL)
+
+
+def test_every_variable_is_read() -> None:
+    """Each variable reaches the field it names."""
+    settings = Settings.from_environment(
+        {
+            "DATABASE_URL": URL,
+            "TEMPORAL_ADDRESS": "temporal:1",
+            "TEMPORAL_NAMESPACE": "n",
+            "TASK_QUEUE": "q",
+            "REDIS_URL": "redis://r:2/0",
+            "HEALTH_ADDRESS": "0.0.0.0:8080",
+            "WORK_DIRECTORY": "/nowhere/yet",
+            "DRAIN_SECONDS": "1.5",
+            "POOL_MIN": "2",
+            "POOL_MAX": "3",
+            "MAX_ACTIVITIES": "4",
+            "MAX_CACHED_WORKFLOWS": "5",
+            "POLARS_THREADS": "6",
+        }
+    )
+    assert settings == Settings(
+        database_url=URL,
+        temporal_address="temporal:1",
+        temporal_namespace="n",
+        task_queue="q",
+        redis_url="redis://r:2/0",
+        health_address=("0.0.0.0", 8080),
+        work_directory=Path("/nowhere/yet"),
+        drain_seconds=1.5,
+        pool_min=2,
+        pool_max=3,
+        max_activities=4,
+        max_cached_workflows=5,
+        polars_threads=6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("DATABASE_URL", "", "postgresql://user"),
+        ("DATABASE_URL", "mysql://x/y", "postgresql://user"),
+        ("TEMPORAL_ADDRESS", "7233", "host:port"),
+        ("HEALTH_ADDRESS", "host:high", "host:port"),
+        ("REDIS_URL", "localhost:6379", "redis://"),
+        ("WORK_DIRECTORY", "relative", "absolute path"),
+        ("DRAIN_SECONDS", "-1", "number of seconds"),
+        ("POOL_MAX", "0", "whole number"),
+        ("POOL_MIN", "99", "at most POOL_MAX"),
+    ],
+)
+def test_bad_values_are_named(variable: str, value: str, expected: str) -> None:
+    """The error names the variable and what was expected."""
+    with pytest.raises(SettingsError, match=variable) as raised:
+        Settings.from_environment({"DATABASE_URL": URL, variable: value})
+    assert expected in str(raised.value)

@@ -1,0 +1,367 @@
+"""The command, as people run it: a process with arguments, an exit code and what it says."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.eventually import eventually
+from harness.stack import Stack
+from loadtests.engine import Progress
+from temper import Screen
+
+ROOT = Path(__file__).parent.parent
+SYSTEM = ("--target", str(ROOT / "temper.toml"))
+
+SMALL = """
+name = "small"
+task_queue = "{queue}"
+services = ["temporal"]
+scenarios = "small_target:SCENARIOS"
+
+[environment]
+TEMPORAL_ADDRESS = "{{temporal.address}}"
+TASK_QUEUE = "{{worker.task_queue}}"
+PYTHONPATH = "{tests}"
+
+[worker]
+command = ["{{python}}", "-m", "small_process"]
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def spawn(*arguments: str, directory: Path) -> asyncio.subprocess.Process:
+    """Start the command in this directory."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "temper",
+        *arguments,
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "COLUMNS": "200"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def temper(*arguments: str, directory: Path) -> Ended:
+    """Run the command to its end."""
+    process = await spawn(*arguments, directory=directory)
+    out, err = await process.communicate()
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+def small(tmp_path: Path, stack: Stack) -> tuple[str, ...]:
+    """A temper.toml for the tests' own target in `tmp_path`; returns where its Temporal is."""
+    (tmp_path / "temper.toml").write_text(SMALL.format(queue=f"command-{tmp_path.name}", tests=ROOT / "tests"))
+    return ("--external", f"temporal={stack['temporal'].address}")
+
+
+@pytest.fixture
+def system(tmp_path: Path, stack: Stack, postgres_url: str) -> tuple[str, ...]:
+    """The system's own temper.toml in `tmp_path`, but for a queue of its own; returns where its services are."""
+    described = (ROOT / "temper.toml").read_text()
+    queue = f'task_queue = "command-{tmp_path.name}"'
+    assert 'task_queue = "system"' in described
+    (tmp_path / "temper.toml").write_text(described.replace('task_queue = "system"', queue))
+    addresses = {"temporal": stack["temporal"].address, "postgres": postgres_url, "redis": stack["redis"].url}
+    return tuple(word for name, at in addresses.items() for word in ("--external", f"{name}={at}"))
+
+
+VERBS = [
+    (),
+    ("doctor",),
+    ("init",),
+    ("up",),
+    ("demo",),
+    ("scenario",),
+    ("scenario", "list"),
+    ("scenario", "run"),
+    ("load",),
+    ("chaos",),
+    ("chaos", "list"),
+    ("chaos", "run"),
+    ("report",),
+    ("gate",),
+]
+
+
+async def test_every_verb_has_help_with_an_example(tmp_path: Path) -> None:
+    """--help says in a sentence what the verb does, and ends with an example."""
+    for verb in VERBS:
+        ended = await temper(*verb, "--help", directory=tmp_path)
+        assert ended.code == 0, ended.err
+        assert f"Usage: temper {' '.join(verb)}".strip() in ended.out
+        assert "Example: temper" in ended.out, f"temper {' '.join(verb)} --help has no example"
+
+
+async def test_without_a_verb_the_help_is_shown(tmp_path: Path) -> None:
+    """The bare command shows what there is, and counts as wrong use."""
+    ended = await temper(directory=tmp_path)
+    assert ended.code == 2
+    assert "scenario" in ended.out + ended.err
+
+
+WRONG = {
+    "unknown verb": (("lode",), "No such command 'lode'"),
+    "unknown scenario": (("scenario", "run", "pipeline-slise", *SYSTEM), "Did you mean 'pipeline-slice'?"),
+    "no scenario": (("scenario", "run", *SYSTEM), "No scenario was named"),
+    "unknown scenario under load": (
+        ("load", "pipe", "--rate", "1", "--duration", "1", *SYSTEM),
+        "There is no scenario or domain 'pipe'",
+    ),
+    "unknown experiment": (("chaos", "run", "postgres-cat", *SYSTEM), "Did you mean 'postgres-cut'?"),
+    "missing experiment file": (("chaos", "run", "mine.toml", *SYSTEM), "No such file"),
+    "missing temper.toml": (("scenario", "list"), "temper.toml does not exist. Make one with `temper init`"),
+    "a directory for temper.toml": (("demo", "--target", "."), "Is a directory"),
+    "no such run": (("gate", "nowhere"), "results/nowhere is not a run"),
+    "no run yet": (("report",), "results holds no run yet"),
+    "rate of nothing": (
+        ("load", "pipeline-few", "--rate", "0", "--duration", "1", *SYSTEM),
+        "the rate must be above 0 iterations a second, not 0",
+    ),
+    "rate without end": (("load", "pipeline-few", "--rate", "inf", "--duration", "1", *SYSTEM), "not inf"),
+    "rate that is no number": (
+        ("load", "pipeline-few", "--rate", "fast", "--duration", "1", *SYSTEM),
+        "Invalid value for '--rate'",
+    ),
+    "no rate": (("load", "pipeline-few", "--duration", "1", *SYSTEM), "--rate"),
+    "port that is none": (("up", "--only", "redis", "--port", "redis=99999"), "'99999' is no port for redis"),
+    "port without a service": (("up", "--only", "redis", "--port", "6379"), "'6379' is no pair"),
+    "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),
+    "unknown service": (("up", "--only", "postgre"), "Did you mean 'postgres'?"),
+    "address that refuses": (("up", "--only", "redis", "--external", "redis=127.0.0.1:1"), "redis at 127.0.0.1:1"),
+    "load on an external service without a cap": (
+        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=127.0.0.1:1", *SYSTEM),
+        "--rate-cap",
+    ),
+    "load above the cap": (
+        ("load", "pipeline-few", "--rate", "3", "--duration", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
+        "3 iterations a second",
+    ),
+    "load that nobody allowed": (
+        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
+        "Nobody said yes",
+    ),
+    "iterations below one": (("scenario", "run", "pipeline-few", "-n", "0", *SYSTEM), "Invalid value for '-n'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_wrong_use_is_told_and_exits_with_2(case: str, tmp_path: Path) -> None:
+    """What the user got wrong is said, with what to do about it and no traceback; nothing has been run."""
+    arguments, says = WRONG[case]
+    ended = await temper(*arguments, directory=tmp_path)
+    assert ended.code == 2, ended
+    assert says in ended.err
+    assert "Traceback" not in ended.err
+    assert not list(tmp_path.glob("results/*/run.json"))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("task_queue", "task_que"), "unknown field `task_que`"),
+        (('"temporal"', '"temporel"'), "Did you mean 'temporal'?"),
+        (("small_target:SCENARIOS", "small_target:SCENES"), "has no attribute 'SCENES'"),
+        (("small_target:SCENARIOS", "no_such_module:S"), "No module named 'no_such_module'"),
+        (('"small"', "small"), "temper.toml"),
+    ],
+)
+@pytest.mark.usefixtures("small")
+async def test_a_wrong_temper_toml_is_told(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    """A key, a service or an import path that does not exist is said, and exits with 2."""
+    path = tmp_path / "temper.toml"
+    path.write_text(path.read_text().replace(*change))
+    ended = await temper("scenario", "run", "small-echo", directory=tmp_path)
+    assert ended.code == 2, ended
+    assert says in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+    """A port that somebody listens on is named, with how to see who, and exits with 2."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = await temper("up", "--only", "redis", "--port", f"redis={port}", directory=tmp_path)
+    assert ended.code == 2, ended
+    assert f"redis cannot listen on 127.0.0.1:{port}: the port is in use" in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    """With --debug, wherever it stands, an error comes with its traceback."""
+    ended = await temper("scenario", "list", "--debug", directory=tmp_path)
+    assert ended.code == 2
+    assert "Traceback" in ended.err
+    assert "does not exist" in ended.err
+
+
+async def test_init_writes_a_description_once(tmp_path: Path) -> None:
+    """The file it writes has a comment for every key; it never overwrites one."""
+    first = await temper("init", directory=tmp_path)
+    assert first.code == 0, first.err
+    written = (tmp_path / "temper.toml").read_text()
+    assert "task_queue" in written
+    assert "wrote temper.toml" in first.out
+    (tmp_path / "temper.toml").write_text("mine")
+    second = await temper("init", directory=tmp_path)
+    assert second.code == 2
+    assert "temper.toml exists already" in second.err
+    assert (tmp_path / "temper.toml").read_text() == "mine"
+    nowhere = await temper("init", "no/such/place.toml", directory=tmp_path)
+    assert nowhere.code == 2
+    assert "cannot be written" in nowhere.err
+
+
+async def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+    """Every service of the embedded provider is listed with its version; where all are there it exits with 0."""
+    ended = await temper("doctor", directory=tmp_path)
+    assert ended.code == 0, ended
+    for service in ("temporal", "postgres", "redis", "toxiproxy"):
+        assert service in ended.out.lower()
+
+
+async def test_scenarios_and_experiments_are_listed(tmp_path: Path) -> None:
+    """Each is a name with what it proves, or what a correct system does."""
+    scenarios = await temper("scenario", "list", *SYSTEM, directory=tmp_path)
+    assert scenarios.code == 0, scenarios.err
+    assert "pipeline-slice" in scenarios.out
+    assert "each row once" in scenarios.out
+    experiments = await temper("chaos", "list", directory=tmp_path)
+    assert experiments.code == 0, experiments.err
+    assert experiments.out.startswith("postgres-cut\n")
+    assert "Expected: " in experiments.out
+
+
+async def test_a_scenario_is_run_reported_and_put_to_the_gate(system: tuple[str, ...], tmp_path: Path) -> None:
+    """A good run exits with 0 and leaves a report; the gate and the report can be had again by the run's name."""
+    ended = await temper("scenario", "run", "pipeline-few", "-n", "2", "--seed", "7", *system, directory=tmp_path)
+    assert ended.code == 0, ended
+    assert "seed 7" in ended.err
+    assert "pipeline-few 2/2" in ended.err
+    (run,) = (tmp_path / "results").iterdir()
+    assert f"report: results/{run.name}/report.html" in ended.out
+    assert (run / "report.html").stat().st_size > 1_000
+    info = json.loads((run / "run.json").read_text())
+    assert (info["seed"], info["kind"], info["ended"] is not None) == (7, "scenario", True)
+    assert info["command"].startswith("temper scenario run pipeline-few -n 2 --seed 7")
+    gate = await temper("gate", run.name, "--json", directory=tmp_path)
+    assert gate.code == 0, gate
+    assert run.name in json.dumps(json.loads(gate.out))
+    strict = await temper("gate", "--strict", directory=tmp_path)
+    assert strict.code == 0, "of the newest run, everything was measured and holds"
+    assert "May we ship? Yes" in strict.out
+    (run / "report.html").unlink()
+    report = await temper("report", directory=tmp_path)
+    assert report.code == 0, report
+    assert report.out.strip().endswith("report.html")
+    assert (run / "report.html").exists()
+
+
+async def test_a_scenario_that_fails_exits_with_1(small: tuple[str, ...], tmp_path: Path) -> None:
+    """What was found is said, the report is written all the same, and the exit code is that of a failed run."""
+    ended = await temper("scenario", "run", "small-failing", *small, directory=tmp_path)
+    assert ended.code == 1, ended
+    assert "invalid  every workflow closed" in ended.err
+    assert "bad_end: " in ended.err
+    assert "Traceback" not in ended.err
+    assert list(tmp_path.glob("results/*/report.html"))
+
+
+async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Path) -> None:
+    """A load on an external service runs once it is allowed, tells how far it is in plain lines, and is judged."""
+    arguments = ("load", "pipeline-few", "--rate", "4", "--duration", "1", "--workers", "1")
+    ended = await temper(*arguments, *system, "--rate-cap", "4", "--yes", directory=tmp_path)
+    assert ended.code == 0, ended
+    assert "pipeline-few: 4/4 started, 4 ended" in ended.err
+    assert "valid    pipeline-few: its own check (4 looked at)" in ended.err
+    assert "\r" not in ended.err
+    (run,) = (tmp_path / "results").iterdir()
+    assert json.loads((run / "run.json").read_text())["load"] == {"pipeline-few": [4.0, 1.0]}
+
+
+def _below(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """It prints the addresses; Ctrl-C and SIGTERM end it, and no process and no data are left."""
+    process = await spawn("up", "--only", "redis", directory=tmp_path)
+    assert process.stdout is not None
+    line = (await process.stdout.readline()).decode()
+    assert line.startswith("redis.url        redis://127.0.0.1:")
+    assert b"Ctrl-C stops them" in await process.stdout.readline()
+    children = _below(process)
+    assert children
+    process.send_signal(number)
+    out, err = await process.communicate()
+    assert process.returncode == code, (out, err)
+    assert b"Traceback" not in err
+    await eventually(lambda: not [child for child in children if child.is_running()])
+
+
+async def test_a_run_that_is_cut_off_says_so(small: tuple[str, ...], tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a load leaves no worker, a report of what was recorded, and a run marked as partial."""
+    arguments = ("load", "small-echo", "--rate", "5", "--duration", "60", "--workers", "1")
+    process = await spawn(*arguments, *small, "--rate-cap", "10", "--yes", directory=tmp_path)
+    try:
+        assert process.stderr is not None
+        await _until(process.stderr, b"worker-1 ready")
+        children = _below(process)
+        await eventually(lambda: list(tmp_path.glob("results/*/operations.jsonl")), timeout=20)
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 130, err
+    assert b"the run was cut off; what it recorded: results/" in err
+    assert b"Traceback" not in err
+    (run,) = (tmp_path / "results").iterdir()
+    assert json.loads((run / "run.json").read_text())["ended"] is None
+    assert (run / "report.html").exists()
+    await eventually(lambda: not [child for child in children if child.is_running()])
+
+
+async def _until(stream: asyncio.StreamReader, text: bytes) -> None:
+    """Read lines until one holds this text."""
+    seen: list[bytes] = []
+    while line := await stream.readline():
+        seen.append(line)
+        if text in line:
+            return
+    pytest.fail(f"{text!r} was never said: {seen}")
+
+
+def test_the_command_prints_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal the bar is redrawn in its line; lines that are said do not run into it."""
+    screen = Screen(terminal=True)
+    show: Callable[[Progress], None] = screen.progress("small")
+    show(Progress(planned=10, started=5, ended=5))
+    show(Progress(planned=10, started=10, ended=10))
+    screen.say("done")
+    err = capsys.readouterr().err
+    assert "\r\033[2K[███████████████···············] small: 5/10 started, 5 ended" in err
+    assert err.endswith("\r\033[2Kdone\n")

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 HEARTBEAT_SECONDS = 2.0
+# Many small loads a second outrun PostgreSQL's own summaries (one a minute), one large load does not.
+MANY_ROWS = 50_000
 
 
 class PipelineActivities:
@@ -97,7 +99,6 @@ class PipelineActivities:
     async def reconcile(self, request: ReconcileRequest) -> LoadReport:
         """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
         async with self._database.acquire() as connection:
-            await datasets.summarize(connection, request.dataset)
             async with connection.transaction():
                 load = await store.lock_load(connection, request.load_id)
                 rejects = await store.count_rejects(connection, load.id)
@@ -107,6 +108,8 @@ class PipelineActivities:
                     raise ReconciliationFailed(f"load {load.id} of {load.source}: {'; '.join(wrong) or 'total'}")
                 if await store.mark_reconciled(connection, load.id):
                     await record(connection, _effect("reconcile", ""))
+            if load.rows_read < MANY_ROWS:
+                await datasets.summarize(connection, load.dataset)
         await asyncio.to_thread(self._decoded(load.id).unlink, missing_ok=True)
         return LoadReport(
             load_id=load.id,

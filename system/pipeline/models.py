@@ -90,7 +90,6 @@ class ReconcileRequest(Record):
     """Prove the load from the database."""
 
     load_id: int
-    dataset: str
 
 
 class CloseRequest(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 import polars as pl
@@ -80,7 +81,9 @@ def reject_csv(
 
 def _csv(frame: pl.DataFrame) -> bytes:
     moments = [name for name, kind in frame.schema.items() if kind == TYPES["timestamp"]]
-    return frame.with_columns(_written(frame[name]) for name in moments).write_csv(include_header=False).encode()
+    target = io.BytesIO()  # write_csv() without a target decodes what it has written
+    frame.with_columns(_written(frame[name]) for name in moments).write_csv(target, include_header=False)
+    return target.getvalue()
 
 
 def _written(moments: pl.Series) -> pl.Series:

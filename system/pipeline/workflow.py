@@ -50,7 +50,7 @@ class Pipeline:
         try:
             manifest = await self._prepare(request)
             await self._load(request, manifest)
-            return await self._reconcile(request, manifest)
+            return await self._reconcile(manifest)
         except BaseException as error:
             await self._close("cancelled" if is_cancelled_exception(error) else "failed")
             raise
@@ -125,11 +125,11 @@ class Pipeline:
             self._rows_loaded += result.rows_loaded
             self._rows_rejected += result.rows_rejected
 
-    async def _reconcile(self, request: LoadRequest, manifest: Manifest) -> LoadReport:
+    async def _reconcile(self, manifest: Manifest) -> LoadReport:
         self._state = "reconciling"
         report = await workflow.execute_activity_method(
             PipelineActivities.reconcile,
-            ReconcileRequest(load_id=manifest.load_id, dataset=request.schema_.dataset),
+            ReconcileRequest(load_id=manifest.load_id),
             start_to_close_timeout=timedelta(minutes=5),
             retry_policy=RETRY,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

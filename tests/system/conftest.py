@@ -67,10 +67,11 @@ async def database(settings: Settings) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def connection(database: Pool) -> AsyncIterator[asyncpg.Connection]:
+async def connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """One connection to this test's database."""
-    async with database.acquire() as one:
-        yield one
+    one = await asyncpg.connect(settings.database_url)
+    yield one
+    await one.close()
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ async def test_a_late_attempt_after_close_writes_nothing(
     with pytest.raises(LoadClosed, match="cancelled"):
         await another_attempt().run(activities.load_chunk, task(manifest, people))
     with pytest.raises(LoadClosed):
-        await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id, dataset="people"))
+        await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
     assert await people_count(connection) == 0
     assert await connection.fetchval("SELECT count(*) FROM rejects") == 0
     assert [one.step for one in await ledger(connection, "test")] == ["close"]
@@ -121,7 +121,7 @@ async def test_reconciling_twice_gives_the_same_report(
 ) -> None:
     """Totals and reasons come from the database; the effect is recorded once."""
     await attempt.run(activities.load_chunk, task(manifest, people))
-    request = ReconcileRequest(load_id=manifest.load_id, dataset="people")
+    request = ReconcileRequest(load_id=manifest.load_id)
     report = await attempt.run(activities.reconcile, request)
     assert (report.rows_read, report.rows_loaded, report.rows_rejected, report.chunks) == (3, 2, 1, 1)
     assert report.reasons == {"age: not an integer": 1}
@@ -149,7 +149,7 @@ async def test_lost_and_doubled_rows_fail_the_reconciliation(
     await attempt.run(activities.load_chunk, task(manifest, people))
     await connection.execute(damage)
     with pytest.raises(ReconciliationFailed, match="chunk 0"):
-        await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id, dataset="people"))
+        await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
     assert await connection.fetchval("SELECT state FROM loads") == "open"
 
 

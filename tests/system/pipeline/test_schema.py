@@ -37,7 +37,7 @@ def test_a_wrong_schema_says_where_and_why(text: str, message: str, tmp_path: Pa
     """The error names the file and the place."""
     path = tmp_path / "schema.toml"
     path.write_text(text)
-    with pytest.raises(SchemaMismatch, match="schema.toml") as raised:
+    with pytest.raises(SchemaMismatch, match=r"schema\.toml") as raised:
         Schema.from_toml(path)
     assert message in str(raised.value)
 

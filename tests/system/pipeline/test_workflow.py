@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from harness.eventually import eventually
 from system.pipeline import store
-from system.pipeline.models import Progress
+from system.pipeline.models import LoadRequest, Progress
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
 from system.storage.effects import ledger
@@ -77,7 +77,7 @@ async def test_pause_holds_chunks_back_and_resume_lets_them_go(app: App, write: 
     """A load paused from its start loads nothing until it is resumed."""
     handle = await app.client.start_workflow(
         Pipeline.run,
-        {"source": str(write(rows(100))), "schema": people, "chunk_bytes": 50},
+        LoadRequest(source=str(write(rows(100))), schema=people, chunk_bytes=50),
         id=f"paused-{app.settings.task_queue}",
         task_queue=app.settings.task_queue,
         start_signal="pipeline.pause",
@@ -127,7 +127,7 @@ async def test_the_same_workflow_id_loads_only_once(app: App, write: Write, peop
     handle = await app.start(source, people)
     first = await handle.result()
     again = await app.client.execute_workflow(
-        Pipeline.run, {"source": str(source), "schema": people}, id=handle.id, task_queue=app.settings.task_queue
+        Pipeline.run, LoadRequest(source=str(source), schema=people), id=handle.id, task_queue=app.settings.task_queue
     )
     assert again == first
     assert await app.database.fetchval("SELECT count(*) FROM datasets.people") == 10

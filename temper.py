@@ -392,6 +392,11 @@ def _tell(judgement: "Judgement") -> None:
 
 
 def _finish(run: "Run", page: Path) -> None:
+    from harness.records.run import Recorded
+    from reports.terminal import rows_text
+
+    if rows := rows_text(Recorded(run.directory)):
+        print(f"What the stores hold:\n{rows}\n")
     code = _gate([run.directory], as_json=False, strict=False)
     print(f"report: {page}", flush=True)
     if code:

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+from harness.records.effects import Fact
+from harness.records.run import Recorded
 from reports.gate import GateResult, RunGate
+from reports.reconciliation import books
 from reports.sentence import MARKS, answer
 
 HEADINGS = ("", "objective", "measured", "must be", "weight", "verdict")
@@ -14,6 +17,18 @@ def text(result: GateResult) -> str:
     if len(result.runs) != 1:
         parts.append(f"{len(result.runs)} runs, overall: {result.overall}")
     return "\n\n".join(parts) + "\n"
+
+
+def rows_text(recorded: Recorded) -> str:
+    """What the stores hold, scenario by scenario: rows expected and found, and why rows were rejected."""
+    lines = []
+    for rows in books((), (), (), recorded.read(Fact)).rows:
+        counts = ", ".join(f"{name} {count:,}" for name, count in rows.values.items())
+        lines.append(
+            f"{rows.scenario}: {rows.expected:,} rows expected, {rows.found:,} found" + f" ({counts})" * bool(counts)
+        )
+        lines += [f"{count:>12,}  {reason}" for reason, count in rows.reasons.items()]
+    return "\n".join(_printable(line) for line in lines)
 
 
 def _run(run: RunGate) -> str:

@@ -17,6 +17,7 @@ from harness.eventually import eventually
 from harness.stack import Stack
 from loadtests.engine import Progress
 from temper import Screen
+from temper import _call as call
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = ("--target", str(ROOT / "temper.toml"))
@@ -68,6 +69,23 @@ async def temper(*arguments: str, directory: Path) -> Ended:
     return Ended(process.returncode or 0, out.decode(), err.decode())
 
 
+Here = Callable[..., Ended]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """Runs the command in this process, in `tmp_path`: for what is refused before anything is started."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["temper"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def run(*arguments: str) -> Ended:
+        code = call(arguments)
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
 @pytest.fixture
 def small(tmp_path: Path, stack: Stack) -> tuple[str, ...]:
     """A temper.toml for the tests' own target in `tmp_path`; returns where its Temporal is."""
@@ -104,18 +122,18 @@ VERBS = [
 ]
 
 
-async def test_every_verb_has_help_with_an_example(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_has_help_with_an_example(here: Here, verb: tuple[str, ...]) -> None:
     """--help says in a sentence what the verb does, and ends with an example."""
-    for verb in VERBS:
-        ended = await temper(*verb, "--help", directory=tmp_path)
-        assert ended.code == 0, ended.err
-        assert f"Usage: temper {' '.join(verb)}".strip() in ended.out
-        assert "Example: temper" in ended.out, f"temper {' '.join(verb)} --help has no example"
+    ended = here(*verb, "--help")
+    assert ended.code == 0, ended.err
+    assert f"Usage: temper {' '.join(verb)}".strip() in ended.out
+    assert "Example: temper" in ended.out
 
 
-async def test_without_a_verb_the_help_is_shown(tmp_path: Path) -> None:
+def test_without_a_verb_the_help_is_shown(here: Here) -> None:
     """The bare command shows what there is, and counts as wrong use."""
-    ended = await temper(directory=tmp_path)
+    ended = here()
     assert ended.code == 2
     assert "scenario" in ended.out + ended.err
 
@@ -166,10 +184,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-async def test_wrong_use_is_told_and_exits_with_2(case: str, tmp_path: Path) -> None:
+def test_wrong_use_is_told_and_exits_with_2(here: Here, case: str, tmp_path: Path) -> None:
     """What the user got wrong is said, with what to do about it and no traceback; nothing has been run."""
     arguments, says = WRONG[case]
-    ended = await temper(*arguments, directory=tmp_path)
+    ended = here(*arguments)
     assert ended.code == 2, ended
     assert says in ended.err
     assert "Traceback" not in ended.err
@@ -187,11 +205,11 @@ async def test_wrong_use_is_told_and_exits_with_2(case: str, tmp_path: Path) -> 
     ],
 )
 @pytest.mark.usefixtures("small")
-async def test_a_wrong_temper_toml_is_told(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+def test_a_wrong_temper_toml_is_told(here: Here, tmp_path: Path, change: tuple[str, str], says: str) -> None:
     """A key, a service or an import path that does not exist is said, and exits with 2."""
     path = tmp_path / "temper.toml"
     path.write_text(path.read_text().replace(*change))
-    ended = await temper("scenario", "run", "small-echo", directory=tmp_path)
+    ended = here("scenario", "run", "small-echo")
     assert ended.code == 2, ended
     assert says in ended.err
     assert "Traceback" not in ended.err
@@ -209,46 +227,53 @@ async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ended.err
 
 
-async def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+def test_debug_shows_the_traceback(here: Here) -> None:
     """With --debug, wherever it stands, an error comes with its traceback."""
-    ended = await temper("scenario", "list", "--debug", directory=tmp_path)
+    ended = here("scenario", "list", "--debug")
     assert ended.code == 2
     assert "Traceback" in ended.err
     assert "does not exist" in ended.err
 
 
-async def test_init_writes_a_description_once(tmp_path: Path) -> None:
-    """The file it writes has a comment for every key; it never overwrites one."""
-    first = await temper("init", directory=tmp_path)
+async def test_the_process_exits_with_2_too(tmp_path: Path) -> None:
+    """What is refused is refused by the process itself, with the same words."""
+    ended = await temper("scenario", "run", "pipeline-slise", *SYSTEM, directory=tmp_path)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("temper: There is no scenario or domain 'pipeline-slise'.\nDid you mean")
+
+
+def test_init_writes_a_description_once(here: Here, tmp_path: Path) -> None:
+    """The file it writes tells what every key is for; it never overwrites one."""
+    first = here("init")
     assert first.code == 0, first.err
-    written = (tmp_path / "temper.toml").read_text()
-    assert "task_queue" in written
     assert "wrote temper.toml" in first.out
+    assert "task_queue" in (tmp_path / "temper.toml").read_text()
     (tmp_path / "temper.toml").write_text("mine")
-    second = await temper("init", directory=tmp_path)
+    second = here("init")
     assert second.code == 2
     assert "temper.toml exists already" in second.err
     assert (tmp_path / "temper.toml").read_text() == "mine"
-    nowhere = await temper("init", "no/such/place.toml", directory=tmp_path)
+    nowhere = here("init", "no/such/place.toml")
     assert nowhere.code == 2
     assert "cannot be written" in nowhere.err
 
 
-async def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+def test_doctor_says_what_is_there(here: Here) -> None:
     """Every service of the embedded provider is listed with its version; where all are there it exits with 0."""
-    ended = await temper("doctor", directory=tmp_path)
+    ended = here("doctor")
     assert ended.code == 0, ended
     for service in ("temporal", "postgres", "redis", "toxiproxy"):
         assert service in ended.out.lower()
 
 
-async def test_scenarios_and_experiments_are_listed(tmp_path: Path) -> None:
+def test_scenarios_and_experiments_are_listed(here: Here) -> None:
     """Each is a name with what it proves, or what a correct system does."""
-    scenarios = await temper("scenario", "list", *SYSTEM, directory=tmp_path)
+    scenarios = here("scenario", "list", *SYSTEM)
     assert scenarios.code == 0, scenarios.err
     assert "pipeline-slice" in scenarios.out
     assert "each row once" in scenarios.out
-    experiments = await temper("chaos", "list", directory=tmp_path)
+    experiments = here("chaos", "list")
     assert experiments.code == 0, experiments.err
     assert experiments.out.startswith("postgres-cut\n")
     assert "Expected: " in experiments.out

@@ -52,7 +52,7 @@ class Pipeline:
             await self._load(request, manifest)
             return await self._reconcile(manifest)
         except BaseException as error:
-            await self._close("cancelled" if is_cancelled_exception(error) else "failed")
+            self._state = "failed" if error else "cancelled"
             raise
 
     @workflow.signal(name=PAUSE)

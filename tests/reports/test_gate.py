@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from handwritten_runs import EVIL, judged, whole_run, write_run
 
-from harness.records.run import NotARun
+from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Verdict
 from reports.gate import gate_of, to_json
 from reports.markdown import markdown
 from reports.sentence import answer
-from reports.terminal import text
+from reports.terminal import rows_text, text
 
 JUDGED = [judged("nothing lost"), judged("nothing doubled")]
 LOST = [judged("nothing lost", Verdict.INVALID, 2), judged("nothing doubled")]
@@ -153,3 +153,15 @@ def test_markdown_has_the_verdict_and_the_table(tmp_path: Path) -> None:
     assert told.startswith("## May we ship? No\n")
     assert "| Operations and rows lost | 2 (10 looked at) | = 0 | hard | ❌ fails |" in told
     assert "| Effects doubled | 0 (10 looked at) | = 0 | hard | ✅ holds |" in told
+
+
+def test_the_rows_are_told_with_the_reasons_for_rejects(tmp_path: Path) -> None:
+    """One line a scenario with its sums, then one a reason with its count."""
+    assert rows_text(Recorded(whole_run(tmp_path))) == (
+        "slice: 2,000 rows expected, 2,000 found (loaded 1,800, rejected 200)\n         200  no such plane"
+    )
+
+
+def test_without_facts_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    """A target whose scenarios observe nothing has no such lines."""
+    assert rows_text(Recorded(write_run(tmp_path, JUDGED))) == ""

@@ -52,7 +52,7 @@ class Pipeline:
             await self._load(request, manifest)
             return await self._reconcile(manifest)
         except BaseException as error:
-            self._state = "failed" if error else "cancelled"
+            await self._close("cancelled" if is_cancelled_exception(error) else "failed")
             raise
 
     @workflow.signal(name=PAUSE)

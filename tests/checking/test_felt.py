@@ -45,6 +45,7 @@ def test_an_activity_felt_it_if_its_retried_attempts_span_the_window(met: Activi
     [
         (operation(ack=Ack.INFO, sent=11.0, acknowledged=None), 1),
         (operation(ack=Ack.INFO, sent=9.0, acknowledged=None), 1),
+        (operation(ack=Ack.OK, sent=11.0, acknowledged=None), 1),  # its fate was found out after heal
         (operation(ack=Ack.INFO, sent=13.0, acknowledged=None), 0),
         (operation(ack=Ack.INFO, sent=8.0, acknowledged=9.0), 0),
         (operation(ack=Ack.OK, sent=11.0), 0),

@@ -25,7 +25,9 @@ async def test_a_load_is_driven_recorded_and_judged(stack: Stack, tmp_path: Path
         await under_load(bed, echo, rate=20, duration=0.5, begin=begin, on_progress=seen.append)
         judgements = await bed.conclude()
     assert [each.index for each in bed.iterations] == list(range(11))
-    assert [each.intended for each in bed.iterations[1:]] == pytest.approx([begin + each / 20 for each in range(10)])
+    assert [each.intended - begin for each in bed.iterations[1:]] == pytest.approx(
+        [each / 20 for each in range(10)], abs=0.001
+    )
     recorded = Recorded(bed.run.directory)
     assert recorded.info.load == {"small-echo": (20, 0.5)}
     starts = [op for op in recorded.read(Operation) if op.kind is Kind.START]

@@ -2,48 +2,20 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from running_system import App, Write
 from temporalio.testing import ActivityEnvironment
 
 from system.connection import connect
 from system.pipeline.activities import PipelineActivities
-from system.pipeline.models import LoadReport, LoadRequest
 from system.pipeline.schema import Schema
-from system.pipeline.workflow import Pipeline
 from system.settings import Settings
 from system.storage.pool import Pool, open_pool
 from system.worker import run_worker
-
-Write = Callable[[bytes], Path]
-
-
-@dataclass(frozen=True)
-class App:
-    """The running system, as a user has it."""
-
-    client: Client
-    settings: Settings
-    database: Pool
-
-    async def start(self, source: Path, schema: Schema, **options: Any) -> WorkflowHandle[Pipeline, LoadReport]:
-        """Start a load under an id of its own."""
-        return await self.client.start_workflow(
-            Pipeline.run,
-            LoadRequest(source=str(source), schema=schema, **options),
-            id=f"load-{secrets.token_hex(6)}",
-            task_queue=self.settings.task_queue,
-        )
-
-    async def load(self, source: Path, schema: Schema, **options: Any) -> LoadReport:
-        """Load a file and wait for the report."""
-        return await (await self.start(source, schema, **options)).result()
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from running_system import ROOT, App, Write, environment
 
 from system.settings import Settings
-from tests.system.conftest import App, Write
-from tests.system.test_worker import ROOT, environment
 
 SCHEMA = """
 dataset = "people"

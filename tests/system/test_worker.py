@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -10,10 +9,10 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from running_system import ROOT, Write, environment
 
 from harness.eventually import eventually
 from system.connection import connect
@@ -21,25 +20,12 @@ from system.pipeline.models import LoadRequest
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
 from system.settings import Settings
-from tests.system.conftest import Write
-
-ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def environment(settings: Settings, **more: str) -> dict[str, str]:
-    return os.environ | {
-        "DATABASE_URL": settings.database_url,
-        "TEMPORAL_ADDRESS": settings.temporal_address,
-        "TASK_QUEUE": settings.task_queue,
-        "WORK_DIRECTORY": str(settings.work_directory),
-        **more,
-    }
 
 
 def start_worker(environ: dict[str, str]) -> subprocess.Popen[bytes]:

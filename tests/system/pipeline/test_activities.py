@@ -6,15 +6,17 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from running_system import Write
 from temporalio.testing import ActivityEnvironment
 
+from harness.eventually import eventually
 from system.errors import LoadClosed, ReconciliationFailed, SchemaMismatch, SourceChanged, SourceMissing
 from system.pipeline import store
 from system.pipeline.activities import PipelineActivities
-from system.pipeline.models import ChunkTask, CloseRequest, LoadRequest, Manifest, ReconcileRequest
+from system.pipeline.models import ChunkResult, ChunkTask, CloseRequest, LoadRequest, Manifest, ReconcileRequest
 from system.pipeline.schema import Schema
 from system.storage.effects import Effect, ledger, record
-from tests.system.conftest import Write
+from system.storage.pool import Pool
 
 FILE = b"name,age\nann,1\nbob,x\ncat,3\n"
 
@@ -66,6 +68,27 @@ async def test_attempts_at_the_same_time_make_one_effect(
     assert len({one.model_dump_json() for one in results}) == 1
     assert await people_count(connection) == 2
     assert len(await ledger(connection, "test")) == 1
+
+
+async def test_an_attempt_waits_for_one_in_the_middle_of_the_chunk(
+    activities: PipelineActivities, manifest: Manifest, people: Schema, connection: asyncpg.Connection, database: Pool
+) -> None:
+    """Once the other has committed, it returns the other's result and writes nothing."""
+    theirs = ChunkResult(number=0, rows_read=3, rows_loaded=0, rows_rejected=3)
+    async with connection.transaction():
+        assert await store.claim_chunk(connection, manifest.load_id, await store.next_chunk_id(connection), theirs)
+        ours = asyncio.create_task(another_attempt().run(activities.load_chunk, task(manifest, people)))
+
+        async def blocked() -> bool:
+            query = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return bool(await database.fetchval(query))
+
+        await eventually(blocked)
+    assert await ours == theirs
+    assert await people_count(connection) == 0
+    assert await ledger(connection, "test") == []
 
 
 async def test_a_late_attempt_after_close_writes_nothing(

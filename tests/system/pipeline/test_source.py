@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running_system import Write
 
 from system.errors import SchemaMismatch, SourceMissing, SourceUnreadable
 from system.pipeline.schema import Schema
 from system.pipeline.source import decode, is_plain, read_header, utf8_blocks
-from tests.system.conftest import Write
 
 TEXT = "name,age\nZoë,3\n"
 

@@ -68,6 +68,11 @@ def test_rows_are_trimmed_renamed_derived_and_owned() -> None:
     assert table_csv(transform(good, SCHEMA), 7) == b"1,a,2.5,4.5,7\n2,,,,7\n3,ab,1.0,7.0,7\n"
 
 
+def test_a_clean_chunk_is_trimmed_too() -> None:
+    """Spaces around an unquoted text are no part of it."""
+    assert judged(b"1, a ,2.5\n2, NA,\n").good.rows() == [(1, "a", 2.5), (2, None, None)]
+
+
 def test_a_reject_keeps_the_row_as_written() -> None:
     """File, row number, reason and the raw record, quotes and line breaks included."""
     data = b'1,a,1\nx,"a\nb",1\n'
@@ -101,7 +106,9 @@ def test_the_other_types() -> None:
     assert reasons(data, schema) == {3: "b: not a boolean", 4: "d: not a date", 5: "t: not a timestamp"}
 
 
-CELLS = st.sampled_from(["1", "5", "-1", "+2", "x", "NA", "", " 3", "4 ", "1.0", "1e3", "inf", "a", "ab", "é", "007"])
+CELLS = st.sampled_from(
+    ["1", "5", "-1", "+2", "x", "NA", "", " 3", "4 ", "1.0", "1e3", "inf", "a", "ab", "é", "007", " a", "ab ", " NA"]
+)
 
 
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]))
@@ -120,6 +127,7 @@ def test_clean_chunks_are_read_natively() -> None:
     assert parsing._read_clean(b"1,a,1\n2,b,2\n", 2, SCHEMA) is not None
     assert parsing._read_clean(b"1,a\n2,b,2,2\n", 2, SCHEMA) is None
     assert parsing._read_clean(b"2,b,2,2\n1,a\n", 2, SCHEMA) is None
+    assert parsing._read_clean(b"1,a,1\n2,b\n", 2, SCHEMA) is None
 
 
 def test_an_empty_chunk_has_no_rows() -> None:

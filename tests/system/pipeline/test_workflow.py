@@ -8,16 +8,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from running_system import App, Write
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 from harness.eventually import eventually
 from system.pipeline import store
-from system.pipeline.models import LoadRequest, Progress
+from system.pipeline.models import PREPARE, LoadRequest, Progress
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
 from system.storage.effects import ledger
-from tests.system.conftest import App, Write
 
 SCHEMAS = Path(__file__).parents[3] / "scenarios" / "schemas"
 
@@ -93,6 +93,13 @@ async def test_pause_holds_chunks_back_and_resume_lets_them_go(app: App, write: 
     seen = await progress()
     assert (seen.paused, seen.chunks_done) == (True, 0)
     assert seen.chunks > 5
+    history = await handle.fetch_history()
+    scheduled = [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    assert scheduled == [PREPARE]
     await handle.signal(Pipeline.resume)
     await handle.result()
     seen = await progress()

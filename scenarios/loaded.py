@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Counted:
-    """The rows of one chunk: how many, the transactions that wrote them, and why those rejected were."""
+    """The rows of one chunk: how many, why those rejected were, and the transactions that wrote them and its record."""
 
     loaded: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
@@ -71,7 +71,8 @@ async def _due(connection: "Connection", prefix: str) -> list[asyncpg.Record]:
     """The chunks that must be there: those claimed, and all those of a load that says it is reconciled."""
     return await connection.fetch(
         """
-        SELECT loads.workflow_id, loads.dataset, load_id, number, manifest.rows_read, chunks.id AS chunk_id
+        SELECT loads.workflow_id, loads.dataset, load_id, number, manifest.rows_read,
+               chunks.id AS chunk_id, chunks.xmin::text::bigint AS writer
         FROM loads JOIN manifest ON manifest.load_id = loads.id LEFT JOIN chunks USING (load_id, number)
         WHERE starts_with(loads.workflow_id, $1) AND (chunks.id IS NOT NULL OR loads.state = 'reconciled')
         ORDER BY load_id, number
@@ -82,6 +83,9 @@ async def _due(connection: "Connection", prefix: str) -> list[asyncpg.Record]:
 
 async def _count(connection: "Connection", due: Iterable[asyncpg.Record]) -> dict[tuple[int, int], _Counted]:
     counted: dict[tuple[int, int], _Counted] = defaultdict(_Counted)
+    for chunk in due:
+        if chunk["writer"] is not None:
+            counted[chunk["load_id"], chunk["number"]].transactions.add(chunk["writer"])
     places = {chunk["chunk_id"]: (chunk["load_id"], chunk["number"]) for chunk in due if chunk["chunk_id"]}
     for dataset in {chunk["dataset"] for chunk in due}:
         rows = await connection.fetch(

@@ -19,6 +19,7 @@ async def connect(settings: Settings, plugin: SystemPlugin | None = None) -> Cli
 
     Raises:
         Unavailable: Temporal refused, or did not answer within 10 seconds.
+
     """
     try:
         return await asyncio.wait_for(

@@ -13,6 +13,7 @@ Error:
     └── ReconciliationFailed     never retried
 
 ``name`` is the type Temporal sees: it stays the same when a class is renamed.
+
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ class Health:
         Args:
             required: services the worker cannot be ready without; a probe raises where one does not answer.
             shown: services reported only.
+
         """
         self.polling = False
         self._required = required

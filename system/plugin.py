@@ -34,6 +34,7 @@ class SystemPlugin(SimplePlugin):
 
     Args:
         pipeline: the pipeline's activities, with what they need; a client or a replayer needs none.
+
     """
 
     def __init__(self, pipeline: PipelineActivities | None = None) -> None:

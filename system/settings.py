@@ -47,6 +47,7 @@ class Settings:
 
         Raises:
             SettingsError: names the variable, its value, and what was expected.
+
         """
         reader = _Reader(os.environ if environment is None else environment)
         settings = cls(

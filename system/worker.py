@@ -37,6 +37,7 @@ async def run_worker(
     Raises:
         Unavailable: Temporal or PostgreSQL does not answer.
         NotMigrated: the database lacks tables.
+
     """
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)

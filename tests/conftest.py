@@ -14,6 +14,8 @@ from harness.target import Target
 
 ROOT = Path(__file__).parent.parent
 
+pytest_plugins = ["system_fixtures"]
+
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:

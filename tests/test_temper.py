@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -326,27 +326,41 @@ async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Pat
     assert json.loads((run / "run.json").read_text())["load"] == {"pipeline-few": [4.0, 1.0]}
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """A shell that runs the tests in the background has them, and all they start, ignore Ctrl-C; not these."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _below(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """It prints the addresses; Ctrl-C and SIGTERM end it, and no process and no data are left."""
     process = await spawn("up", "--only", "redis", directory=tmp_path)
-    assert process.stdout is not None
-    line = (await process.stdout.readline()).decode()
-    assert line.startswith("redis.url        redis://127.0.0.1:")
-    assert b"Ctrl-C stops them" in await process.stdout.readline()
-    children = _below(process)
-    assert children
-    process.send_signal(number)
-    out, err = await process.communicate()
+    try:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        assert line.startswith("redis.url        redis://127.0.0.1:")
+        assert b"Ctrl-C stops them" in await process.stdout.readline()
+        children = _below(process)
+        assert children
+        process.send_signal(number)
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert process.returncode == code, (out, err)
     assert b"Traceback" not in err
     await eventually(lambda: not [child for child in children if child.is_running()])
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 async def test_a_run_that_is_cut_off_says_so(small: tuple[str, ...], tmp_path: Path) -> None:
     """Ctrl-C in the middle of a load leaves no worker, a report of what was recorded, and a run marked as partial."""
     arguments = ("load", "small-echo", "--rate", "5", "--duration", "60", "--workers", "1")

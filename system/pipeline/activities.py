@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 HEARTBEAT_SECONDS = 2.0
-# Many small loads a second outrun PostgreSQL's own summaries (one a minute), one large load does not.
-MANY_ROWS = 50_000
 
 
 class PipelineActivities:
@@ -93,23 +91,22 @@ class PipelineActivities:
         copies = await asyncio.to_thread(stages.copies, rows, judged.rejected, data, task, chunk_id)
         activity.heartbeat("transformed")
         async with self._database.acquire() as connection:
-            return await _load(connection, task.load_id, copies)
+            result = await _load(connection, task.load_id, copies)
+            await datasets.summarize(connection, schema.dataset)
+        return result
 
     @activity.defn(name=RECONCILE)
     async def reconcile(self, request: ReconcileRequest) -> LoadReport:
         """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
-        async with self._database.acquire() as connection:
-            async with connection.transaction():
-                load = await store.lock_load(connection, request.load_id)
-                rejects = await store.count_rejects(connection, load.id)
-                counts = await store.count_chunks(connection, load, rejects)
-                wrong = disagreements(counts)
-                if wrong or sum(one.rows_read for one in counts) != load.rows_read:
-                    raise ReconciliationFailed(f"load {load.id} of {load.source}: {'; '.join(wrong) or 'total'}")
-                if await store.mark_reconciled(connection, load.id):
-                    await record(connection, _effect("reconcile", ""))
-            if load.rows_read < MANY_ROWS:
-                await datasets.summarize(connection, load.dataset)
+        async with self._database.acquire() as connection, connection.transaction():
+            load = await store.lock_load(connection, request.load_id)
+            rejects = await store.count_rejects(connection, load.id)
+            counts = await store.count_chunks(connection, load, rejects)
+            wrong = disagreements(counts)
+            if wrong or sum(one.rows_read for one in counts) != load.rows_read:
+                raise ReconciliationFailed(f"load {load.id} of {load.source}: {'; '.join(wrong) or 'total'}")
+            if await store.mark_reconciled(connection, load.id):
+                await record(connection, _effect("reconcile", ""))
         await asyncio.to_thread(self._decoded(load.id).unlink, missing_ok=True)
         return LoadReport(
             load_id=load.id,

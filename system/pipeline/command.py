@@ -50,6 +50,7 @@ def load(
     Raises:
         InputError: the file or the schema will not do.
         Unavailable, NotMigrated: a service is not ready for it.
+
     """
     schema = Schema.from_toml(schema_path)
     source = source.resolve()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -25,21 +26,12 @@ TYPES = {
 }
 
 
-class Written(NamedTuple):
-    """How many rows, and the distinct transactions (``xmin``) that wrote them."""
-
-    rows: int
-    transactions: Sequence[int]
-
-
-NOTHING = Written(0, ())
-
-
 async def ensure_table(connection: Connection, schema: Schema) -> None:
     """Create the dataset's table, or make sure that the one there has exactly the declared columns.
 
     Raises:
         SchemaMismatch: the table has other columns; a data set referred to, or its column, does not exist.
+
     """
     async with connection.transaction():
         # CREATE TABLE IF NOT EXISTS is no protection against two that run at once: both may find nothing.
@@ -76,27 +68,17 @@ async def known_values(connection: Connection, reference: str, kind: Kind, value
 
 async def count_rows(connection: Connection, dataset: str, chunk_ids: Sequence[int]) -> dict[int, int]:
     """Count a dataset's rows by the id of the chunk that brought them."""
-    rows = await connection.fetch(
-        f"""
-        SELECT {ROW_OWNER} AS chunk, count(*) AS rows FROM datasets."{dataset}"
-        WHERE {ROW_OWNER} = ANY($1::integer[]) GROUP BY {ROW_OWNER}
-        """,  # noqa: S608 the dataset is an identifier by the schema's pattern
-        chunk_ids,
-    )
+    async with connection.transaction():
+        # A table that was just filled has no statistics yet, and the planner would read all of it.
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        rows = await connection.fetch(
+            f"""
+            SELECT {ROW_OWNER} AS chunk, count(*) AS rows FROM datasets."{dataset}"
+            WHERE {ROW_OWNER} = ANY($1::integer[]) GROUP BY {ROW_OWNER}
+            """,  # noqa: S608 the dataset is an identifier by the schema's pattern
+            chunk_ids,
+        )
     return {row["chunk"]: row["rows"] for row in rows}
-
-
-async def written_rows(connection: Connection, dataset: str, chunk_ids: Sequence[int]) -> dict[int, Written]:
-    """Return by chunk id how many of a dataset's rows it brought, and in which transactions."""
-    rows = await connection.fetch(
-        f"""
-        SELECT {ROW_OWNER} AS chunk, count(*) AS rows, array_agg(DISTINCT writer) AS writers
-        FROM (SELECT {ROW_OWNER}, xmin::text::bigint AS writer FROM datasets."{dataset}") AS written
-        WHERE {ROW_OWNER} = ANY($1::integer[]) GROUP BY {ROW_OWNER}
-        """,  # noqa: S608 the dataset is an identifier by the schema's pattern
-        chunk_ids,
-    )
-    return {row["chunk"]: Written(row["rows"], row["writers"]) for row in rows}
 
 
 async def _check_references(connection: Connection, schema: Schema) -> None:
@@ -150,10 +132,14 @@ async def _index(connection: Connection, dataset: str, column: str) -> None:
 
 
 async def summarize(connection: Connection, dataset: str) -> None:
-    """Bring the block ranges written last into the index, so that counting a chunk reads its own blocks alone."""
-    try:
-        await connection.execute(
-            "SELECT brin_summarize_new_values(to_regclass('datasets.' || quote_ident($1)))", f"{dataset}_chunk"
-        )
-    except asyncpg.LockNotAvailableError:
-        return  # someone else is at it; counting is right without, only slower
+    """Bring the blocks written last into the index, so that counting a chunk reads its own blocks alone.
+
+    Where another connection is at it, or vacuums the table, this leaves it to that one: counting is right without.
+    """
+    async with connection.transaction():
+        await connection.execute("SET LOCAL lock_timeout = '20ms'")
+        with contextlib.suppress(asyncpg.LockNotAvailableError):
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT brin_summarize_new_values(to_regclass('datasets.' || quote_ident($1)))", f"{dataset}_chunk"
+                )

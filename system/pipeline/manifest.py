@@ -27,6 +27,7 @@ def build_manifest(path: Path, schema: Schema, chunk_bytes: int) -> tuple[tuple[
     Raises:
         SchemaMismatch: the header does not fit the schema.
         SourceUnreadable: the file is not UTF-8.
+
     """
     with _mapped(path) as data:
         head = data[: _header_end(data, schema)]

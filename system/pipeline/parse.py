@@ -35,6 +35,7 @@ def parse(data: bytes, rows: int, schema: Schema) -> Parsed:
 
     Raises:
         SourceUnreadable: the records are not ``rows``; rows and records could not be proven aligned.
+
     """
     frame = _read_clean(data, rows, schema)
     if frame is None:

@@ -124,6 +124,7 @@ class Schema(_Declared):
         Raises:
             SourceMissing: there is no such file.
             SchemaMismatch: the file is no TOML or no schema; names the place and what was expected.
+
         """
         try:
             declared = tomllib.loads(path.read_text(encoding="utf-8"))

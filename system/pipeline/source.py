@@ -28,6 +28,7 @@ def is_plain(source: Path, schema: Schema) -> bool:
 
     Raises:
         SourceMissing, SchemaMismatch: no such file; the declared encoding is unknown.
+
     """
     with _reading(source), source.open("rb") as file:
         start = file.read(4)
@@ -42,6 +43,7 @@ def utf8_blocks(source: Path, schema: Schema) -> Iterator[bytes]:
         SourceMissing: no such file, or it may not be read.
         SourceUnreadable: it is corrupt or truncated, or not in the declared encoding.
         SchemaMismatch: the declared encoding is unknown.
+
     """
     codec = _codec(schema)
     with _reading(source), closing(_unpacked(source)) as file:
@@ -56,6 +58,7 @@ def decode(source: Path, schema: Schema, target: Path) -> None:
 
     Raises:
         SourceMissing, SourceUnreadable, SchemaMismatch: as ``utf8_blocks``.
+
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two attempts may decode at the same time: each writes a file of its own, and the last rename wins with the
@@ -76,6 +79,7 @@ def read_header(source: Path, schema: Schema) -> tuple[str, ...]:
     Raises:
         SchemaMismatch: columns are missing or not declared; names them.
         SourceMissing, SourceUnreadable: as ``utf8_blocks``.
+
     """
     start = b""
     for block in utf8_blocks(source, schema):
@@ -91,6 +95,7 @@ def check_header(data: bytes, schema: Schema) -> tuple[tuple[str, ...], int]:
     Raises:
         SchemaMismatch: columns are missing or not declared; names them.
         SourceUnreadable: the header is not UTF-8.
+
     """
     declared = tuple(field.name for field in schema.fields)
     if not schema.header or not data:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from system.errors import LoadClosed, SourceChanged
-from system.pipeline.datasets import NOTHING, ROW_OWNER, Written, count_rows, written_rows
+from system.pipeline.datasets import ROW_OWNER, count_rows
 from system.pipeline.models import ChunkReference, ChunkResult
 from system.pipeline.rules import ChunkCount
-from system.storage.effects import LAST_CHARACTER
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -50,6 +49,7 @@ async def open_load(connection: Connection, workflow_id: str) -> int:
 
     Raises:
         LoadClosed: the load of this workflow id was cancelled or has failed.
+
     """
     await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
     row = await connection.fetchrow("SELECT id, workflow_id, state FROM loads WHERE workflow_id = $1", workflow_id)
@@ -72,6 +72,7 @@ async def register(
     Raises:
         SourceChanged: an earlier attempt read something else.
         LoadClosed: the load was closed meanwhile.
+
     """
     async with connection.transaction():
         row = await connection.fetchrow(
@@ -109,6 +110,7 @@ async def recorded_chunk(connection: Connection, load_id: int, number: int) -> C
     Raises:
         LoadClosed: it is not loaded, and no longer to be. The load's row stays locked against closing until the
             transaction ends.
+
     """
     load = await connection.fetchrow("SELECT workflow_id, state FROM loads WHERE id = $1 FOR SHARE", load_id)
     row = await connection.fetchrow(
@@ -174,6 +176,7 @@ async def lock_load(connection: Connection, load_id: int) -> Load:
 
     Raises:
         LoadClosed: it was cancelled or has failed.
+
     """
     row = await connection.fetchrow(
         "SELECT id, workflow_id, state, dataset, source, rows_read FROM loads WHERE id = $1 FOR UPDATE", load_id
@@ -231,6 +234,7 @@ async def close_load(connection: Connection, workflow_id: str, state: str) -> tu
 
     Returns:
         The load's id, and whether this call closed it.
+
     """
     await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
     status = await connection.execute(
@@ -247,77 +251,4 @@ def _closed(load: Record | None) -> LoadClosed:
         return LoadClosed("the load is gone from the database; to load, use a new workflow id")
     return LoadClosed(
         f"the load of workflow id {load['workflow_id']!r} is {load['state']}; to load, use a new workflow id"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObservedChunk:
-    """One chunk of a manifest, and what the database really holds of it."""
-
-    workflow_id: str
-    load_id: int
-    load_state: str
-    dataset: str
-    number: int
-    rows_read: int
-    """As the manifest says."""
-    claimed: bool
-    """Whether some attempt recorded it as loaded."""
-    rows_loaded: int
-    """Counted from the dataset's table."""
-    rows_rejected: int
-    """Counted from the rejects."""
-    transactions: tuple[int, ...]
-    """The distinct transactions (``xmin``, modulo 2**32) that wrote the chunk's record, rows and rejects."""
-
-
-async def observe_chunks(connection: Connection, prefix: str) -> list[ObservedChunk]:
-    """Observe every chunk of the loads whose workflow id starts with ``prefix``.
-
-    Takes two queries, and one more for each dataset, however many loads there are.
-    """
-    bounds = (prefix, prefix + LAST_CHARACTER)
-    chunks = await connection.fetch(
-        """
-        SELECT workflow_id, load_id, state AS load_state, dataset, number, manifest.rows_read,
-               chunks.id AS chunk_id, chunks.xmin::text::bigint AS writer
-        FROM loads JOIN manifest ON load_id = loads.id LEFT JOIN chunks USING (load_id, number)
-        WHERE workflow_id ~>=~ $1 AND workflow_id ~<~ $2
-        ORDER BY load_id, number
-        """,
-        *bounds,
-    )
-    rejects = await connection.fetch(
-        """
-        SELECT load_id, chunk, count(*) AS rows, array_agg(DISTINCT rejects.xmin::text::bigint) AS writers
-        FROM rejects WHERE load_id IN (SELECT id FROM loads WHERE workflow_id ~>=~ $1 AND workflow_id ~<~ $2)
-        GROUP BY load_id, chunk
-        """,
-        *bounds,
-    )
-    rejected = {(row["load_id"], row["chunk"]): Written(row["rows"], row["writers"]) for row in rejects}
-    loaded: dict[int, Written] = {}
-    for dataset in {row["dataset"] for row in chunks}:
-        ids = [row["chunk_id"] for row in chunks if row["dataset"] == dataset and row["chunk_id"] is not None]
-        loaded |= await written_rows(connection, dataset, ids)
-    return [
-        _observed(row, loaded.get(row["chunk_id"], NOTHING), rejected.get((row["load_id"], row["number"]), NOTHING))
-        for row in chunks
-    ]
-
-
-def _observed(row: Record, loaded: Written, rejected: Written) -> ObservedChunk:
-    claimed = row["chunk_id"] is not None
-    writers = {*loaded.transactions, *rejected.transactions, *([row["writer"]] if claimed else [])}
-    return ObservedChunk(
-        workflow_id=row["workflow_id"],
-        load_id=row["load_id"],
-        load_state=row["load_state"],
-        dataset=row["dataset"],
-        number=row["number"],
-        rows_read=row["rows_read"],
-        claimed=claimed,
-        rows_loaded=loaded.rows,
-        rows_rejected=rejected.rows,
-        transactions=tuple(sorted(writers)),
     )

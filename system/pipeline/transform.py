@@ -27,6 +27,7 @@ def transform(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
     Raises:
         SchemaMismatch: an expression is not valid over the columns; says which.
+
     """
     renamed = rows.rename({field.name: field.target for field in schema.fields})
     for derived in schema.derived:
@@ -43,6 +44,7 @@ def check_expressions(schema: Schema) -> None:
 
     Raises:
         SchemaMismatch: an expression is not valid over the columns; says which.
+
     """
     transform(pl.DataFrame(schema={field.name: TYPES[field.type] for field in schema.fields}), schema)
 
@@ -64,6 +66,7 @@ def reject_csv(
         chunk: the chunk's number.
         file: the source as the user named it.
         first_row: row number of the chunk's first record.
+
     """
     # PostgreSQL's text cannot hold a NUL; its picture stands for it.
     raw = [records[index].decode().replace("\0", "\u2400") for index in rejected["index"]]

@@ -50,6 +50,7 @@ def judge(parsed: Parsed, typed: pl.DataFrame, known: Mapping[str, list[Any]], s
         typed: their typed values.
         known: for each field that refers to another data set, those of its values that exist there.
         schema: the rules.
+
     """
     problems = [problem for field in schema.fields for problem in _problems(parsed, typed, known, field)]
     broken = parsed.broken.is_not_null()

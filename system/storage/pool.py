@@ -38,6 +38,7 @@ async def open_pool(settings: Settings) -> Pool:
 
     Raises:
         Unavailable: PostgreSQL refused, or did not answer within 5 seconds.
+
     """
     try:
         return await asyncpg.create_pool(
@@ -57,6 +58,7 @@ async def connect(database_url: str) -> asyncpg.Connection[asyncpg.Record]:
 
     Raises:
         Unavailable: PostgreSQL refused, or did not answer within 5 seconds.
+
     """
     try:
         return await asyncpg.connect(database_url, timeout=CONNECT_SECONDS, server_settings=SERVER_SETTINGS)
@@ -69,6 +71,7 @@ async def check_migrated(connection: Connection) -> None:
 
     Raises:
         NotMigrated: says which revision was found, and what to run.
+
     """
     try:
         found = await connection.fetchval("SELECT max(version_num) FROM alembic_version")

@@ -52,7 +52,7 @@ async def test_a_few_flights_are_loaded_and_every_judgement_is_valid(bed: Testbe
 async def test_rows_that_vanish_are_found(bed: Testbed) -> None:
     """A row deleted behind the system's back is missing from the facts: they are counted, and not remembered."""
     few = bed.target.scenario("pipeline-few")
-    iteration = Iteration(run=bed.run.info.id, scenario=few.name, index=77, seed=3, intended=0)
+    iteration = Iteration(run=f"{bed.run.info.id}-vanish", scenario=few.name, index=0, seed=3, intended=0)
     assert await drive(few, bed.app(iteration, record=lambda _: None)) == []
     before = await _facts(bed, iteration)
     assert before.found == before.expected == 100

@@ -15,6 +15,7 @@ def upgrade(database_url: str, revision: str = "head") -> None:
     Raises:
         Unavailable: PostgreSQL refused, or did not answer.
         SettingsError: there is no such revision.
+
     """
     from system.storage.migrations import runner  # noqa: PLC0415 Alembic costs a worker's start-up too much
 
@@ -27,6 +28,7 @@ def downgrade(database_url: str, revision: str) -> None:
     Raises:
         Unavailable: PostgreSQL refused, or did not answer.
         SettingsError: there is no such revision.
+
     """
     from system.storage.migrations import runner  # noqa: PLC0415 Alembic costs a worker's start-up too much
 

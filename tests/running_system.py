@@ -15,7 +15,7 @@ from system.pipeline.workflow import Pipeline
 from system.settings import Settings
 from system.storage.pool import Pool
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 Write = Callable[[bytes], Path]
 

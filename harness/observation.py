@@ -10,7 +10,7 @@ from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
 
 from harness.checking.felt import felt_all
-from harness.checking.invariants import INVARIANTS, Records, as_judgement, faults_bit
+from harness.checking.invariants import Records, applicable, as_judgement
 from harness.driver import resolve
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
@@ -94,8 +94,7 @@ def judge(
             given = scenario.draw(iteration.rng())
             findings += scenario.check(given, by_iteration[key], facts.get(key, ()))
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
-    invariants = (*INVARIANTS, faults_bit) if faults else INVARIANTS
-    return [invariant(records) for invariant in invariants] + checks
+    return [invariant(records) for invariant in applicable(records)] + checks
 
 
 async def read_facts(

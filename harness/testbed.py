@@ -187,11 +187,8 @@ class Testbed:
             command=section.command, environment=self.target.file.environment, directory=self.target.directory
         )
         worker = self._worker("baseline", spec, task_queue)
-        try:
-            await worker.start()
+        async with Workers([worker]):
             yield worker
-        finally:
-            await worker.kill()
 
     def fingerprint(self) -> Fingerprint:
         """Under what conditions this run takes place."""

@@ -164,12 +164,18 @@ def faults_bit(records: Records) -> Judgement:
 INVARIANTS: tuple[Invariant, ...] = (
     nothing_lost,
     nothing_doubled,
-    effects_are_atomic,
     every_workflow_closed,
     no_task_failed,
     operations_answered,
 )
-"""What holds for every run; `faults_bit` joins them where faults were planned."""
+"""What must hold for every run of every target."""
+
+
+def applicable(records: Records) -> tuple[Invariant, ...]:
+    """The invariants of this run: those of every run, one of the ledger if there is one, one of faults if there were."""
+    of_ledger = (effects_are_atomic,) if records.effects is not None else ()
+    of_faults = (faults_bit,) if records.faults else ()
+    return (*INVARIANTS, *of_ledger, *of_faults)
 
 
 def _standing(effects: Sequence[Effect]) -> list[Effect]:

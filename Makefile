@@ -1,7 +1,7 @@
 # Sets everything up in .venv, then hands over to nox. `make demo` and `make test` are all a newcomer needs.
 PYTHON ?= python3
 INSTALLED := .venv/.installed
-NOX := .venv/bin/nox --no-venv -s
+NOX := .venv/bin/nox -s
 
 .PHONY: demo test check lint clean
 demo test lint: $(INSTALLED)

@@ -172,7 +172,7 @@ INVARIANTS: tuple[Invariant, ...] = (
 
 
 def applicable(records: Records) -> tuple[Invariant, ...]:
-    """The invariants of this run: those of every run, one of the ledger if there is one, one of faults if there were."""
+    """The invariants of this run: those of every run, one more if there is a ledger, one if there were faults."""
     of_ledger = (effects_are_atomic,) if records.effects is not None else ()
     of_faults = (faults_bit,) if records.faults else ()
     return (*INVARIANTS, *of_ledger, *of_faults)

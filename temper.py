@@ -19,7 +19,6 @@ from harness.errors import CannotRun, HarnessError
 if TYPE_CHECKING:
     from chaos.experiment import Experiment
     from harness.records.run import Run
-    from harness.records.verdicts import Judgement
     from harness.scenario import Scenario
     from harness.target import Target
     from harness.testbed import Testbed
@@ -105,18 +104,12 @@ screen = Screen()
 @app.command(epilog="Example: temper doctor")
 def doctor() -> None:
     """Show what is installed, what each provider can use, and how to get what is missing."""
-    from harness.doctor import inspect
+    from harness.doctor import as_text, inspect
 
     findings = asyncio.run(inspect())
-    for finding in findings:
-        mark = "✓" if finding.available else "✗" if finding.needed else "-"
-        detail = " ".join(part for part in (finding.version, f"({finding.source})" if finding.source else "") if part)
-        print(f"{mark} {finding.subject:<16} {finding.provider:<10} {detail or finding.remedy}")
-    missing = [finding.subject for finding in findings if finding.needed and not finding.available]
-    if missing:
-        print(f"\nMissing for the embedded provider: {', '.join(missing)}.")
+    print(as_text(findings))
+    if any(finding.needed and not finding.available for finding in findings):
         raise typer.Exit(FAILED)
-    print("\nEverything the embedded provider needs is there. Next: temper demo")
 
 
 @app.command(epilog="Example: temper init && $EDITOR temper.toml")
@@ -359,6 +352,7 @@ async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
     from harness.records.run import Run
     from harness.testbed import Testbed, Wanted
     from reports.html import write_report
+    from reports.terminal import judgement_text
 
     wanted = Wanted(links=plan.links, external=_pairs(plan.external), ports=_ports(plan.ports))
     command = shlex.join(["temper", *sys.argv[1:]]) + ("" if "--seed" in sys.argv else f" --seed {plan.seed}")
@@ -371,7 +365,7 @@ async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
                 yield bed
                 screen.say("observing the server and the stores")
                 for judgement in await bed.conclude():
-                    _tell(judgement)
+                    screen.say(judgement_text(judgement))
             run.end()
         except BaseException:
             run.flush()
@@ -379,16 +373,6 @@ async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
             raise
     _finish(run, write_report(run.directory))
-
-
-def _tell(judgement: "Judgement") -> None:
-    screen.say(
-        f"{judgement.verdict:<8} {judgement.invariant} ({judgement.checked} looked at) {judgement.reason}".rstrip()
-    )
-    for finding in judgement.findings[:5]:
-        screen.say(f"         {finding.problem}: {finding.workflow_id or ''} {finding.message}")
-    if len(judgement.findings) > 5:
-        screen.say(f"         and {len(judgement.findings) - 5} more, all in the report")
 
 
 def _finish(run: "Run", page: Path) -> None:

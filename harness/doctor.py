@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,23 @@ class Finding:
 async def inspect() -> list[Finding]:
     """Everything worth knowing, in the order to print it; starts no service and changes nothing."""
     return list(await asyncio.gather(*(asyncio.to_thread(look) for look in LOOKS)))
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """One line for each thing looked at, and what follows from them all."""
+    missing = [finding.subject for finding in findings if finding.needed and not finding.available]
+    end = (
+        f"Missing for the embedded provider: {', '.join(missing)}."
+        if missing
+        else "Everything the embedded provider needs is there. Next: temper demo"
+    )
+    return "\n".join([*map(_line, findings), "", end])
+
+
+def _line(finding: Finding) -> str:
+    mark = "✓" if finding.available else "✗" if finding.needed else "-"
+    found = f"{finding.version} ({finding.source})" if finding.source else finding.version
+    return f"{mark} {finding.subject:<16} {finding.provider:<10} {found.strip() or finding.remedy}"
 
 
 def _python() -> Finding:

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 from harness.records.effects import Fact
 from harness.records.run import Recorded
+from harness.records.verdicts import Judgement
 from reports.gate import GateResult, RunGate
 from reports.reconciliation import books
 from reports.sentence import MARKS, answer
 
+FINDINGS = 5
+"""How many findings of an invariant are told before the rest is counted."""
 HEADINGS = ("", "objective", "measured", "must be", "weight", "verdict")
 
 
@@ -17,6 +20,16 @@ def text(result: GateResult) -> str:
     if len(result.runs) != 1:
         parts.append(f"{len(result.runs)} runs, overall: {result.overall}")
     return "\n\n".join(parts) + "\n"
+
+
+def judgement_text(judgement: Judgement) -> str:
+    """One line for an invariant, and one for each of its first findings."""
+    head = f"{judgement.verdict:<8} {judgement.invariant} ({judgement.checked:,} looked at) {judgement.reason}"
+    lines = [head.rstrip()]
+    lines += [f"{'':9}{f.problem}: {f.workflow_id or ''} {f.message}" for f in judgement.findings[:FINDINGS]]
+    if len(judgement.findings) > FINDINGS:
+        lines.append(f"{'':9}and {len(judgement.findings) - FINDINGS:,} more, all in the report")
+    return "\n".join(_printable(line) for line in lines)
 
 
 def rows_text(recorded: Recorded) -> str:

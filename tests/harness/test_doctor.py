@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
-from harness.doctor import Finding
+from harness.doctor import Finding, as_text
 from harness.services import installed, postgres
 
 
@@ -66,3 +66,16 @@ async def test_an_engine_counts_only_when_it_answers(
     assert ("podman" in found) is available
     if available:
         assert found["podman"].version == "5.4.2"
+
+
+def test_what_is_missing_is_named_at_the_end() -> None:
+    """The last line says whether the embedded provider can run, or what it lacks; what nothing needs is no lack."""
+    there = Finding(subject="redis", provider="embedded", available=True, version="6.2", source="PATH")
+    lacking = Finding(subject="postgres", provider="embedded", available=False, remedy="install it")
+    unneeded = Finding(subject="containers", provider="container", available=False, needed=False, remedy="not needed")
+    assert as_text([there, unneeded]).endswith("Next: temper demo")
+    told = as_text([there, lacking, unneeded]).splitlines()
+    assert told[0] == "✓ redis            embedded   6.2 (PATH)"
+    assert told[1] == "✗ postgres         embedded   install it"
+    assert told[2].startswith("- containers")
+    assert told[-1] == "Missing for the embedded provider: postgres."

@@ -11,7 +11,7 @@ from harness.records.verdicts import Verdict
 from reports.gate import gate_of, to_json
 from reports.markdown import markdown
 from reports.sentence import answer
-from reports.terminal import rows_text, text
+from reports.terminal import judgement_text, rows_text, text
 
 JUDGED = [judged("nothing lost"), judged("nothing doubled")]
 LOST = [judged("nothing lost", Verdict.INVALID, 2), judged("nothing doubled")]
@@ -165,3 +165,11 @@ def test_the_rows_are_told_with_the_reasons_for_rejects(tmp_path: Path) -> None:
 def test_without_facts_there_is_nothing_to_tell(tmp_path: Path) -> None:
     """A target whose scenarios observe nothing has no such lines."""
     assert rows_text(Recorded(write_run(tmp_path, JUDGED))) == ""
+
+
+def test_an_invariant_is_told_with_its_first_findings_and_the_number_of_the_rest() -> None:
+    """Five findings are shown, and the others are counted: never silently cut."""
+    lines = judgement_text(judged("nothing lost", Verdict.INVALID, 7)).splitlines()
+    assert lines[0].startswith("invalid  nothing lost (")
+    assert len(lines) == 7
+    assert lines[-1].strip() == "and 2 more, all in the report"

@@ -1,20 +1,27 @@
 """The front door: the `temper` command. Each verb imports what it needs only when it is called."""
 
 import asyncio
+import ctypes
 import os
+import re
 import shlex
 import signal
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import CannotRun, HarnessError
+# Imported before the target's directory comes first on the path, where packages of these names may be others'.
+import chaos  # noqa: F401
+import loadtests  # noqa: F401
+import reports  # noqa: F401
+from harness.errors import CannotRun, HarnessError, UnknownName
+from harness.screen import Screen
 
 if TYPE_CHECKING:
     from chaos.experiment import Experiment
@@ -22,12 +29,15 @@ if TYPE_CHECKING:
     from harness.scenario import Scenario
     from harness.target import Target
     from harness.testbed import Testbed
-    from loadtests.engine import Progress
 
 GOOD, FAILED, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
 SIGNALLED = 128 + signal.SIGTERM
 
+PR_SET_PDEATHSIG = 1
+
 RESULTS = Path("results")
+PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
+"""A password in an address; what is recorded of a run has none."""
 
 app = typer.Typer(
     add_completion=False,
@@ -63,39 +73,10 @@ PortOption = Annotated[
     list[str] | None,
     typer.Option("--port", metavar="SERVICE=PORT", help="Fix the port of a service that is started. Repeatable."),
 ]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="For external services: they are mine, and may be migrated and written to.")
+]
 DEFAULT_TARGET = Path("temper.toml")
-
-
-@dataclass
-class Screen:
-    """Tells the person what happens: plain lines, and a bar under them where there is a terminal."""
-
-    terminal: bool = field(default_factory=sys.stderr.isatty)
-
-    def say(self, text: str) -> None:
-        self._clear()
-        print(text, file=sys.stderr, flush=True)
-
-    def progress(self, what: str) -> Callable[["Progress"], None]:
-        """Show how far a load is: redrawn on a terminal, a line for every tenth of it in a pipe."""
-        tenths = 0
-
-        def show(progress: "Progress") -> None:
-            nonlocal tenths
-            text = f"{what}: {progress.started}/{progress.planned} started, {progress.ended} ended"
-            reached = 10 * (progress.started + progress.ended) // (2 * progress.planned)
-            if self.terminal:
-                done = 30 * (progress.started + progress.ended) // (2 * progress.planned)
-                print(f"\r\033[2K[{'█' * done}{'·' * (30 - done)}] {text}", end="", file=sys.stderr, flush=True)
-            if reached > tenths and (not self.terminal or reached == 10):
-                tenths = reached
-                self.say(text)
-
-        return show
-
-    def _clear(self) -> None:
-        if self.terminal:
-            print("\r\033[2K", end="", file=sys.stderr)
 
 
 screen = Screen()
@@ -175,9 +156,12 @@ def scenario_run(
     target: TargetOption = DEFAULT_TARGET,
     external: ExternalOption = None,
     port: PortOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Run scenarios one after the other, as tests, and check what they left in the stores."""
     read, chosen = _chosen(target, names, every=every)
+    if external:
+        _ask_leave(yes=yes)
     _run(_scenario_run(_Plan(read, "scenario", _titled(chosen), seed, external, port), chosen, iterations, workers))
 
 
@@ -203,9 +187,7 @@ def load(
     rate_cap: Annotated[
         float | None, typer.Option(help="For external services: the highest rate you allow, of all together.")
     ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="For external services: they are mine, and may be loaded.")
-    ] = False,
+    yes: YesOption = False,
 ) -> None:
     """Start iterations at a constant rate, whatever becomes of the ones before, and check every one of them."""
     from loadtests.arrivals import constant
@@ -257,9 +239,15 @@ def chaos_run(
     read = Target.read(target)
     experiments = [find(name) for name in names]
     for experiment in experiments:
-        read.scenario(experiment.load.scenario)
+        _check_experiment(read, experiment)
+    codes = []
     for experiment in experiments:
-        _run(_chaos(_Plan(read, "chaos", experiment.title, seed, None, port, links=True), experiment))
+        try:
+            _run(_chaos(_Plan(read, "chaos", experiment.title, seed, None, port, links=True), experiment))
+        except typer.Exit as exit_:
+            codes.append(exit_.exit_code)
+    if any(codes):
+        raise typer.Exit(max(codes))
 
 
 async def _chaos(plan: "_Plan", experiment: "Experiment") -> None:
@@ -279,7 +267,11 @@ def demo(seed: SeedOption = 1, target: TargetOption = DEFAULT_TARGET, port: Port
     if read.file.demo is None:
         raise CannotRun(f"{target} has no [demo] section.", remedy="It names a scenario (job) and an experiment.")
     read.scenario(read.file.demo.job)
-    experiment = find(read.file.demo.experiment)
+    if read.file.measure.scenario is not None:
+        read.scenario(read.file.measure.scenario)
+    experiment = find(read.file.demo.experiment, read.directory)
+    _check_experiment(read, experiment)
+    _end_with_parent()
     _run(_demo(_Plan(read, "demo", f"{read.file.name}: the main job", seed, None, port, links=True), experiment))
 
 
@@ -327,10 +319,20 @@ def report(
 def gate(
     runs: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Runs; the newest otherwise.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="What was not measured fails, aims too.")] = False,
 ) -> None:
     """Show the objectives of runs, and exit 0 only if every hard one holds."""
-    raise typer.Exit(_gate(_directories(runs), as_json=as_json, strict=strict))
+    form = "json" if as_json else "markdown" if as_markdown else "text"
+    raise typer.Exit(_gate(_directories(runs), form, strict=strict))
+
+
+def _check_experiment(target: "Target", experiment: "Experiment") -> None:
+    """Refuse an experiment that this target cannot run, before anything is started."""
+    target.scenario(experiment.load.scenario)
+    for fault in experiment.fault:
+        if fault.service not in target.file.services:
+            raise UnknownName(f"service of {target.file.name}", fault.service, target.file.services)
 
 
 @dataclass(frozen=True)
@@ -355,7 +357,8 @@ async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
     from reports.terminal import judgement_text
 
     wanted = Wanted(links=plan.links, external=_pairs(plan.external), ports=_ports(plan.ports))
-    command = shlex.join(["temper", *sys.argv[1:]]) + ("" if "--seed" in sys.argv else f" --seed {plan.seed}")
+    words = [PASSWORD.sub(r"\1…@", word) for word in ("temper", *sys.argv[1:])]
+    command = shlex.join(words) + ("" if "--seed" in words else f" --seed {plan.seed}")
     with Run.create(
         RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
     ) as run:
@@ -368,7 +371,6 @@ async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
                     screen.say(judgement_text(judgement))
             run.end()
         except BaseException:
-            run.flush()
             if (run.directory / "operations.jsonl").exists():
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
             raise
@@ -381,19 +383,20 @@ def _finish(run: "Run", page: Path) -> None:
 
     if rows := rows_text(Recorded(run.directory)):
         print(f"What the stores hold:\n{rows}\n")
-    code = _gate([run.directory], as_json=False, strict=False)
+    code = _gate([run.directory], "text", strict=False)
     print(f"report: {page}", flush=True)
     if code:
         raise typer.Exit(code)
 
 
-def _gate(directories: Sequence[Path], *, as_json: bool, strict: bool) -> int:
+def _gate(directories: Sequence[Path], form: str, *, strict: bool) -> int:
     from harness.records.verdicts import Verdict
     from reports.gate import gate_of, to_json
+    from reports.markdown import markdown
     from reports.terminal import text
 
     result = gate_of(directories, strict=strict)
-    print(to_json(result) if as_json else text(result), flush=True)
+    print({"text": text, "json": to_json, "markdown": markdown}[form](result), flush=True)
     return GOOD if result.overall is Verdict.VALID else FAILED
 
 
@@ -446,8 +449,18 @@ def _allow_external(rate: float, cap: float | None, *, yes: bool) -> None:
             f"This would put {rate:g} iterations a second on a service that was not started here.",
             remedy="Say how much it may get: --rate-cap RATE, at least the rate asked for.",
         )
-    if not yes and not (sys.stdin.isatty() and input("Is it yours, and may it be loaded? Type yes: ").strip() == "yes"):
-        raise CannotRun("Nobody said yes to loading an external service.", remedy="Type yes when asked, or say --yes.")
+    _ask_leave(yes=yes)
+
+
+def _ask_leave(*, yes: bool) -> None:
+    question = "Are the external services yours, and may they be migrated and written to? Type yes: "
+    if not yes and not (sys.stdin.isatty() and input(question).strip() == "yes"):
+        raise CannotRun("Nobody said yes to using an external service.", remedy="Type yes when asked, or say --yes.")
+
+
+def _end_with_parent() -> None:
+    """Be told to end when whoever started this is gone: nobody would see the outcome."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
@@ -477,9 +490,11 @@ def _call(arguments: Sequence[str]) -> int:
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else GOOD
     except KeyboardInterrupt:
+        screen.close()
         screen.say("interrupted")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last resort: no traceback unless it is asked for
+        screen.close()
         if debug:
             traceback.print_exc()
         return _explain(error, (CannotRun, NotARun))

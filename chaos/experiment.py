@@ -90,10 +90,10 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
 
 
-def find(name: str) -> Experiment:
-    """The experiment of this name, or in this file. Raises UnknownName or BadExperiment."""
+def find(name: str, beside: Path = Path()) -> Experiment:
+    """The experiment of this name, or in this file, sought from `beside`. Raises UnknownName or BadExperiment."""
     if name.endswith(".toml"):
-        return read(Path(name))
+        return read(beside / name)
     known = shipped()
     if name not in known:
         raise UnknownName("experiment", name, known)

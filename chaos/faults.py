@@ -4,6 +4,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
+import psutil
+
+from harness.errors import ProxyFailed
 from harness.links import Link, Links
 
 TRY_SECONDS = 1.0
@@ -16,6 +19,8 @@ class Bite:
 
     in_force: bool
     evidence: str
+    cut: int | None = None
+    """Connections that were open when it was injected, and that it closed."""
 
 
 class Fault(Protocol):
@@ -39,19 +44,21 @@ class Fault(Protocol):
         """Mend it. Returns when it is mended; harmless if it was never broken."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class LinkDown:
     """One link cut: open connections are closed, new ones refused."""
 
     links: Links
     link: Link
     name: str = "link_down"
+    cut: int = 0
 
     @property
     def on(self) -> str:
         return self.link.name
 
     async def inject(self) -> None:
+        self.cut = await asyncio.to_thread(_open_connections, self.link.listen)
         await self.links.api.disable(self.link)
 
     async def bite(self) -> Bite:
@@ -60,13 +67,26 @@ class LinkDown:
         if state.enabled:
             return Bite(in_force=False, evidence="the proxy says that the link is enabled")
         reached = await _connects(self.link.listen)
-        said = "the proxy says that the link is disabled"
+        said = f"open connections closed: {self.cut}; the proxy says that the link is disabled"
         if reached:
             return Bite(in_force=False, evidence=f"{said}, but a connection through it was accepted")
-        return Bite(in_force=True, evidence=f"{said}, and a connection through it was refused")
+        return Bite(in_force=True, evidence=f"{said}, and a new connection through it was refused", cut=self.cut)
 
     async def heal(self) -> None:
-        await self.links.api.enable(self.link)
+        """Let connections through again; where the proxy does not obey, start it anew."""
+        try:
+            await self.links.api.enable(self.link)
+        except ProxyFailed:
+            await self.links.heal()
+
+
+def _open_connections(address: str) -> int:
+    """How many connections to this address are established."""
+    _, _, port = address.rpartition(":")
+    return sum(
+        each.status == psutil.CONN_ESTABLISHED and each.raddr[1:] == (int(port),)
+        for each in psutil.net_connections("tcp")
+    )
 
 
 async def _connects(address: str) -> bool:

@@ -59,6 +59,7 @@ async def _one(
                     healed=healed,
                     in_force=bite.in_force,
                     evidence=bite.evidence,
+                    cut=bite.cut,
                 )
             )
         notify(f"{fault.name} on {fault.on}: healed after {healed - injected:.1f} s")

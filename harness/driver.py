@@ -67,7 +67,11 @@ ANSWERED_BY_ERROR = (
 
 
 class Refused(Exception):
-    """The server refused a call of this iteration. It has been recorded; the iteration ends here."""
+    """The server refused a call of this iteration. It has been recorded; uncaught, it ends the iteration."""
+
+    def __init__(self, kind: Kind, name: str, error: str) -> None:
+        super().__init__(f"{kind} {name}: {error}")
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ class App:
                     intended=started.intended,
                     sent=sent,
                     acknowledged=answered,
+                    given_up=None if answered else now(),
                     closed=answered,
                     ack=Ack.OK if outcome.status else Ack.INFO,
                     status=outcome.status,
@@ -223,7 +228,7 @@ class App:
                 raise raised.__cause__ from None
             ack, error = _fate(raised), _told(raised)
             if ack is Ack.FAIL:
-                raise Refused(error) from raised
+                raise Refused(kind, name, error) from raised
         finally:
             self.record(
                 Operation(
@@ -236,6 +241,7 @@ class App:
                     intended=sent if intended is None else intended,
                     sent=sent,
                     acknowledged=None if ack is Ack.INFO else now(),
+                    given_up=now() if ack is Ack.INFO else None,
                     ack=ack,
                     error=error,
                 )
@@ -245,13 +251,16 @@ class App:
 
 async def drive(scenario: Scenario[InputT], app: App) -> Sequence[Finding]:
     """Drive one iteration to its end, or to the scenario's timeout. What broke in the scenario itself is a finding."""
+    limit = asyncio.timeout(scenario.timeout)
     try:
-        async with asyncio.timeout(scenario.timeout):
+        async with limit:
             await scenario.run(app, scenario.draw(app.iteration.rng()))
-    except (TimeoutError, Refused):
-        pass  # recorded where it happened
+    except Refused as refused:
+        if refused.kind is not Kind.START:  # a refused start is judged from its operation
+            return [Finding(problem="refused", message=str(refused), workflow_id=app.iteration.prefix)]
     except Exception as error:  # noqa: BLE001  # the scenario is the user's code: one broken iteration must not end the run
-        return [Finding(problem="broke", message=_told(error), workflow_id=app.iteration.prefix)]
+        if not limit.expired():  # at the limit, the calls still open have been recorded as unanswered
+            return [Finding(problem="broke", message=_told(error), workflow_id=app.iteration.prefix)]
     return []
 
 

@@ -1,20 +1,21 @@
 """The figures every target is measured by: how fast a worker starts, and what the platform adds to a workflow."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from harness import baseline
+from harness import bare
 from harness.clock import now
-from harness.driver import App, drive
+from harness.driver import drive
 from harness.errors import HarnessError
 from harness.observation import read_workflows
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.scenario import Scenario
 from harness.testbed import Testbed
+from harness.workers import Worker
 
 FIRST_RESULT_SECONDS = 60.0
 """A worker that has not brought a first result by then does not work."""
@@ -41,7 +42,7 @@ class Timed:
 async def worker_startup(bed: Testbed, scenario: Scenario[Any], spawns: int, told: Told) -> list[Measurement]:
     """Spawn a worker process and time it until its first result, `spawns` times, in turn with a bare SDK worker.
 
-    The workflow is started first, on a queue of its own, so that it waits for the worker. Workers go direct.
+    The workflow is started first, on a queue of its own, where it waits for the worker. Workers go direct.
     """
     own: list[float] = []
     bare: list[float] = []
@@ -113,64 +114,79 @@ async def workflow_overhead(bed: Testbed, scenario: Scenario[Any], pairs: int, t
 
 async def _startup_of_target(bed: Testbed, scenario: Scenario[Any], number: int) -> float:
     queue = f"{bed.run.info.id}-startup-{number}"
-    app, operations = _unrecorded_app(bed, scenario, number, kind="startup", task_queue=queue)
-    waiting = asyncio.create_task(drive(scenario, app))
-    try:
-        begin = now()
-        worker = bed.worker(f"startup-{number}", task_queue=queue)
-        worker.process.start()
-        try:
-            async with asyncio.timeout(FIRST_RESULT_SECONDS):
-                await waiting
-        finally:
-            await worker.kill()
-    except TimeoutError:
-        message = f"a worker brought no result of {scenario.name} within {FIRST_RESULT_SECONDS:.0f} s"
-        raise MeasurementFailed(message) from None
+    begun = asyncio.Event()
+    operations: list[Operation] = []
+
+    def record(operation: Operation) -> None:
+        operations.append(operation)
+        begun.set()
+
+    async def drive_it() -> None:
+        await drive(
+            scenario,
+            bed.app(_beside(bed, scenario, number, kind="startup"), task_queue=queue, record=record, client=bed.client),
+        )
+        begun.set()
+
+    async with asyncio.TaskGroup() as group:
+        driven = group.create_task(drive_it())
+        await begun.wait()
+        begin = await _until(bed.worker(f"startup-{number}", task_queue=queue), driven)
     return _answered(operations, scenario) - begin
 
 
 async def _startup_of_bare(bed: Testbed, number: int) -> float:
     queue = f"{bed.run.info.id}-bare-startup-{number}"
-    handle = await baseline.start(bed.plain_client, queue)
+    handle = await bare.start(bed.plain_client, queue)
+    begin = await _until(bed.bare_worker(f"bare-startup-{number}", task_queue=queue), handle.result())
+    return now() - begin
+
+
+async def _until(worker: Worker, result: Awaitable[object]) -> float:
+    """Spawn the worker and wait for the result; the time of the spawn. Raises MeasurementFailed if none comes."""
     begin = now()
-    worker = bed.bare_worker(f"bare-startup-{number}", task_queue=queue)
-    worker.process.start()
     try:
+        worker.process.start()
         async with asyncio.timeout(FIRST_RESULT_SECONDS):
-            await handle.result()
-        return now() - begin
+            await result
+    except TimeoutError:
+        message = f"{worker.name} brought no result within {FIRST_RESULT_SECONDS:.0f} s"
+        raise MeasurementFailed(message) from None
     finally:
         await worker.kill()
+    return begin
 
 
 async def timed(bed: Testbed, scenario: Scenario[Any], number: int, *, kind: str, task_queue: str) -> Timed:
     """Drive one iteration beside the run, direct, on this queue, and time it. Raises MeasurementFailed."""
-    app, operations = _unrecorded_app(bed, scenario, number, kind=kind, task_queue=task_queue)
-    broken = await drive(scenario, app)
+    operations: list[Operation] = []
+    iteration = _beside(bed, scenario, number, kind=kind)
+    broken = await drive(
+        scenario, bed.app(iteration, task_queue=task_queue, record=operations.append, client=bed.client)
+    )
     if broken:
         raise MeasurementFailed(broken[0].message)
     total = _answered(operations, scenario) - operations[0].sent
-    runs = await read_workflows(bed.client, app.iteration.run, operations)
-    return Timed(total, sum(run.activity_time() for run in runs))
+    runs = await read_workflows(bed.client, iteration.run, operations)
+    in_activities = sum(run.activity_time() for run in runs)
+    if in_activities > total:
+        message = f"{scenario.name} took {total:.3f} s, and its activities {in_activities:.3f} s: the clocks disagree"
+        raise MeasurementFailed(message)
+    return Timed(total, in_activities)
 
 
-def _unrecorded_app(
-    bed: Testbed, scenario: Scenario[Any], number: int, *, kind: str, task_queue: str
-) -> tuple[App, list[Operation]]:
-    """An app of a run beside the run: what is timed here is a measurement, and no part of what is judged.
+def _beside(bed: Testbed, scenario: Scenario[Any], number: int, *, kind: str) -> Iteration:
+    """An iteration of a run beside the run: what is timed here is a measurement, and no part of what is judged.
 
-    Each is a run of its own, so that the workflows read back for one are not those of the ones before.
+    Each is of a run of its own, so that the workflows read back for one are not those of the ones before.
     """
-    operations: list[Operation] = []
-    iteration = Iteration(
+    return Iteration(
         run=f"{bed.run.info.id}-{kind}-{number}",
         scenario=scenario.name,
         index=number,
         seed=bed.run.info.seed,
         intended=now(),
     )
-    return bed.app(iteration, task_queue=task_queue, record=operations.append), operations
 
 
 def _answered(operations: Sequence[Operation], scenario: Scenario[Any]) -> float:

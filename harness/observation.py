@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
@@ -21,6 +22,8 @@ from harness.records.workflows import OPEN, Activity, TaskFailure, WorkflowRun
 from harness.scenario import Scenario, Stores
 from harness.target import Target
 
+TOO_LARGE = "Failure exceeds size limit."
+"""What the server puts in place of a long failure; the reason is in its cause."""
 HISTORIES_AT_ONCE = 16
 """Histories fetched concurrently: enough to hide the round trip, few enough not to disturb the server."""
 
@@ -37,7 +40,6 @@ async def conclude(
 
     Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found.
     """
-    run.flush()
     operations = await _resolved(run, client)
     workflows = await read_workflows(client, run.info.id, operations)
     run.write_all(workflows)
@@ -89,12 +91,27 @@ def judge(
         findings = [finding for finding in broken if _belongs(finding, mine)]
         # What never began is not looked at: operations_answered speaks of it.
         begun = [each for each in mine if _acknowledged(by_iteration.get((name, each.index), ()))]
+        findings += [_silent(each) for each in mine if (name, each.index) not in by_iteration]
         for iteration in begun:
             key = (name, iteration.index)
-            given = scenario.draw(iteration.rng())
-            findings += scenario.check(given, by_iteration[key], facts.get(key, ()))
+            findings += _checked(scenario, iteration, by_iteration[key], facts.get(key, ()))
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
     return [invariant(records) for invariant in applicable(records)] + checks
+
+
+def _checked(
+    scenario: Scenario[Any], iteration: Iteration, operations: Sequence[Operation], facts: Sequence[Fact]
+) -> Sequence[Finding]:
+    """What the scenario's own check finds; that it broke is a finding too."""
+    try:
+        return scenario.check(scenario.draw(iteration.rng()), operations, facts)
+    except Exception as error:  # noqa: BLE001  # the check is the user's code: it must not cost the other judgements
+        return [Finding(problem="broke", message=f"check: {error!r}", workflow_id=iteration.prefix)]
+
+
+def _silent(iteration: Iteration) -> Finding:
+    message = "the iteration made no call that was recorded: nothing is known of it"
+    return Finding(problem="silent", message=message, workflow_id=iteration.prefix)
 
 
 async def read_facts(
@@ -211,8 +228,15 @@ class _Story:
             closed=self.ended.get(event_id),
             attempts=attempt.attempt if attempt else 0,
             worker=attempt.identity if attempt else "",
-            last_failure=failure.message[:500] if failure else None,
+            last_failure=_reason(failure) if failure else None,
         )
+
+
+def _reason(failure: Failure) -> str:
+    """What a failure says, or what is behind it where the server cut it short."""
+    while failure.message == TOO_LARGE and failure.HasField("cause"):
+        failure = failure.cause
+    return failure.message[:500]
 
 
 CLOSING_EVENTS = {

@@ -38,7 +38,6 @@ class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
     """URL that answers 200 once the worker polls. Without one, a worker that has lived for a second counts as ready."""
     drain_signal: str = "SIGTERM"
     drain_seconds: float = 15.0
-    count: int = 2
 
 
 class BaselineSection(Struct, frozen=True, forbid_unknown_fields=True):

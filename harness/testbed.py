@@ -11,15 +11,15 @@ import asyncpg
 import redis.asyncio
 from temporalio.client import Client
 
-from harness import baseline
+from harness import bare
 from harness.clock import now
 from harness.driver import App, drive
-from harness.errors import CannotRun
+from harness.errors import CannotRun, HarnessError
 from harness.links import Links
 from harness.observation import conclude
 from harness.records.fingerprint import Fingerprint, ServiceInfo
-from harness.records.operations import Iteration, Operation
-from harness.records.run import Run
+from harness.records.operations import Ack, Iteration, Operation
+from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
 from harness.services.process import Process, describe_exit
@@ -29,7 +29,17 @@ from harness.templates import fill_each, fill_values
 from harness.workers import Worker, Workers, WorkerSpec
 
 MIGRATE_SECONDS = 120.0
-EMBEDDED_CAVEATS = ("SQLite dev server: not a production capacity", "PostgreSQL without fsync: not a production disk")
+IN_FLIGHT = 1_000
+"""Iterations under load at once. Each waits in a long poll, and a Temporal frontend serves 1,200 to a namespace."""
+CAVEATS = {
+    ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
+    ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
+}
+"""What a reader must not conclude where a service says this of itself."""
+
+
+class PreparationFailed(HarnessError):
+    """A scenario that prepares the run did not succeed: what would follow would mean nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +79,8 @@ class Testbed:
         self.stores = stores
         self.notify = notify
         self.iterations: list[Iteration] = []
+        self.room = asyncio.Semaphore(IN_FLIGHT)
+        """How many iterations under load may still begin before arrivals are shed."""
         self.broken: list[Finding] = []
         self._worker_count = 0
         self._prepared = False
@@ -84,7 +96,14 @@ class Testbed:
         """
         names = [*target.file.services, *(["toxiproxy"] if wanted.links else [])]
         async with AsyncExitStack() as exits:
-            stack = Stack.of(names, log_directory=run.logs, external=wanted.external, ports=wanted.ports, notify=notify)
+            stack = Stack.of(
+                names,
+                log_directory=run.logs,
+                external=wanted.external,
+                ports=wanted.ports,
+                notify=notify,
+                namespace=target.file.namespace,
+            )
             await exits.enter_async_context(stack)
             links = await exits.enter_async_context(_links(stack)) if wanted.links else None
             await _migrate(target, stack, run)
@@ -106,9 +125,9 @@ class Testbed:
         record: Callable[[Operation], None] | None = None,
         client: Client | None = None,
     ) -> App:
-        """What drives this iteration: recorded into the run, through the client's own link, unless told otherwise."""
+        """What drives this iteration: recorded into the run, by the client on its own link, unless told otherwise."""
         return App(
-            client=client or (self.client if task_queue else self.linked_client),
+            client=client or self.linked_client,
             iteration=iteration,
             task_queue=task_queue or self.target.file.task_queue,
             workspace=self.stack.directory,
@@ -117,9 +136,12 @@ class Testbed:
 
     async def once(self, scenario: Scenario[Any], *, client: Client | None = None) -> None:
         """Drive one iteration of a scenario, now."""
-        index = sum(iteration.scenario == scenario.name for iteration in self.iterations)
         iteration = Iteration(
-            run=self.run.info.id, scenario=scenario.name, index=index, seed=self.run.info.seed, intended=now()
+            run=self.run.info.id,
+            scenario=scenario.name,
+            index=self.next_index(scenario),
+            seed=self.run.info.seed,
+            intended=now(),
         )
         self.driven([iteration], await drive(scenario, self.app(iteration, client=client)))
 
@@ -131,7 +153,13 @@ class Testbed:
             return
         self._prepared = True
         for name in self.target.file.prepare:
-            await self.once(self.target.scenario(name), client=self.client)
+            scenario = self.target.scenario(name)
+            await self.once(scenario, client=self.client)
+            self._refuse_unprepared(scenario)
+
+    def next_index(self, scenario: Scenario[Any]) -> int:
+        """The number of the next iteration of this scenario, counted from 0."""
+        return sum(iteration.scenario == scenario.name for iteration in self.iterations)
 
     def driven(self, iterations: Sequence[Iteration], broken: Sequence[Finding]) -> None:
         """Note iterations that were driven, and what broke in the scenario itself, for `conclude`."""
@@ -158,7 +186,7 @@ class Testbed:
 
     def bare_worker(self, name: str, *, task_queue: str) -> Worker:
         """A worker that is nothing but the SDK, with one workflow of one activity; not yet started."""
-        return self._worker(name, WorkerSpec(command=baseline.COMMAND, environment=baseline.ENVIRONMENT), task_queue)
+        return self._worker(name, WorkerSpec(command=bare.COMMAND, environment=bare.ENVIRONMENT), task_queue)
 
     @asynccontextmanager
     async def workers(
@@ -176,9 +204,13 @@ class Testbed:
             ]
         )
         self._worker_count = max(self._worker_count, count)
-        async with group:
+        await group.start()
+        try:
             self.notify(f"{', '.join(names)} ready" + (", each on links of its own" if linked else ""))
             yield group
+        finally:
+            for worker in await group.drain():
+                self.notify(f"{worker.name} did not drain within {worker.spec.drain_seconds:g} s, and was killed")
 
     @asynccontextmanager
     async def baseline(self, section: BaselineSection, *, task_queue: str) -> AsyncIterator[Worker]:
@@ -192,7 +224,6 @@ class Testbed:
 
     def fingerprint(self) -> Fingerprint:
         """Under what conditions this run takes place."""
-        embedded = any(service.provider == "embedded" for service in self.stack.services.values())
         return Fingerprint.of_machine(
             services=tuple(
                 ServiceInfo(
@@ -207,8 +238,25 @@ class Testbed:
             ),
             links=tuple(link.name for link in self.links) if self.links else (),
             workers=self._worker_count,
-            caveats=EMBEDDED_CAVEATS if embedded else (),
+            caveats=tuple(
+                caveat
+                for (name, flag, value), caveat in CAVEATS.items()
+                if name in self.stack.services and self.stack[name].flags.get(flag) == value
+            ),
         )
+
+    def _refuse_unprepared(self, scenario: Scenario[Any]) -> None:
+        calls = [op for op in Recorded(self.run.directory).read(Operation) if op.scenario == scenario.name]
+        wrong = [
+            op.error or f"it ended {op.status}"
+            for op in calls
+            if op.ack is not Ack.OK or (op.status is not None and op.status not in scenario.ends)
+        ] + [finding.message for finding in self.broken]
+        if wrong or not calls:
+            message = (
+                f"{scenario.name}, which prepares the run, did not succeed: {'; '.join(wrong) or 'it made no call'}"
+            )
+            raise PreparationFailed(message)
 
     async def _linked(self, owner: str) -> dict[str, str]:
         if self.links is None:

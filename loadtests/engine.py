@@ -11,9 +11,6 @@ from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario
 
-IN_FLIGHT = 1_000
-"""Iterations at once. Each waits in a long poll, and a Temporal frontend serves 1,200 of them to a namespace."""
-
 
 @dataclass
 class Progress:
@@ -38,11 +35,13 @@ async def fire(
     iterations: Sequence[Iteration],
     app_for: Callable[[Iteration], App],
     *,
+    room: asyncio.Semaphore,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Driven:
     """Start each iteration at its intended time and wait until all have ended.
 
-    An arrival that finds a thousand others in flight is shed: recorded as a start that failed, never forgotten.
+    An arrival that finds no room is shed: recorded as a start that failed, never forgotten. Loads that run side by
+    side share one room.
     """
     progress = Progress(planned=len(iterations))
     broken: list[Finding] = []
@@ -51,6 +50,7 @@ async def fire(
         try:
             broken.extend(await drive(scenario, app))
         finally:
+            room.release()
             progress.ended += 1
             on_progress(progress)
 
@@ -59,10 +59,12 @@ async def fire(
             await asyncio.sleep(max(0.0, iteration.intended - now()))
             app = app_for(iteration)
             progress.started += 1
-            if progress.started - progress.ended - progress.shed > IN_FLIGHT:
+            if room.locked():
                 progress.shed += 1
+                progress.ended += 1
                 app.record(_shed(iteration))
             else:
+                await room.acquire()
                 group.create_task(one(app))
             on_progress(progress)
     return Driven(iterations, broken)
@@ -91,5 +93,5 @@ def _shed(iteration: Iteration) -> Operation:
         sent=late,
         acknowledged=late,
         ack=Ack.FAIL,
-        error=f"shed: {IN_FLIGHT} iterations were in flight",
+        error="shed: too many iterations were in flight",
     )

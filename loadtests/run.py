@@ -28,9 +28,13 @@ async def under_load(
     """
     arrivals = constant(rate, duration)
     bed.run.under_load(scenario.name, rate=rate, duration=duration)
-    first = sum(iteration.scenario == scenario.name for iteration in bed.iterations)
     iterations = planned(
-        bed.run.info.id, scenario.name, bed.run.info.seed, arrivals, begin or now() + LEAD_SECONDS, first
+        bed.run.info.id,
+        scenario.name,
+        bed.run.info.seed,
+        arrivals,
+        begin or now() + LEAD_SECONDS,
+        bed.next_index(scenario),
     )
-    driven = await fire(scenario, iterations, bed.app, on_progress=on_progress)
+    driven = await fire(scenario, iterations, bed.app, room=bed.room, on_progress=on_progress)
     bed.driven(driven.iterations, driven.broken)

@@ -132,12 +132,15 @@ def no_task_failed(records: Records) -> Judgement:
 
 
 def operations_answered(records: Records) -> Judgement:
-    """Every start was served, and no call's fate is left open."""
+    """No start was refused, and no call's fate is left open.
+
+    A start that nobody answered, and that was found later never to have happened, did no harm.
+    """
     name, operations = "operations answered", records.operations
     refused = [
         _finding("refused", f"start of {op.name}: {op.error}", op.workflow_id)
         for op in operations
-        if op.kind is Kind.START and op.ack is Ack.FAIL
+        if op.kind is Kind.START and op.ack is Ack.FAIL and op.acknowledged is not None
     ]
     if operations and not any(op.ack is Ack.OK for op in operations):
         refused.append(_finding("nothing_worked", "every operation failed: the run proves nothing", None))

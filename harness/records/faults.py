@@ -16,6 +16,8 @@ class FaultWindow(Struct, frozen=True, kw_only=True):
     """Seen by trying: the thing was really broken."""
     evidence: str
     """What was tried to see it, and what happened."""
+    cut: int | None = None
+    """Connections that were open when it began, and that it closed; None where it closes none."""
     felt: int = 0
     """Activity attempts and operations that met it."""
     felt_by: tuple[str, ...] = ()

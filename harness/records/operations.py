@@ -66,6 +66,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     sent: float
     acknowledged: float | None
     """When the answer came; None for `info`."""
+    given_up: float | None = None
+    """When the caller stopped waiting for an answer; None where one came."""
     closed: float | None = None
     """When the caller learned that the workflow had closed; None while it has not."""
     ack: Ack

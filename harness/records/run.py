@@ -3,9 +3,10 @@
 import secrets
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +16,7 @@ from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.measurements import Measurement
 from harness.records.operations import Operation
-from harness.records.verdicts import Judgement, ObjectiveResult
+from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 
 RecordT = TypeVar("RecordT", bound=Struct)
@@ -64,7 +65,6 @@ FILES: dict[type[Struct], str] = {
     FaultWindow: "faults.jsonl",
     Measurement: "measurements.jsonl",
     Judgement: "judgements.jsonl",
-    ObjectiveResult: "objectives.jsonl",
 }
 
 
@@ -82,7 +82,7 @@ class Run:
         self.directory = directory
         self.info = info
         self._encoder = msgspec.json.Encoder()
-        self._files: dict[type[Struct], IO[bytes]] = {}
+        self._files: dict[type[Struct], FileIO] = {}
 
     @classmethod
     def create(cls, results: Path, *, kind: str, title: str, target: str, seed: int, command: str) -> Self:
@@ -109,16 +109,15 @@ class Run:
         return self.directory / "logs"
 
     def write(self, record: Struct) -> None:
-        """Append one record. Buffered: `flush` or leaving the context brings it to the disk."""
+        """Append one record, at once: what was written survives the end of this process, however it ends."""
         file = self._files.get(type(record))
         if file is None:
-            file = self._files[type(record)] = (self.directory / FILES[type(record)]).open("ab")
+            file = self._files[type(record)] = (self.directory / FILES[type(record)]).open("ab", buffering=0)
         file.write(self._encoder.encode(record) + b"\n")
 
     def write_all(self, records: Iterable[Struct]) -> None:
         for record in records:
             self.write(record)
-        self.flush()
 
     def write_fingerprint(self, fingerprint: Fingerprint) -> None:
         self._write_json("fingerprint.json", fingerprint)
@@ -128,13 +127,8 @@ class Run:
         self.info = msgspec.structs.replace(self.info, load={**self.info.load, scenario: (rate, duration)})
         self._write_info()
 
-    def flush(self) -> None:
-        for file in self._files.values():
-            file.flush()
-
     def end(self) -> None:
         """Mark the run as whole. A run that never gets here is partial, and says so."""
-        self.flush()
         self.info = msgspec.structs.replace(self.info, ended=datetime.now(tz=UTC).timestamp())
         self._write_info()
 

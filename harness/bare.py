@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 # The sandbox cannot import a workflow from __main__, so this module is not run as one.
-COMMAND = (sys.executable, "-c", "import asyncio; from harness import baseline; asyncio.run(baseline.main())")
+COMMAND = (sys.executable, "-c", "import asyncio; from harness import bare; asyncio.run(bare.main())")
 ENVIRONMENT = {
     "TEMPORAL_ADDRESS": "{temporal.address}",
     "TEMPORAL_NAMESPACE": "{worker.namespace}",
@@ -19,12 +19,12 @@ ENVIRONMENT = {
 """How a worker of this module is run; the placeholders are filled as those of temper.toml."""
 
 
-@activity.defn(name="baseline.echo")
+@activity.defn(name="bare.echo")
 async def echo(text: str) -> str:
     return text
 
 
-@workflow.defn(name="baseline.Echo")
+@workflow.defn(name="bare.Echo")
 class Echo:
     """One activity that returns what it is given."""
 
@@ -35,7 +35,7 @@ class Echo:
 
 async def start(client: Client, task_queue: str) -> WorkflowHandle[Any, Any]:
     """Start the workflow on this queue; it waits there for a worker."""
-    return await client.start_workflow("baseline.Echo", "echo", id=task_queue, task_queue=task_queue, result_type=str)
+    return await client.start_workflow("bare.Echo", "echo", id=task_queue, task_queue=task_queue, result_type=str)
 
 
 async def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import io
 import os
 import re
 import shlex
@@ -266,9 +267,6 @@ def demo(seed: SeedOption = 1, target: TargetOption = DEFAULT_TARGET, port: Port
     read = Target.read(target)
     if read.file.demo is None:
         raise CannotRun(f"{target} has no [demo] section.", remedy="It names a scenario (job) and an experiment.")
-    read.scenario(read.file.demo.job)
-    if read.file.measure.scenario is not None:
-        read.scenario(read.file.measure.scenario)
     experiment = find(read.file.demo.experiment, read.directory)
     _check_experiment(read, experiment)
     _end_with_parent()
@@ -287,9 +285,8 @@ async def _demo(plan: "_Plan", experiment: "Experiment") -> None:
             await bed.prepare(job)
             screen.say(f"{job.name}: {job.proves}")
             await bed.once(job, client=bed.client)
-            own = bed.target.measure()
-            if own is not None:
-                bed.run.write_all(await own(bed, screen.say))
+            if bed.target.measure is not None:
+                bed.run.write_all(await bed.target.measure(bed, screen.say))
         screen.say(f"{experiment.title}. Expected: {experiment.expect}")
         await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
         if settings.scenario is not None:
@@ -464,12 +461,13 @@ def _end_with_parent() -> None:
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end; Ctrl-C and SIGTERM both take everything down in order first."""
+    """Run to the end; Ctrl-C, SIGTERM and SIGHUP all take everything down in order first."""
 
     async def until_told() -> None:
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         await work
 
     try:
@@ -480,8 +478,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 def _call(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code: 0 done and good, 1 ran and failed, 2 could not run."""
-    from harness.records.run import NotARun
-
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     sys.argv[1:] = arguments
@@ -497,16 +493,19 @@ def _call(arguments: Sequence[str]) -> int:
         screen.close()
         if debug:
             traceback.print_exc()
-        return _explain(error, (CannotRun, NotARun))
+        return _explain(error)
     return GOOD
 
 
-def _explain(error: BaseException, theirs: tuple[type[Exception], ...]) -> int:
+def _explain(error: BaseException) -> int:
     """Say what went wrong; returns the exit code."""
+    from harness.records.run import NoPlaceForRuns, NotARun
+
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    screen.say(f"temper: {error}" if isinstance(error, (HarnessError, *theirs)) else f"temper: {error!r}")
-    if isinstance(error, theirs):
+    theirs = isinstance(error, CannotRun | NotARun | NoPlaceForRuns)
+    screen.say(f"temper: {error}" if theirs or isinstance(error, HarnessError) else f"temper: {error!r}")
+    if theirs:
         return CANNOT_RUN
     if not isinstance(error, HarnessError):
         screen.say("This should not have happened. Add --debug to see where it did.")
@@ -518,9 +517,15 @@ def main() -> None:
 
     The Temporal client can abort the interpreter while it exits, after having succeeded; so it does not get there.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a mark that the terminal cannot show must not cost the verdict
     code = _call(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+    except OSError:
+        code = code or FAILED  # whoever was to read it did not get it
     os._exit(code)
 
 

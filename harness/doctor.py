@@ -165,7 +165,10 @@ def _containers() -> Finding:
 
 
 def _cache() -> Finding:
-    folder = toxiproxy.cached_server().parents[2]
+    try:
+        folder = toxiproxy.cached_server().parents[2]
+    except ToolMissing as missing:
+        return Finding(subject="cache", provider="machine", available=False, needed=False, remedy=str(missing))
     return Finding(
         subject="cache",
         provider="machine",

@@ -4,6 +4,7 @@ HarnessError
 ├── CannotRun                 what the user can put right; the command exits with 2
 │   ├── UnknownName           a service, placeholder or other name that does not exist
 │   ├── PortInUse             a port that was asked for is taken
+│   ├── PortForbidden         a port that was asked for is for root alone
 │   ├── ServiceFailed         a child process died, or was never ready
 │   ├── ServiceUnreachable    an external address does not answer as it should
 │   └── ToolMissing           a program that a service is made of is not installed
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import ClassVar
 
 
 class HarnessError(Exception):
@@ -23,8 +23,6 @@ class HarnessError(Exception):
 
 class CannotRun(HarnessError):
     """Something the user can put right stands in the way: says what is wrong, and what to do about it."""
-
-    exit_code: ClassVar[int] = 2
 
     def __init__(self, problem: str, *, remedy: str = "") -> None:
         super().__init__(problem, remedy)
@@ -56,6 +54,18 @@ class PortInUse(CannotRun):
             f"{service} cannot listen on 127.0.0.1:{port}: the port is in use.",
             remedy=f"Stop what listens there (`ss -ltnp 'sport = :{port}'` shows it), name another port, "
             "or name none to get a free one.",
+        )
+        self.service = service
+        self.port = port
+
+
+class PortForbidden(CannotRun):
+    """The port asked for is one that the server is not allowed to listen on."""
+
+    def __init__(self, service: str, port: int) -> None:
+        super().__init__(
+            f"{service} cannot listen on 127.0.0.1:{port}: it runs as a user who is not allowed ports that low.",
+            remedy="Name a port from 1024 on, or name none to get a free one.",
         )
         self.service = service
         self.port = port

@@ -128,10 +128,12 @@ async def _startup_of_target(bed: Testbed, scenario: Scenario[Any], number: int)
         )
         begun.set()
 
-    async with asyncio.TaskGroup() as group:
-        driven = group.create_task(drive_it())
+    driven = asyncio.create_task(drive_it())
+    try:
         await begun.wait()
         begin = await _until(bed.worker(f"startup-{number}", task_queue=queue), driven)
+    finally:
+        driven.cancel()
     return _answered(operations, scenario) - begin
 
 

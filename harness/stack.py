@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 import time
@@ -19,7 +20,7 @@ from harness.services.redis import KIND as REDIS
 from harness.services.redis import EmbeddedRedis
 from harness.services.service import EmbeddedService, ExternalService, Kind, Notify, Service, Site
 from harness.services.temporal import KIND as TEMPORAL
-from harness.services.temporal import EmbeddedTemporal
+from harness.services.temporal import NAMESPACE, EmbeddedTemporal, kind_in
 from harness.services.toxiproxy import KIND as TOXIPROXY
 from harness.services.toxiproxy import EmbeddedToxiproxy
 from harness.together import together
@@ -61,26 +62,33 @@ class Stack:
         external: Mapping[str, str] | None = None,
         ports: Mapping[str, int] | None = None,
         persistent: bool = False,
+        namespace: str = NAMESPACE,
         notify: Notify = quietly,
     ) -> Self:
         """A stack of the named services: at the `external` address where one is given, embedded otherwise.
 
         `ports` fixes the ports of embedded ones ("temporal.ui" is the UI's); `persistent` lets an embedded Temporal
-        survive being killed, as PostgreSQL does anyway. Raises UnknownName for what is no
-        service, and CannotRun for a port or an address of a service the stack does not hold.
+        survive being killed, as PostgreSQL does anyway. An embedded Temporal makes the `namespace`, an external one
+        must have it. Raises UnknownName for what is no service, and CannotRun for a port or an address of a service
+        the stack does not hold.
         """
         external, ports = external or {}, dict(ports or {})
         for name in (*names, *external, *(port.removesuffix(".ui") for port in ports)):
             if name not in KINDS:
                 raise UnknownName("service", name, KINDS)
+        kinds = KINDS | {"temporal": kind_in(namespace)}
         services: list[Service] = []
         for name in dict.fromkeys(names):
             if name in external:
-                services.append(ExternalService(KINDS[name], external[name]))
+                services.append(ExternalService(kinds[name], external[name]))
                 continue
-            options: dict[str, int | bool | None] = {"port": ports.pop(name, None)}
+            options: dict[str, int | bool | str | None] = {"port": ports.pop(name, None)}
             if name == "temporal":
-                options |= {"ui_port": ports.pop("temporal.ui", None), "persistent": persistent}
+                options |= {
+                    "ui_port": ports.pop("temporal.ui", None),
+                    "persistent": persistent,
+                    "namespace": namespace,
+                }
             services.append(EMBEDDED[name](**options))
         _refuse_unused(names, external, ports)
         return cls(services, log_directory=log_directory, notify=notify)
@@ -120,9 +128,16 @@ class Stack:
             raise
 
     async def stop(self) -> None:
-        """Stop every service, the last one first, and remove the data."""
-        for service in reversed(self.services.values()):
-            await service.stop()
+        """Stop every service, the last one first, and remove the data.
+
+        Goes on where one cannot be stopped, and then raises its error; of several the last, with the others behind it.
+        """
+        async with contextlib.AsyncExitStack() as exits:
+            exits.push_async_callback(self._remove_directory)
+            for service in self.services.values():
+                exits.push_async_callback(service.stop)
+
+    async def _remove_directory(self) -> None:
         if self._directory is not None:
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
             reaper.forget_directory(self._directory)

@@ -1,8 +1,10 @@
 """What a system says about itself: temper.toml, read and checked."""
 
 import importlib
+import math
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from harness.errors import CannotRun, UnknownName
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
 from harness.scenario import Scenario, Stores
+from harness.stack import KINDS
 
 Connect = Callable[[str, str], Awaitable[Client]]
 """(address, namespace) → a client with the target's own converter, codec, TLS and identity."""
@@ -85,6 +88,44 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     measure: MeasureSection = MeasureSection()
     demo: DemoSection | None = None
 
+    def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise ValueError(problem)
+
+    def _problems(self) -> Iterator[str]:
+        for key in ("name", "task_queue", "namespace"):
+            if not getattr(self, key).strip():
+                yield f"{key} is empty"
+        yield from _service_problems(self.services)
+        yield from _worker_problems(self.worker)
+        if self.migrate == []:
+            yield "migrate is empty; give it as a list, or leave it out"
+        if self.measure.spawns < 1 or self.measure.pairs < 1:
+            yield "measure.spawns and measure.pairs count from 1"
+        for name, value in self.environment.items():
+            if not name or "=" in name or "\0" in name + value:
+                yield f"environment has {name!r}, which cannot be handed over"
+
+
+def _service_problems(services: Sequence[str]) -> Iterator[str]:
+    usable = sorted(set(KINDS) - {"toxiproxy"})
+    for service in services:
+        if service not in usable:
+            yield f"services has {service!r}; it may have {', '.join(usable)}"
+    if len(set(services)) < len(services):
+        yield "services names one twice"
+    if "temporal" not in services:
+        yield "services lacks temporal, which every target needs"
+
+
+def _worker_problems(worker: WorkerSection) -> Iterator[str]:
+    if not worker.command:
+        yield "worker.command is empty; give it as a list of words"
+    if worker.drain_signal not in signal.Signals.__members__:
+        yield f"worker.drain_signal is {worker.drain_signal!r}; SIGTERM and SIGINT are signals"
+    if not 0 <= worker.drain_seconds < math.inf:
+        yield f"worker.drain_seconds is {worker.drain_seconds}; it counts from 0"
+
 
 class Target:
     """The system under test, as a value: everything loadtests and chaos know of it."""
@@ -95,8 +136,14 @@ class Target:
         self.scenarios: Mapping[str, Scenario[Any]] = self._named(self._load(file.scenarios, "scenarios"))
         self.connect: Connect = self._load(file.client, "client") if file.client else _plain_client
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
-        for name in file.prepare:
-            self.scenario(name)
+        self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
+        for key, function in (("client", self.connect), ("effects", self.read_effects), ("measure.own", self.measure)):
+            if function is not None and not callable(function):
+                raise BadTarget(f"{path}: {key} names {function!r}, which is no function")
+        used = [*file.prepare, file.measure.scenario, file.demo.job if file.demo else None]
+        for name in used:
+            if name is not None:
+                self.scenario(name)
 
     @classmethod
     def read(cls, path: Path) -> "Target":
@@ -120,7 +167,7 @@ class Target:
         """The scenario of this name. Raises UnknownName."""
         found = self.scenarios.get(name)
         if found is None:
-            raise self._no_such(name)
+            raise UnknownName("scenario", name, self.scenarios)
         return found
 
     def choose(self, names: Sequence[str]) -> list[Scenario[Any]]:
@@ -129,17 +176,18 @@ class Target:
         for name in names:
             found = [scenario for scenario in self.scenarios.values() if name in {scenario.name, scenario.domain}]
             if not found:
-                raise self._no_such(name)
+                domains = {scenario.domain for scenario in self.scenarios.values()}
+                raise UnknownName("scenario or domain", name, {*self.scenarios, *domains})
             chosen |= {scenario.name: scenario for scenario in found}
         return list(chosen.values())
 
-    def measure(self) -> Measure | None:
-        """The target's own measurements, if it has any."""
-        return self._load(self.file.measure.own, "measure.own") if self.file.measure.own else None
-
     def _named(self, scenarios: Iterable[Scenario[Any]]) -> dict[str, Scenario[Any]]:
         named: dict[str, Scenario[Any]] = {}
+        if not isinstance(scenarios, Iterable):
+            raise BadTarget(f"{self.path}: scenarios names {scenarios!r}, which is no sequence of scenarios")
         for scenario in scenarios:
+            if not isinstance(scenario, Scenario):
+                raise BadTarget(f"{self.path}: scenarios holds {scenario!r}, which is no Scenario")
             if scenario.name in named:
                 message = f"{self.path}: two scenarios are called {scenario.name!r}"
                 raise BadTarget(message)
@@ -148,10 +196,6 @@ class Target:
                 raise BadTarget(message)
             named[scenario.name] = scenario
         return named
-
-    def _no_such(self, name: str) -> UnknownName:
-        domains = {scenario.domain for scenario in self.scenarios.values()}
-        return UnknownName("scenario or domain", name, {*self.scenarios, *domains})
 
     def _load(self, import_path: str, key: str) -> Any:
         module_name, _, attribute = import_path.partition(":")

@@ -20,12 +20,11 @@ async def main() -> None:
     client = await Client.connect(
         settings.temporal_address, namespace=settings.temporal_namespace, data_converter=pydantic_data_converter
     )
-    activities = PipelineActivities(pool, settings.work_directory)
     worker = Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[Pipeline],
-        activities=[activities.prepare, activities.load_chunk, activities.reconcile, activities.close],
+        activities=PipelineActivities(pool, settings.work_directory).all,
     )
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)

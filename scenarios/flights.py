@@ -42,11 +42,16 @@ def archive() -> Path:
     return directory() / "flights.csv.zip"
 
 
+def unzipped() -> bytes:
+    """The whole file's text, as it comes."""
+    with zipfile.ZipFile(archive()) as zipped:
+        return zipped.read(zipped.namelist()[0])
+
+
 @cache
 def read() -> Flights:
     """The whole file, read once."""
-    with zipfile.ZipFile(archive()) as zipped:
-        text = zipped.read(zipped.namelist()[0])
+    text = unzipped()
     assert b'"' not in text, "this reader takes every newline for the end of a row"
     header, *rows = text.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
     return Flights(header, tuple(rows))

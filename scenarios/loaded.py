@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
 
+LOAD_CHUNK, RECONCILE = "load_chunk", "reconcile"
+"""The steps of the pipeline that leave something to count."""
+
+
 @dataclass
 class _Counted:
     """The rows of one chunk: how many, why those rejected were, and the transactions that wrote them and its record."""
@@ -41,7 +45,7 @@ async def chunk_facts(connection: "Connection", iterations: Sequence[Iteration])
     due = await _due(connection, prefix)
     counted = await _count(connection, due)
     for chunk in due:
-        index = int(chunk["workflow_id"].removeprefix(prefix).partition(".")[0])
+        index = _index(chunk["workflow_id"], prefix)
         if index not in facts:
             continue
         rows = counted[chunk["load_id"], chunk["number"]]
@@ -50,7 +54,7 @@ async def chunk_facts(connection: "Connection", iterations: Sequence[Iteration])
                 scenario=iterations[0].scenario,
                 iteration=index,
                 workflow_id=chunk["workflow_id"],
-                step="load_chunk",
+                step=LOAD_CHUNK,
                 item=str(chunk["number"]),
                 expected=chunk["rows_read"],
                 found=rows.loaded + rows.rejected,
@@ -63,8 +67,39 @@ async def chunk_facts(connection: "Connection", iterations: Sequence[Iteration])
                 },
             )
         )
+    for fact in await _reconciled(connection, iterations[0], prefix):
+        if fact.iteration in facts:
+            facts[fact.iteration].append(fact)
     facts[iterations[0].index] += await _orphans(connection, iterations[0], {chunk["dataset"] for chunk in due})
     return facts
+
+
+async def _reconciled(connection: "Connection", iteration: Iteration, prefix: str) -> list[Fact]:
+    """For each load that says it is reconciled: the transaction in which it came to say so."""
+    rows = await connection.fetch(
+        """
+        SELECT workflow_id, xmin::text::bigint AS writer FROM loads
+        WHERE starts_with(workflow_id, $1) AND state = 'reconciled'
+        """,
+        prefix,
+    )
+    return [
+        Fact(
+            scenario=iteration.scenario,
+            iteration=_index(row["workflow_id"], prefix),
+            workflow_id=row["workflow_id"],
+            step=RECONCILE,
+            item="",
+            expected=1,
+            found=1,
+            transactions=(row["writer"],),
+        )
+        for row in rows
+    ]
+
+
+def _index(workflow_id: str, prefix: str) -> int:
+    return int(workflow_id.removeprefix(prefix).partition(".")[0])
 
 
 async def _due(connection: "Connection", prefix: str) -> list[asyncpg.Record]:
@@ -114,26 +149,39 @@ async def _count(connection: "Connection", due: Iterable[asyncpg.Record]) -> dic
 
 
 async def _orphans(connection: "Connection", iteration: Iteration, datasets: set[str]) -> list[Fact]:
-    """Rows that belong to no chunk at all: whoever wrote them had no claim to."""
-    facts = []
-    for dataset in sorted(datasets):
-        rows = await connection.fetch(
+    """Rows and rejects that belong to no chunk at all: whoever wrote them had no claim to."""
+    strays = [
+        (f"chunk id {row['_chunk']} of {dataset}", row["rows"])
+        for dataset in sorted(datasets)
+        for row in await connection.fetch(
             f"""
             SELECT _chunk, count(*) AS rows FROM datasets."{dataset}" AS rows
             WHERE NOT EXISTS (SELECT FROM chunks WHERE chunks.id = rows._chunk) GROUP BY _chunk
             """,  # noqa: S608  # the name was read from the system's own table
         )
-        facts += [
-            Fact(
-                scenario=iteration.scenario,
-                iteration=iteration.index,
-                workflow_id=iteration.prefix + "unknown",
-                step="load_chunk",
-                item=f"chunk id {row['_chunk']} of {dataset}",
-                expected=0,
-                found=row["rows"],
-                values={"rejected": 0},
+    ]
+    strays += [
+        (f"rejects of load {row['load_id']}, chunk {row['chunk']}", row["rows"])
+        for row in await connection.fetch(
+            """
+            SELECT load_id, chunk, count(*) AS rows FROM rejects
+            WHERE NOT EXISTS (
+                SELECT FROM chunks WHERE chunks.load_id = rejects.load_id AND chunks.number = rejects.chunk
             )
-            for row in rows
-        ]
-    return facts
+            GROUP BY load_id, chunk
+            """
+        )
+    ]
+    return [
+        Fact(
+            scenario=iteration.scenario,
+            iteration=iteration.index,
+            workflow_id=iteration.prefix + "unknown",
+            step=LOAD_CHUNK,
+            item=item,
+            expected=0,
+            found=rows,
+            values={"rejected": 0},
+        )
+        for item, rows in strays
+    ]

@@ -15,7 +15,7 @@ from harness.records.operations import Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario, Stores
 from scenarios import flights
-from scenarios.loaded import chunk_facts
+from scenarios.loaded import LOAD_CHUNK, RECONCILE, chunk_facts
 from system.pipeline.models import PIPELINE, LoadReport, LoadRequest
 from system.pipeline.schema import Schema
 
@@ -65,10 +65,10 @@ class LoadFlights(Scenario[Slice]):
         """Every row of the file was read, and just those were rejected that refer to nothing."""
         if not _completed(operations):
             return []
-        read = sum(fact.expected for fact in facts)
-        rejected = sum(fact.values["rejected"] for fact in facts)
+        read = sum(fact.expected for fact in facts if fact.step == LOAD_CHUNK)
+        rejected = sum(fact.values["rejected"] for fact in facts if fact.step == LOAD_CHUNK)
         must_reject = flights.dangling(given.first, given.rows)
-        findings = []
+        findings = _unreconciled(operations, facts)
         if read != given.rows:
             findings.append(_finding(operations, "lost", f"the file has {given.rows} rows, {read} were read"))
         if rejected != must_reject:
@@ -99,9 +99,9 @@ class LoadReference(Scenario[tuple[str, ...]]):
     def check(
         self, given: tuple[str, ...], operations: Sequence[Operation], facts: Sequence[Fact]
     ) -> Sequence[Finding]:
-        loaded = {fact.workflow_id.rpartition(".")[2] for fact in facts}
-        rejected = sum(fact.values["rejected"] for fact in facts)
-        findings = []
+        loaded = {fact.workflow_id.rpartition(".")[2] for fact in facts if fact.step == LOAD_CHUNK}
+        rejected = sum(fact.values["rejected"] for fact in facts if fact.step == LOAD_CHUNK)
+        findings = _unreconciled(operations, facts) if _completed(operations) else []
         if _completed(operations) and loaded != set(given):
             findings.append(_finding(operations, "lost", f"{', '.join(sorted(set(given) - loaded))} left no row"))
         if rejected:
@@ -128,6 +128,16 @@ def _write_slice(path: Path, given: Slice) -> None:
 def _completed(operations: Sequence[Operation]) -> bool:
     results = [op for op in operations if op.kind is Kind.RESULT]
     return bool(results) and all(op.status == "completed" for op in results)
+
+
+def _unreconciled(operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:
+    """Completed workflows whose load does not say that it is reconciled."""
+    reconciled = {fact.workflow_id for fact in facts if fact.step == RECONCILE}
+    completed = {op.workflow_id for op in operations if op.kind is Kind.RESULT}
+    return [
+        Finding(problem="lost", message="the workflow completed, and its load is not reconciled", workflow_id=workflow)
+        for workflow in sorted(completed - reconciled)
+    ]
 
 
 def _finding(operations: Sequence[Operation], problem: str, message: str) -> Finding:

@@ -2,7 +2,6 @@
 
 import io
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 
 import asyncpg
@@ -10,25 +9,18 @@ import asyncpg
 from harness.measurements import timed
 from harness.records.measurements import Measurement
 from harness.testbed import Testbed
-from scenarios.flights import ROWS, archive
+from scenarios.flights import ROWS, unzipped
 from scenarios.pipeline import schema
+from system.pipeline.datasets import TYPES
 
 ROUNDS = 3
-SQL_TYPES = {
-    "text": "text",
-    "integer": "bigint",
-    "number": "double precision",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamptz",
-}
 
 
 async def measure(bed: Testbed, told: Callable[[str], None]) -> Sequence[Measurement]:
     """Load the whole file by the pipeline and by COPY in turn. Needs two workers on the target's own queue."""
     assert isinstance(bed.stores.postgres, asyncpg.Pool)
     whole = bed.target.scenario("pipeline-whole")
-    text = _unzipped()
+    text = unzipped()
     ours: list[float] = []
     plain: list[float] = []
     for number in range(ROUNDS):
@@ -55,7 +47,7 @@ async def measure(bed: Testbed, told: Callable[[str], None]) -> Sequence[Measure
 
 async def _copy(pool: asyncpg.Pool, text: bytes) -> float:
     """Seconds that one COPY of the file takes, committed, into a fresh table of the declared types."""
-    columns = ", ".join(f'"{field.target}" {SQL_TYPES[field.type]}' for field in schema("flights").fields)
+    columns = ", ".join(f'"{field.target}" {TYPES[field.type]}' for field in schema("flights").fields)
     async with pool.acquire() as connection:
         await connection.execute(f"CREATE TABLE copied ({columns})")
         try:
@@ -64,8 +56,3 @@ async def _copy(pool: asyncpg.Pool, text: bytes) -> float:
             return time.perf_counter() - begin
         finally:
             await connection.execute("DROP TABLE copied")
-
-
-def _unzipped() -> bytes:
-    with zipfile.ZipFile(archive()) as zipped:
-        return zipped.read(zipped.namelist()[0])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import asyncpg
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from system.errors import Error, NotMigrated, SchemaMismatch, Unavailable
+
+logger = logging.getLogger(__name__)
 
 TRANSIENT = (
     asyncpg.PostgresConnectionError,
@@ -33,7 +37,7 @@ def translate(error: Exception) -> Error | None:
     """
     if isinstance(error, Error):
         return error
-    text = f"{type(error).__name__}: {error}"
+    text = _reason(error)
     if isinstance(error, NOT_MIGRATED):
         return NotMigrated(f"{text}; run `python -m system migrate`")
     if isinstance(error, REFUSED):
@@ -41,6 +45,13 @@ def translate(error: Exception) -> Error | None:
     if isinstance(error, TRANSIENT):
         return Unavailable(text)
     return None
+
+
+def _reason(error: Exception) -> str:
+    """Say what happened; leaving a transaction on a dead connection hides what killed the connection."""
+    hidden = error.__context__ if isinstance(error, asyncpg.InterfaceError) else None
+    first = hidden if isinstance(hidden, Exception) else error
+    return f"{type(first).__name__}: {first}"
 
 
 class ErrorInterceptor(Interceptor):
@@ -59,6 +70,8 @@ class _ErrorInbound(ActivityInboundInterceptor):
             known = translate(error)
             if known is None:
                 raise
-            failure = ApplicationError(str(known), type=known.name, non_retryable=not known.retryable)
-            # Our own errors say all there is to know: a chain would fill the log with the same text again.
-            raise failure from (None if known is error else error)
+            if known is not error:
+                logger.warning("%s failed: %s", activity.info().activity_type, known, exc_info=error)
+            # Not chained: Temporal replaces the failure of a retried attempt by "Failure exceeds size limit." if its
+            # stack traces are long.
+            raise ApplicationError(str(known), type=known.name, non_retryable=not known.retryable) from None

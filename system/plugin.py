@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
@@ -42,16 +40,10 @@ class SystemPlugin(SimplePlugin):
             "system.SystemPlugin",
             data_converter=pydantic_data_converter,
             workflows=[Pipeline],
-            activities=_activities(pipeline),
+            activities=pipeline.all if pipeline else [],
             interceptors=[ErrorInterceptor()],
             workflow_runner=_pass_through,
         )
-
-
-def _activities(pipeline: PipelineActivities | None) -> Sequence[Callable[..., Any]]:
-    if pipeline is None:
-        return []
-    return [pipeline.prepare, pipeline.load_chunk, pipeline.reconcile, pipeline.close]
 
 
 def _pass_through(runner: WorkflowRunner | None) -> WorkflowRunner:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -19,12 +20,12 @@ Value = TypeVar("Value")
 class Settings:
     """Where the services are, and how much one worker takes on."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     """``postgresql://user:password@host:port/database``"""
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "default"
     task_queue: str = "system"
-    redis_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
     """Shown by the health endpoint only."""
     health_address: tuple[str, int] | None = None
     """Host and port of the health endpoint; none is served when absent."""
@@ -46,7 +47,7 @@ class Settings:
         """Read the settings; an absent or empty variable means its default.
 
         Raises:
-            SettingsError: names the variable, its value, and what was expected.
+            SettingsError: names the variable, its value without passwords, and what was expected.
 
         """
         reader = _Reader(os.environ if environment is None else environment)
@@ -73,6 +74,12 @@ class Settings:
         return settings
 
 
+def masked(url: str) -> str:
+    """Return a URL, or what was given for one, with its passwords left out."""
+    userinfo_masked = re.sub(r"^((?:[\w+]*:/+)?+[^:@]*):.*@", r"\1:…@", url)
+    return re.sub(r"(?i)(password\s*=\s*)('[^']*'|[^&\s]*)", r"\1…", userinfo_masked)
+
+
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -92,7 +99,7 @@ class _Reader:
         try:
             return kind.parse(text)
         except ValueError:
-            raise SettingsError(f"{variable} is {text!r}: expected {kind.expected}") from None
+            raise SettingsError(f"{variable} is {masked(text)!r}: expected {kind.expected}") from None
 
 
 @dataclass(frozen=True)

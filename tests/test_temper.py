@@ -15,8 +15,6 @@ import pytest
 
 from harness.eventually import eventually
 from harness.stack import Stack
-from loadtests.engine import Progress
-from temper import Screen
 from temper import _call as call
 
 ROOT = Path(__file__).parent.parent
@@ -392,15 +390,3 @@ async def _until(stream: asyncio.StreamReader, text: bytes) -> None:
         if text in line:
             return
     pytest.fail(f"{text!r} was never said: {seen}")
-
-
-def test_the_command_prints_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """On a terminal the bar is redrawn in its line; lines that are said do not run into it."""
-    screen = Screen(terminal=True)
-    show: Callable[[Progress], None] = screen.progress("small")
-    show(Progress(planned=10, started=5, ended=5))
-    show(Progress(planned=10, started=10, ended=10))
-    screen.say("done")
-    err = capsys.readouterr().err
-    assert "\r\033[2K[███████████████···············] small: 5/10 started, 5 ended" in err
-    assert err.endswith("\r\033[2Kdone\n")

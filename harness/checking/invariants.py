@@ -55,7 +55,7 @@ def nothing_lost(records: Records) -> Judgement:
 
 
 def nothing_doubled(records: Records) -> Judgement:
-    """Every effect counts once: neither the ledger nor the rows hold one twice."""
+    """Every effect counts once, and one that was undone not at all: neither ledger nor rows say otherwise."""
     effects = records.effects or ()
     forward = Counter(e.key for e in effects if e.kind is EffectKind.FORWARD)
     undone = Counter(e.key for e in effects if e.kind is EffectKind.COMPENSATION)
@@ -68,6 +68,11 @@ def nothing_doubled(records: Records) -> Judgement:
         _about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected")
         for fact in records.facts
         if fact.found > fact.expected
+    ]
+    findings += [
+        _about(fact, "uncompensated", f"the ledger says it was undone, and {fact.found} rows are there")
+        for fact in records.facts
+        if fact.found and forward[fact.key] and undone[fact.key] >= forward[fact.key]
     ]
     if records.effects is None and not records.facts:
         return _unknown("nothing doubled", "neither a ledger nor business rows were observed")

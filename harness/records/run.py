@@ -1,6 +1,7 @@
 """A run: a directory with everything one run recorded. docs/results.md tells the format."""
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
 from io import FileIO
@@ -28,6 +29,10 @@ class NotARun(Exception):
     """This directory holds no run, or one that cannot be read: the message says which file and what is wrong."""
 
 
+class NoPlaceForRuns(Exception):
+    """The directory of a new run cannot be made; the message says which, and why."""
+
+
 class RunInfo(Struct, frozen=True, kw_only=True):
     """run.json: what was run. It is written first, and once more at the end."""
 
@@ -43,6 +48,8 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     started: float
     ended: float | None = None
     """None while it runs, and for ever if it was cut off: such a run is partial."""
+    records: dict[str, int] = {}
+    """How many lines each file has, once the run has ended: fewer are a run that was cut afterwards."""
     load: dict[str, tuple[float, float]] = {}
     """For each scenario under load: its rate in iterations a second, and its duration in seconds."""
 
@@ -83,6 +90,7 @@ class Run:
         self.info = info
         self._encoder = msgspec.json.Encoder()
         self._files: dict[type[Struct], FileIO] = {}
+        self._written: Counter[str] = Counter()
 
     @classmethod
     def create(cls, results: Path, *, kind: str, title: str, target: str, seed: int, command: str) -> Self:
@@ -99,7 +107,11 @@ class Run:
             started=now.timestamp(),
         )
         directory = results / run_id
-        (directory / "logs").mkdir(parents=True)
+        try:
+            (directory / "logs").mkdir(parents=True)
+        except OSError as error:
+            message = f"{directory} cannot be made ({error.strerror}): runs are kept there"
+            raise NoPlaceForRuns(message) from error
         run = cls(directory, info)
         run._write_info()
         return run
@@ -114,6 +126,7 @@ class Run:
         if file is None:
             file = self._files[type(record)] = (self.directory / FILES[type(record)]).open("ab", buffering=0)
         file.write(self._encoder.encode(record) + b"\n")
+        self._written[FILES[type(record)]] += 1
 
     def write_all(self, records: Iterable[Struct]) -> None:
         for record in records:
@@ -129,7 +142,8 @@ class Run:
 
     def end(self) -> None:
         """Mark the run as whole. A run that never gets here is partial, and says so."""
-        self.info = msgspec.structs.replace(self.info, ended=datetime.now(tz=UTC).timestamp())
+        ended = datetime.now(tz=UTC).timestamp()
+        self.info = msgspec.structs.replace(self.info, ended=ended, records=dict(self._written))
         self._write_info()
 
     def close(self) -> None:
@@ -171,10 +185,8 @@ class Recorded:
         Raises NotARun if a line other than the last cannot be read.
         """
         path = self.directory / FILES[kind]
-        if not path.exists():
-            return []
         decoder = msgspec.json.Decoder(kind)
-        lines = path.read_bytes().split(b"\n")
+        lines = self._lines(path)
         records = []
         for number, line in enumerate(lines, start=1):
             if not line:
@@ -182,12 +194,24 @@ class Recorded:
             try:
                 records.append(decoder.decode(line))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                if number == len(lines):  # no newline behind it: the writer was cut off here
+                if number == len(lines) and self.info.partial:  # no newline behind it: the writer was cut off here
                     break
                 message = f"{path}, line {number}: {error}"
                 raise NotARun(message) from error
         identity = IDENTITY.get(kind)
         return list({identity(record): record for record in records}.values()) if identity else records
+
+    def _lines(self, path: Path) -> list[bytes]:
+        try:
+            lines = path.read_bytes().split(b"\n") if path.exists() else []
+        except OSError as error:
+            message = f"{path} cannot be read: {error.strerror}"
+            raise NotARun(message) from error
+        written, found = self.info.records.get(path.name, 0), sum(map(bool, lines))
+        if not self.info.partial and found != written:
+            message = f"{path} has {found} records, and the run wrote {written}: it was changed afterwards"
+            raise NotARun(message)
+        return lines
 
     def fingerprint(self) -> Fingerprint | None:
         if not (self.directory / "fingerprint.json").exists():
@@ -198,8 +222,11 @@ class Recorded:
         path = self.directory / name
         try:
             return msgspec.json.decode(path.read_bytes(), type=kind)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             message = f"{self.directory} is not a run: it has no {name}"
+            raise NotARun(message) from error
+        except OSError as error:
+            message = f"{path} cannot be read: {error.strerror}"
             raise NotARun(message) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"{path}: {error}"

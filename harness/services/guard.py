@@ -3,7 +3,8 @@
 Runs as a program of its own (`python -I -S guard.py`) that imports next to nothing, and reads on
 standard input what it is to look after, one order a line:
 
-    pid PID STARTED       forget PID        dir PATH        forget-dir PATH
+    pid PID STARTED        dir PATH
+    forget PID STARTED     forget-dir PATH
 
 When standard input ends, whatever ended the writer, every process still on the list is killed with all
 that came from it, and then the directories go.
@@ -40,12 +41,12 @@ class Stat:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """The process with this pid, or None where there is none."""
+    """The process with this pid, or None where there is none that we may see."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib is a large import
             return Stat(pid, file.read())
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None  # /proc may be mounted so that it hides the processes of others
 
 
 def family(pid: int, started: int) -> list[Stat]:
@@ -76,19 +77,20 @@ def signal_all(members: Iterable[Stat], number: int) -> None:
             continue
         try:
             os.kill(member.pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             continue
 
 
 def kill_family(pid: int, started: int) -> list[Stat]:
     """Kill a process and all that came from it; returns them, so that the caller can see them gone."""
-    leader = read_stat(pid)
-    if leader is not None and leader.started == started and not leader.dead:
-        # Stopped first, so that it makes no child between the look and the kill.
-        signal_all([leader], signal.SIGSTOP)
-    members = family(pid, started)
-    signal_all(members, signal.SIGKILL)
-    return members
+    # All are stopped first, until a look finds no new one: what is stopped makes no child between the look and
+    # the kill, and none loses the parent by which it is found.
+    members: dict[int, Stat] = {}
+    while new := [member for member in family(pid, started) if member.pid not in members]:
+        signal_all(new, signal.SIGSTOP)
+        members |= {member.pid: member for member in new}
+    signal_all(members.values(), signal.SIGKILL)
+    return list(members.values())
 
 
 def still_there(members: Iterable[Stat]) -> list[Stat]:
@@ -114,23 +116,22 @@ def remove(path: str, patience: float = 2.0) -> None:
 
 def look_after(orders: Iterable[str]) -> None:
     """Follow the orders to their end, then kill and remove what is still on the list."""
-    pids: dict[int, int] = {}
+    processes: dict[tuple[int, int], None] = {}
     directories: dict[str, None] = {}
     for order in orders:
         if not order.endswith("\n"):
             break  # the writer died in the middle of a line
         word, _, rest = order[:-1].partition(" ")
         if word == "pid":
-            pid, _, started = rest.partition(" ")
-            pids[int(pid)] = int(started)
+            processes[_process(rest)] = None
         elif word == "forget":
-            pids.pop(int(rest), None)
+            processes.pop(_process(rest), None)
         elif word == "dir":
             directories[rest] = None
         elif word == "forget-dir":
             directories.pop(rest, None)
 
-    killed = [member for pid, started in pids.items() for member in kill_family(pid, started)]
+    killed = [member for pid, started in processes for member in kill_family(pid, started)]
     end = time.monotonic() + 5.0
     while still_there(killed) and time.monotonic() < end:
         time.sleep(0.01)
@@ -138,8 +139,13 @@ def look_after(orders: Iterable[str]) -> None:
         remove(path)
 
 
+def _process(text: str) -> tuple[int, int]:
+    pid, _, started = text.partition(" ")
+    return int(pid), int(started)
+
+
 if __name__ == "__main__":
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
     os.chdir("/")
-    look_after(sys.stdin)
+    look_after(os.fsdecode(order) for order in sys.stdin.buffer)  # a path need not be text

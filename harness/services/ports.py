@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import socket
 from pathlib import Path
@@ -14,19 +15,35 @@ from harness.errors import CannotRun
 RANGE = range(15_000, 30_000)
 TRIES = 1_000
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 _given: set[int] = set()
 
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
+    return _binding(port) == 0
+
+
+def may_bind(port: int) -> bool:
+    """Whether this user is allowed the port, taken or not."""
+    return _binding(port) not in {errno.EACCES, errno.EPERM}
+
+
+def is_privileged(port: int) -> bool:
+    """Whether the kernel allows this port to root alone."""
+    return port < int(UNPRIVILEGED.read_text())
+
+
+def _binding(port: int) -> int:
+    """Bind the port for a moment; returns the error number, or 0."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.errno or errno.EINVAL
+    return 0
 
 
 def free_port() -> int:

@@ -94,10 +94,11 @@ class Process:
                 extra_groups=[] if self._user else None,
             )
         self._child = child
-        self._started = reaper.watch(child.pid)
         assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError), child.stdin as gate:
-            gate.write(b"\n")
+        with child.stdin as gate:
+            self._started = reaper.watch(child.pid)
+            with contextlib.suppress(BrokenPipeError):
+                os.write(gate.fileno(), b"\n")
 
     async def ready(self, probe: Callable[[], Awaitable[Answer]], timeout: float) -> Answer:
         """Ask `probe` until it stops raising NotReady, for `timeout` seconds; returns its answer.
@@ -204,7 +205,7 @@ class Process:
         await self.wait()
         while guard.still_there(members):  # noqa: ASYNC110 - the kernel sets no event of ours
             await asyncio.sleep(0.005)
-        reaper.forget(self.pid)
+        reaper.forget(self.pid, self._started)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:

@@ -38,12 +38,12 @@ class Reaper:
         stat = guard.read_stat(pid)
         if stat is None:
             raise ProcessLookupError(pid)
-        self._tell(f"pid {pid} {stat.started}", key=f"pid {pid}")
+        self._tell(f"pid {pid} {stat.started}", key=f"pid {pid} {stat.started}")
         return stat.started
 
-    def forget(self, pid: int) -> None:
-        """The process has ended."""
-        self._tell(f"forget {pid}", drop=f"pid {pid}")
+    def forget(self, pid: int, started: int) -> None:
+        """The process has ended; a later one with the same pid is told apart by its start time, as `watch` gave it."""
+        self._tell(f"forget {pid} {started}", drop=f"pid {pid} {started}")
 
     def watch_directory(self, path: Path) -> None:
         """Have this directory removed when we are gone; its name must begin with "temper-"."""

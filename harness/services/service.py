@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
-from harness.errors import PortInUse, ServiceFailed, ServiceUnreachable
-from harness.services.ports import free_port, is_free
+from harness.errors import PortForbidden, PortInUse, ServiceFailed, ServiceUnreachable
+from harness.services.ports import free_port, is_free, is_privileged, may_bind
 from harness.services.process import NotReady, Process
 
 Notify = Callable[[str], None]
@@ -38,7 +38,8 @@ class Kind:
     """One kind of service: how its addresses are written, and how to talk to it.
 
     `url_form` is a URL with "{address}" where host:port belongs. `identify` gets such a URL, and raises NotReady
-    with the reason where the server does not answer as one of this kind does.
+    with the reason where the server does not answer as one of this kind does. `fields` are what templates can name
+    beside the address.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kind:
     schemes: tuple[str, ...]
     default_port: int
     identify: Callable[[str], Awaitable[Identity]]
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,7 @@ class Service(ABC):
     def fields_at(self, address: str) -> dict[str, str]:
         """What templates can name, as "{postgres.url}", when the server is reached at this host:port."""
         host, _, port = address.rpartition(":")
-        return {"address": address, "host": host, "port": port, "url": self.url_at(address)}
+        return {"address": address, "host": host, "port": port, "url": self.url_at(address), **self.kind.fields}
 
     @property
     def process(self) -> Process | None:
@@ -203,18 +205,19 @@ class EmbeddedService(Service):
         self.port = self._asked_port or free_port()
 
     async def start(self, site: Site) -> None:
-        """Start it and wait until it answers; raises PortInUse, ServiceFailed or ToolMissing."""
+        """Start it and wait until it answers; raises PortInUse, PortForbidden, ServiceFailed or ToolMissing."""
         self._site = site
         await self.prepare()
         for tries_left in reversed(range(PORT_TRIES)):
             self.choose_ports()
-            self._refuse_taken_ports()
+            self._refuse_fixed_ports()
             try:
                 return await self._launch()
             except ServiceFailed as failure:
+                self._refuse_forbidden_port(failure)
                 if not _lost_its_port(failure.last_lines):
                     raise
-                self._refuse_taken_ports()
+                self._refuse_fixed_ports()
                 if not tries_left:
                     raise PortInUse(self.name, self.port) from failure
         raise AssertionError("unreachable")
@@ -250,10 +253,18 @@ class EmbeddedService(Service):
             raise NotReady("it does not listen on all of its ports itself")
         return identity
 
-    def _refuse_taken_ports(self) -> None:
+    def _refuse_fixed_ports(self) -> None:
         for port, fixed in self.ports().items():
+            if fixed and not may_bind(port):
+                raise PortForbidden(self.name, port)
             if fixed and not is_free(port):
                 raise PortInUse(self.name, port)
+
+    def _refuse_forbidden_port(self, failure: ServiceFailed) -> None:
+        """Say so where the server, which may run as another user than we do, was not allowed its port."""
+        forbidden = [port for port in self.ports() if is_privileged(port)]
+        if forbidden and any("permission denied" in line.lower() for line in failure.last_lines):
+            raise PortForbidden(self.name, forbidden[0]) from failure
 
 
 def _lost_its_port(log: Iterable[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,9 @@ from harness.services.process import NotReady, Process
 from harness.services.service import EmbeddedService, Identity, Kind, accepts
 
 NAMESPACE = "default"
+"""The namespace every dev server has."""
+
+DEFAULT_PORT = 7233
 
 # With one history shard and the default of 20 polls a second, every workflow task waits for the next 50 ms tick.
 DYNAMIC_CONFIG = {
@@ -30,25 +34,34 @@ SQLITE_PRAGMAS = ("synchronous=off", "journal_mode=wal")
 _ASK = timedelta(seconds=2)
 
 
-async def identify(url: str) -> Identity:
-    """Ask a Temporal frontend at host:port who it is; raises NotReady."""
+async def identify(url: str, namespace: str = NAMESPACE) -> Identity:
+    """Ask a Temporal frontend at host:port who it is; raises NotReady, also where it has no such namespace."""
     parts = urlsplit(f"//{url}")
     # The client's own connect is slow to say that nobody is there.
-    await accepts(parts.hostname or "", parts.port or KIND.default_port)
+    await accepts(parts.hostname or "", parts.port or DEFAULT_PORT)
     # In a thread, so that the other services come up while the SDK is being imported.
     await asyncio.to_thread(importlib.import_module, "temporalio.client")
     from temporalio.api.workflowservice.v1 import (  # noqa: PLC0415
+        DescribeNamespaceRequest,
         GetClusterInfoRequest,
         GetSystemInfoRequest,
     )
     from temporalio.client import Client  # noqa: PLC0415
-    from temporalio.service import RPCError  # noqa: PLC0415
+    from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415
 
     try:
-        client = await Client.connect(url, namespace=NAMESPACE)
+        client = await Client.connect(url, namespace=namespace)
         system = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=_ASK)
         cluster = await client.workflow_service.get_cluster_info(GetClusterInfoRequest(), timeout=_ASK)
-    except (RPCError, RuntimeError) as error:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace), timeout=_ASK)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise NotReady(
+                f"it has no namespace {namespace!r}; `temporal operator namespace create --namespace {namespace}` "
+                "makes one"
+            ) from error
+        raise NotReady(str(error)) from error
+    except RuntimeError as error:
         raise NotReady(str(error)) from error
     return Identity(
         version=system.server_version,
@@ -60,20 +73,19 @@ async def identify(url: str) -> Identity:
     )
 
 
-async def see_namespace(url: str, namespace: str) -> None:
-    """Return if the namespace can be described; raises NotReady."""
-    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest  # noqa: PLC0415
-    from temporalio.client import Client  # noqa: PLC0415
-    from temporalio.service import RPCError  # noqa: PLC0415
+def kind_in(namespace: str) -> Kind:
+    """Temporal as it is used in this namespace, which templates can name as "{temporal.namespace}"."""
+    return Kind(
+        name="temporal",
+        url_form="{address}",
+        schemes=(),
+        default_port=DEFAULT_PORT,
+        identify=functools.partial(identify, namespace=namespace),
+        fields={"namespace": namespace},
+    )
 
-    try:
-        client = await Client.connect(url, namespace=namespace)
-        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace), timeout=_ASK)
-    except (RPCError, RuntimeError) as error:
-        raise NotReady(str(error)) from error
 
-
-KIND = Kind(name="temporal", url_form="{address}", schemes=(), default_port=7233, identify=identify)
+KIND = kind_in(NAMESPACE)
 
 
 def find_cli() -> Path:
@@ -89,14 +101,22 @@ def find_cli() -> Path:
 
 
 class EmbeddedTemporal(EmbeddedService):
-    """A dev server of our own.
+    """A dev server of our own, with one namespace beside "default" where another is asked for.
 
     `persistent` keeps its state in a file in the data directory, so that it survives being killed and restarted;
     in memory it starts about a third more workflows a second.
     """
 
-    def __init__(self, *, port: int | None = None, ui_port: int | None = None, persistent: bool = False) -> None:
-        super().__init__(KIND, port=port)
+    def __init__(
+        self,
+        *,
+        port: int | None = None,
+        ui_port: int | None = None,
+        persistent: bool = False,
+        namespace: str = NAMESPACE,
+    ) -> None:
+        super().__init__(kind_in(namespace), port=port)
+        self._namespace = namespace
         self.ui_port = 0
         self._asked_ui_port = ui_port
         self._persistent = persistent
@@ -108,8 +128,8 @@ class EmbeddedTemporal(EmbeddedService):
         return f"http://{self.host}:{self.ui_port}"
 
     def fields_at(self, address: str) -> dict[str, str]:
-        """As everywhere, and "{temporal.ui}", "{temporal.namespace}"."""
-        return {**super().fields_at(address), "ui": self.ui, "namespace": NAMESPACE}
+        """As everywhere, and "{temporal.ui}"."""
+        return {**super().fields_at(address), "ui": self.ui}
 
     def ports(self) -> dict[int, bool]:
         """The frontend's and the UI's."""
@@ -127,7 +147,7 @@ class EmbeddedTemporal(EmbeddedService):
     def build(self, log_path: Path) -> Process:
         """`temporal server start-dev`."""
         argv = [str(self._cli), "server", "start-dev", "--ip", self.host, "--port", str(self.port)]
-        argv += ["--ui-port", str(self.ui_port), "--log-level", "warn", "--namespace", NAMESPACE]
+        argv += ["--ui-port", str(self.ui_port), "--log-level", "warn", "--namespace", self._namespace]
         for name, value in DYNAMIC_CONFIG.items():
             argv += ["--dynamic-config-value", f"{name}={value}"]
         if self._persistent:
@@ -138,7 +158,6 @@ class EmbeddedTemporal(EmbeddedService):
 
     async def _probe(self) -> Identity:
         identity = await super()._probe()
-        await see_namespace(self.url, NAMESPACE)
         return Identity(
             version=identity.version,
             flags={

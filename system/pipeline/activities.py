@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from temporalio import activity
 
 from system.errors import ReconciliationFailed, SourceChanged, SourceMissing
+from system.heartbeats import beating
 from system.pipeline import datasets, store
 from system.pipeline.manifest import build_manifest
 from system.pipeline.models import (
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-HEARTBEAT_SECONDS = 2.0
 
 
 class PipelineActivities:
@@ -47,7 +47,13 @@ class PipelineActivities:
         self._database = database
         self._work_directory = work_directory
 
+    @property
+    def all(self) -> Sequence[Callable[..., Any]]:
+        """Every activity, as a worker takes them."""
+        return [self.prepare, self.load_chunk, self.reconcile, self.close]
+
     @activity.defn(name=PREPARE)
+    @beating()
     async def prepare(self, request: LoadRequest) -> Manifest:
         """Decode the source, cut it into chunks, and register the load."""
         source, schema = Path(request.source), request.schema_
@@ -61,41 +67,37 @@ class PipelineActivities:
         await _in_thread(_check_expressions, schema)
         digest = content_digest(chunk.sha256 for chunk in chunks)
         async with self._database.acquire() as connection:
-            await store.register(connection, load_id, schema.dataset, str(source), digest, chunks)
-        return Manifest(
-            load_id=load_id,
-            source=str(source),
-            header=header,
-            rows=sum(chunk.rows for chunk in chunks),
-            chunks=chunks,
-        )
+            await store.register(connection, load_id, schema.arranged(header), str(source), digest, chunks)
+        return Manifest(load_id=load_id, rows=sum(chunk.rows for chunk in chunks), chunks=chunks)
 
     @activity.defn(name=LOAD_CHUNK)
+    @beating()
     async def load_chunk(self, task: ChunkTask) -> ChunkResult:
         """Validate, transform and load one chunk, in one transaction."""
         from system.pipeline import stages  # noqa: PLC0415 polars is not imported before the worker polls
 
-        schema, chunk = task.schema_, task.chunk
+        chunk = task.chunk
+        async with self._database.acquire() as connection:
+            load = await store.read_load(connection, task.load_id)
+        schema = load.schema
         data = await asyncio.to_thread(_read, chunk)
         parsed, typed = await asyncio.to_thread(stages.read, data, chunk.rows, schema)
-        activity.heartbeat("read")
         async with self._database.acquire() as connection:
             known = {
                 field.name: await datasets.known_values(connection, reference, field.type, values)
                 for field, reference, values in stages.references(typed, schema)
             }
             chunk_id = await store.next_chunk_id(connection)
-        activity.heartbeat("looked up")
         judged = await asyncio.to_thread(stages.judge, parsed, typed, known, schema)
         rows = await asyncio.to_thread(stages.transform, judged.good, schema)
-        copies = await asyncio.to_thread(stages.copies, rows, judged.rejected, data, task, chunk_id)
-        activity.heartbeat("transformed")
+        copies = await asyncio.to_thread(stages.copies, rows, judged.rejected, data, load, chunk, chunk_id)
         async with self._database.acquire() as connection:
             result = await _load(connection, task.load_id, copies)
             await datasets.summarize(connection, schema.dataset)
         return result
 
     @activity.defn(name=RECONCILE)
+    @beating()
     async def reconcile(self, request: ReconcileRequest) -> LoadReport:
         """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
         async with self._database.acquire() as connection, connection.transaction():
@@ -182,18 +184,14 @@ def _check_expressions(schema: Schema) -> None:
 
 
 async def _in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run work that may take long, with heartbeats while it does.
-
-    A thread cannot be interrupted: when cancelled, this waits for its end, so that it leaves no file behind.
-    """
+    """Run work in a thread, which cannot be interrupted: when cancelled, wait for its end, lest it leave a file."""
     task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
-            await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS)
+            await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
-        activity.heartbeat()
     if cancelled is not None:
         raise cancelled
     return task.result()

@@ -14,15 +14,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from system.connection import connect
-from system.errors import (
-    LoadClosed,
-    NotMigrated,
-    SchemaMismatch,
-    SettingsError,
-    SourceMissing,
-    SourceUnreadable,
-    Unavailable,
-)
+from system.errors import Error, InputError, LoadClosed, NotMigrated, SettingsError, Unavailable
 from system.pipeline.models import LoadReport, LoadRequest, Progress
 from system.pipeline.schema import Schema
 from system.pipeline.source import read_header
@@ -33,7 +25,7 @@ from system.storage import pool
 DONE, FAILED, COULD_NOT_RUN = 0, 1, 2
 BAR_WIDTH = 30
 POLL_SECONDS = 0.2
-REFUSALS = {one.name for one in (SourceMissing, SourceUnreadable, SchemaMismatch, LoadClosed, NotMigrated)}
+REFUSED: tuple[type[Error], ...] = (*InputError.__subclasses__(), LoadClosed, NotMigrated)
 
 
 def load(
@@ -164,7 +156,7 @@ def _failed(failure: WorkflowFailureError, workflow_id: str) -> int:
         sys.stderr.write(f"error: workflow {workflow_id} was cancelled; the chunks loaded before stay\n")
         return FAILED
     sys.stderr.write(f"error: {cause}\n")
-    refused = isinstance(cause, ApplicationError) and cause.type in REFUSALS
+    refused = isinstance(cause, ApplicationError) and cause.type in {one.name for one in REFUSED}
     return COULD_NOT_RUN if refused else FAILED
 
 

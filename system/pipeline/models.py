@@ -59,22 +59,15 @@ class Manifest(Record):
     """A prepared source: its chunks cover every record below the header, each once."""
 
     load_id: int
-    source: str
-    header: tuple[str, ...]
-    """The fields in the order of the file."""
     rows: int
     chunks: tuple[ChunkReference, ...]
 
 
 class ChunkTask(Record):
-    """Load one chunk."""
+    """Load one chunk; source and schema are recorded with the load, so that histories do not repeat them."""
 
     load_id: int
-    source: str
-    schema_: Schema = Field(alias="schema")
     chunk: ChunkReference
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
 
 class ChunkResult(Record):

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from system.pipeline.models import ChunkResult, ChunkTask
+from system.pipeline.models import ChunkReference, ChunkResult
 from system.pipeline.parse import Parsed, parse
 from system.pipeline.records import split_records
 from system.pipeline.schema import Schema, SchemaField
-from system.pipeline.store import ChunkRows
+from system.pipeline.store import ChunkRows, Load
 from system.pipeline.transform import check_expressions, reject_csv, table_csv, transform
 from system.pipeline.validate import judge, referenced_values, type_values
 
@@ -32,10 +32,11 @@ def references(typed: pl.DataFrame, schema: Schema) -> Iterator[tuple[SchemaFiel
             yield field, field.references, values[field.name]
 
 
-def copies(rows: pl.DataFrame, rejected: pl.DataFrame, data: bytes, task: ChunkTask, chunk_id: int) -> ChunkRows:
+def copies(
+    rows: pl.DataFrame, rejected: pl.DataFrame, data: bytes, load: Load, chunk: ChunkReference, chunk_id: int
+) -> ChunkRows:
     """Return what COPY is to write for one chunk."""
-    schema, chunk = task.schema_, task.chunk
-    records = split_records(data, schema.delimiter, schema.quote) if rejected.height else []
+    records = split_records(data, load.schema.delimiter, load.schema.quote) if rejected.height else []
     return ChunkRows(
         id=chunk_id,
         result=ChunkResult(
@@ -44,8 +45,8 @@ def copies(rows: pl.DataFrame, rejected: pl.DataFrame, data: bytes, task: ChunkT
             rows_loaded=rows.height,
             rows_rejected=rejected.height,
         ),
-        dataset=schema.dataset,
+        dataset=load.dataset,
         columns=tuple(rows.columns),
         rows=table_csv(rows, chunk_id),
-        rejects=reject_csv(rejected, records, task.load_id, chunk.number, task.source, chunk.first_row),
+        rejects=reject_csv(rejected, records, load.id, chunk.number, load.source, chunk.first_row),
     )

@@ -12,6 +12,7 @@ from system.errors import LoadClosed, SourceChanged
 from system.pipeline.datasets import ROW_OWNER, count_rows
 from system.pipeline.models import ChunkReference, ChunkResult
 from system.pipeline.rules import ChunkCount
+from system.pipeline.schema import Schema
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from system.storage.pool import Connection
 
 CLOSED = ("cancelled", "failed")
+LOAD = "SELECT id, workflow_id, state, source, schema, rows_read FROM loads WHERE id = $1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +29,15 @@ class Load:
 
     id: int
     state: str
-    dataset: str
     source: str
+    schema: Schema
+    """With the fields in the order of the file."""
     rows_read: int
+
+    @property
+    def dataset(self) -> str:
+        """Where its rows go."""
+        return self.schema.dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +70,7 @@ async def open_load(connection: Connection, workflow_id: str) -> int:
 async def register(
     connection: Connection,
     load_id: int,
-    dataset: str,
+    schema: Schema,
     source: str,
     sha256: str,
     chunks: Iterable[ChunkReference],
@@ -70,29 +78,30 @@ async def register(
     """Write what the load is to bring; another attempt with the same content changes nothing.
 
     Raises:
-        SourceChanged: an earlier attempt read something else.
+        SourceChanged: an earlier attempt read something else, or under another schema.
         LoadClosed: the load was closed meanwhile.
 
     """
     async with connection.transaction():
         row = await connection.fetchrow(
-            "SELECT workflow_id, state, sha256, dataset FROM loads WHERE id = $1 FOR UPDATE", load_id
+            "SELECT workflow_id, state, sha256, dataset, schema FROM loads WHERE id = $1 FOR UPDATE", load_id
         )
         assert row is not None
         if row["state"] in CLOSED:
             raise _closed(row)
         if row["sha256"] is not None:
-            if (row["sha256"], row["dataset"]) != (sha256, dataset):
+            if (row["sha256"], Schema.model_validate_json(row["schema"])) != (sha256, schema):
                 raise SourceChanged(
-                    f"{source} is not what workflow id {row['workflow_id']!r} loaded into {row['dataset']!r} before: "
-                    "to load it, use a new workflow id"
+                    f"{source} or its schema is not what workflow id {row['workflow_id']!r} loaded into "
+                    f"{row['dataset']!r} before: to load it, use a new workflow id"
                 )
             return
         chunks = tuple(chunks)
         await connection.execute(
-            "UPDATE loads SET dataset = $2, source = $3, sha256 = $4, rows_read = $5 WHERE id = $1",
+            "UPDATE loads SET dataset = $2, schema = $3, source = $4, sha256 = $5, rows_read = $6 WHERE id = $1",
             load_id,
-            dataset,
+            schema.dataset,
+            schema.model_dump_json(),
             source,
             sha256,
             sum(chunk.rows for chunk in chunks),
@@ -171,6 +180,19 @@ async def copy_rows(connection: Connection, chunk: ChunkRows) -> None:
         )
 
 
+async def read_load(connection: Connection, load_id: int) -> Load:
+    """Return a load that was registered.
+
+    Raises:
+        LoadClosed: it is no longer there.
+
+    """
+    row = await connection.fetchrow(LOAD, load_id)
+    if row is None:
+        raise _closed(row)
+    return _load(row)
+
+
 async def lock_load(connection: Connection, load_id: int) -> Load:
     """Return the load, locked until the transaction ends.
 
@@ -178,12 +200,10 @@ async def lock_load(connection: Connection, load_id: int) -> Load:
         LoadClosed: it was cancelled or has failed.
 
     """
-    row = await connection.fetchrow(
-        "SELECT id, workflow_id, state, dataset, source, rows_read FROM loads WHERE id = $1 FOR UPDATE", load_id
-    )
+    row = await connection.fetchrow(f"{LOAD} FOR UPDATE", load_id)
     if row is None or row["state"] in CLOSED:
         raise _closed(row)
-    return Load(**{name: value for name, value in row.items() if name != "workflow_id"})
+    return _load(row)
 
 
 async def count_rejects(connection: Connection, load_id: int) -> dict[tuple[int, str], int]:
@@ -244,6 +264,16 @@ async def close_load(connection: Connection, workflow_id: str, state: str) -> tu
     )
     load_id = await connection.fetchval("SELECT id FROM loads WHERE workflow_id = $1", workflow_id)
     return int(load_id), status == "UPDATE 1"
+
+
+def _load(row: Record) -> Load:
+    return Load(
+        id=row["id"],
+        state=row["state"],
+        source=row["source"],
+        schema=Schema.model_validate_json(row["schema"]),
+        rows_read=row["rows_read"],
+    )
 
 
 def _closed(load: Record | None) -> LoadClosed:

@@ -49,7 +49,7 @@ class Pipeline:
         """Load the source and report what the database holds."""
         try:
             manifest = await self._prepare(request)
-            await self._load(request, manifest)
+            await self._load(manifest, request.concurrency)
             return await self._reconcile(manifest)
         except BaseException as error:
             await self._close("cancelled" if is_cancelled_exception(error) else "failed")
@@ -89,14 +89,10 @@ class Pipeline:
         self._chunks = len(manifest.chunks)
         return manifest
 
-    async def _load(self, request: LoadRequest, manifest: Manifest) -> None:
+    async def _load(self, manifest: Manifest, concurrency: int) -> None:
         self._state = "loading"
-        schema = request.schema_.arranged(manifest.header)
-        tasks = (
-            ChunkTask(load_id=manifest.load_id, source=manifest.source, schema=schema, chunk=chunk)
-            for chunk in manifest.chunks
-        )
-        lanes = [asyncio.create_task(self._lane(tasks)) for _ in range(request.concurrency)]
+        tasks = (ChunkTask(load_id=manifest.load_id, chunk=chunk) for chunk in manifest.chunks)
+        lanes = [asyncio.create_task(self._lane(tasks)) for _ in range(concurrency)]
         try:
             await asyncio.gather(*lanes)
         except BaseException:
@@ -131,6 +127,7 @@ class Pipeline:
             PipelineActivities.reconcile,
             ReconcileRequest(load_id=manifest.load_id),
             start_to_close_timeout=timedelta(minutes=5),
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=RETRY,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )

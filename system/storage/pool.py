@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 from system.errors import NotMigrated, Unavailable
-from system.settings import Settings
+from system.settings import Settings, masked
 from system.storage.migrations import HEAD
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def check_migrated(connection: Connection) -> None:
 
 
 def _unavailable(database_url: str, error: Exception) -> Unavailable:
-    place = database_url.rpartition("@")[2]
     return Unavailable(
-        f"PostgreSQL at {place} does not let us in ({type(error).__name__}: {error}); start it, or correct DATABASE_URL"
+        f"PostgreSQL at {masked(database_url)} does not let us in ({type(error).__name__}: {error}); "
+        "start it, or correct DATABASE_URL"
     )

@@ -39,7 +39,11 @@ async def test_it_bites_and_heals(links: Links, link: Link) -> None:
             await client.ping()
         during = await fault.bite()
         assert during.in_force
-        assert during.evidence == "the proxy says that the link is disabled, and a connection through it was refused"
+        assert during.cut == 1
+        assert during.evidence == (
+            "open connections closed: 1; the proxy says that the link is disabled, "
+            "and a new connection through it was refused"
+        )
         await fault.heal()
         assert await client.ping()
         assert not (await fault.bite()).in_force

@@ -93,15 +93,16 @@ def fact(item: str = "0", *, expected: int = 100, found: int = 100, transactions
     )
 
 
-def window(*, in_force: bool = True, felt: int = 1) -> FaultWindow:
+def window(*, in_force: bool = True, felt: int = 1, on: str = "worker-1.postgres", cut: int | None = 2) -> FaultWindow:
     """A link that was cut from second 10 to 13."""
     return FaultWindow(
         name="link_down",
-        on="worker-1",
+        on=on,
         injected=10.0,
         healed=13.0,
         in_force=in_force,
         evidence="it answered in 4 ms",
+        cut=cut,
         felt=felt,
     )
 

@@ -2,9 +2,10 @@
 
 import pytest
 from handwritten_records import operation, window, workflow
+from msgspec.structs import replace
 
 from harness.checking.felt import NAMED, felt, felt_all
-from harness.records.operations import Ack, Operation
+from harness.records.operations import Ack, Kind, Operation
 from harness.records.workflows import Activity
 
 
@@ -21,6 +22,13 @@ def activity(
         worker="w",
         last_failure=failure,
     )
+
+
+def call(
+    sent: float, *, acknowledged: float | None = None, given_up: float | None = None, kind: Kind = Kind.START
+) -> Operation:
+    ack = Ack.OK if acknowledged else Ack.INFO
+    return replace(operation(kind=kind, ack=ack, sent=sent, acknowledged=acknowledged), given_up=given_up)
 
 
 @pytest.mark.parametrize(
@@ -43,17 +51,35 @@ def test_an_activity_felt_it_if_its_retried_attempts_span_the_window(met: Activi
 @pytest.mark.parametrize(
     ("call", "times"),
     [
-        (operation(ack=Ack.INFO, sent=11.0, acknowledged=None), 1),
-        (operation(ack=Ack.INFO, sent=9.0, acknowledged=None), 1),
-        (operation(ack=Ack.OK, sent=11.0, acknowledged=None), 1),  # its fate was found out after heal
-        (operation(ack=Ack.INFO, sent=13.0, acknowledged=None), 0),
-        (operation(ack=Ack.INFO, sent=8.0, acknowledged=9.0), 0),
-        (operation(ack=Ack.OK, sent=11.0), 0),
+        (call(sent=11.0, given_up=41.0), 1),
+        (call(sent=9.0, given_up=11.0), 1),
+        (call(sent=9.0), 1),  # nobody knows when it was given up
+        (call(sent=11.0, acknowledged=13.2), 1),  # delayed, though answered in the end
+        (call(sent=13.0, given_up=20.0), 0),
+        (call(sent=1.0, given_up=9.5), 0),
+        (call(sent=11.0, acknowledged=11.1), 0),
+        (call(sent=9.0, acknowledged=15.0, kind=Kind.RESULT), 0),  # a result is waited for anyway
     ],
 )
-def test_a_call_felt_it_if_it_was_unanswered_meanwhile(call: Operation, times: int) -> None:
-    """A call made after heal, or given up before inject, met nothing."""
-    assert felt(window(felt=0), [], [call]).felt == times
+def test_a_call_felt_it_if_it_had_to_wait_or_went_unanswered(call: Operation, times: int) -> None:
+    """On the client's own link: a call made after heal, given up before inject, or answered meanwhile met nothing."""
+    assert felt(window(felt=0, on="client.temporal"), [], [call]).felt == times
+
+
+def test_a_fault_on_a_workers_link_is_felt_by_attempts_alone() -> None:
+    """A call that the client gave up meanwhile says nothing of a worker's link."""
+    assert felt(window(felt=0), [], [call(sent=11.0, given_up=12.0)]).felt == 0
+
+
+def test_a_fault_on_the_clients_link_is_felt_by_calls_alone() -> None:
+    """An attempt that failed meanwhile says nothing of the client's link."""
+    run = workflow(activities=(activity(11.0, 12.0),))
+    assert felt(window(felt=0, on="client.temporal"), [run], []).felt == 0
+
+
+def test_a_link_that_nobody_used_was_felt_by_nobody() -> None:
+    """Where no connection was open to be cut, an attempt that failed meanwhile failed for another reason."""
+    assert felt(window(felt=3, cut=0), [workflow(activities=(activity(11.0, 12.0),))], []).felt == 0
 
 
 def test_all_who_felt_it_are_counted_and_some_are_named() -> None:

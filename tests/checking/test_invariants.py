@@ -99,14 +99,14 @@ def test_an_effect_that_stands_twice_is_doubled() -> None:
     ("effects", "expected"),
     [
         ([effect(), effect(kind=UNDONE), effect()], []),
-        ([effect(), effect(kind=UNDONE)], []),
+        ([effect(), effect(kind=UNDONE)], ["uncompensated"]),
         ([effect(kind=UNDONE)], []),
         ([effect(), effect(), effect(), effect(kind=UNDONE)], ["doubled"]),
         ([effect("0"), effect("1")], []),
     ],
 )
 def test_a_compensation_undoes_one_effect(effects: list[Effect], expected: list[str]) -> None:
-    """What was done, undone and done again counts once; a tombstone alone doubles nothing."""
+    """What was done, undone and done again counts once; what was undone has no rows; a tombstone doubles nothing."""
     assert problems(nothing_doubled, replace(GOOD, effects=effects)) == expected
 
 
@@ -236,8 +236,15 @@ def test_why_a_fault_did_not_bite_is_told() -> None:
     """Never in force, with the evidence; or met by nothing."""
     judgement = faults_bit(replace(GOOD, faults=[window(in_force=False), window(felt=0)]))
     assert judgement.reason == (
-        "link_down on worker-1: never in force (it answered in 4 ms); link_down on worker-1: nothing met it"
+        "link_down on worker-1.postgres: never in force (it answered in 4 ms); "
+        "link_down on worker-1.postgres: nothing met it"
     )
+
+
+def test_a_start_found_never_to_have_happened_did_no_harm() -> None:
+    """Nobody answered it, and the server never knew it: that is no refusal, and nothing is left open."""
+    never = operation(ack=Ack.FAIL, acknowledged=None)
+    assert operations_answered(replace(GOOD, operations=[operation(), never])).verdict is Verdict.VALID
 
 
 def test_an_effect_without_a_transaction_says_nothing_of_its_rows() -> None:

@@ -197,14 +197,25 @@ async def second_start(app: App) -> None:
 async def test_what_the_server_refuses_ends_the_iteration_as_a_failed_call(
     small: Small, act: Callable[[App], Awaitable[None]], kind: Kind, says: str
 ) -> None:
-    """A call that is refused is recorded as fail with the reason, raises Refused, and is no defect of the scenario."""
+    """A refused call is recorded as fail and raises Refused; uncaught it is a finding, unless it was a start."""
     with pytest.raises(Refused, match=says):
         await act(small.app(Quiet()))
     refused = small.operations[-1]
     assert (refused.kind, refused.ack) == (kind, Ack.FAIL)
     assert says in (refused.error or "")
     assert refused.acknowledged is not None
-    assert await drive(Acts(act), small.app(Quiet(), index=1)) == []
+    findings = await drive(Acts(act), small.app(Quiet(), index=1))
+    assert [finding.problem for finding in findings] == ([] if kind is Kind.START else ["refused"])
+
+
+async def test_a_timeout_of_the_scenarios_own_is_a_finding(small: Small) -> None:
+    """Only the iteration's own limit is no defect: a store that did not answer the scenario in time is one."""
+
+    async def act(_: App) -> None:
+        raise TimeoutError("the store")
+
+    (finding,) = await drive(Acts(act), small.app(Quiet()))
+    assert (finding.problem, finding.message) == ("broke", "TimeoutError: the store")
 
 
 async def test_without_an_answer_nobody_knows(small: Small, link: tuple[Links, Link]) -> None:

@@ -39,7 +39,6 @@ async def test_a_workers_startup_is_timed_beside_the_bare_sdks(bed: Testbed) -> 
     assert "small-echo" in own.how
     assert not _children()
     assert bed.iterations == []
-    bed.run.flush()
     assert Recorded(bed.run.directory).read(Operation) == []
 
 
@@ -91,7 +90,7 @@ async def test_a_worker_that_brings_no_result_is_no_figure(
     monkeypatch.setattr(measurements, "FIRST_RESULT_SECONDS", 0.5)
     idle = WorkerSection(command=["{python}", "-c", "import time; time.sleep(60)"])
     async with standing(small_target(worker=idle), stack, tmp_path) as bed:
-        with pytest.raises(MeasurementFailed, match="brought no result of small-echo"):
+        with pytest.raises(MeasurementFailed, match="startup-0 brought no result within"):
             await worker_startup(bed, bed.target.scenario("small-echo"), 1, lambda _: None)
         assert not _children()
 

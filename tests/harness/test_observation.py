@@ -139,7 +139,9 @@ async def _listed(client: Client, run: str) -> int:
 
 
 class Judged(Quiet):
-    """Counts two rows an iteration, or what it is told; finds fault with the iterations it is told to."""
+    """Counts two rows an iteration, or what it is told; finds fault with the iterations it is told to, or breaks."""
+
+    breaks = False
 
     def __init__(self, wrong: frozenset[int] = frozenset(), found: int = 2) -> None:
         self.wrong = wrong
@@ -169,6 +171,8 @@ class Judged(Quiet):
 
     def check(self, given: Any, operations: Any, facts: Any) -> list[Finding]:  # noqa: ARG002
         index = operations[0].iteration
+        if self.breaks:
+            raise LookupError("odd")
         self.checked.append(index)
         assert len(facts) == 1
         return [Finding(problem="odd", message="as told")] if index in self.wrong else []
@@ -188,7 +192,7 @@ SCENARIOS: list[Judged] = []
 def a_target() -> Target:
     """A target that is described without a file; its scenarios are this module's."""
     file = TargetFile(
-        name="t", task_queue="q", services=[], scenarios=f"{__name__}:SCENARIOS", worker=WorkerSection(command=["x"])
+        name="t", task_queue="q", services=["temporal"], scenarios=f"{__name__}:SCENARIOS", worker=WorkerSection(command=["x"])
     )
     return Target(Path(__file__).with_name("temper.toml"), file)
 
@@ -292,8 +296,24 @@ def test_what_never_began_is_not_checked(judged: tuple[Target, Judged]) -> None:
     some = judgement_of(target, [an_operation(0), an_operation(1, Ack.FAIL), an_operation(2, Ack.INFO)])
     assert scenario.checked == [0]
     assert (some.verdict, some.checked) == (Verdict.VALID, 1)
-    none = judgement_of(target, [an_operation(1, Ack.FAIL), an_operation(2, Ack.INFO)])
+    none = judgement_of(target, [an_operation(index, Ack.FAIL) for index in range(3)])
     assert (none.verdict, none.checked) == (Verdict.UNKNOWN, 0)
+
+
+def test_an_iteration_that_made_no_call_is_found(judged: tuple[Target, Judged]) -> None:
+    """Of an iteration that was driven and recorded nothing, nothing is known: it must not count as good."""
+    target, _ = judged
+    judgement = judgement_of(target, [an_operation(0), an_operation(2)])
+    assert [(f.problem, f.workflow_id) for f in judgement.findings] == [("silent", iteration("r", 1).prefix)]
+
+
+def test_a_check_that_breaks_is_found(judged: tuple[Target, Judged]) -> None:
+    """An error in a scenario's check is a finding of that scenario, and costs no other judgement."""
+    target, scenario = judged
+    scenario.breaks = True
+    judgement = judgement_of(target, [an_operation(index) for index in range(3)])
+    assert judgement.verdict is Verdict.INVALID
+    assert {(f.problem, f.message) for f in judgement.findings} == {("broke", "check: LookupError('odd')")}
 
 
 def test_what_broke_in_the_scenario_is_invalid(judged: tuple[Target, Judged]) -> None:

@@ -4,11 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from harness.errors import CannotRun, ServiceUnreachable, UnknownName
 from harness.services import ports
 from harness.services.ports import free_port
 from harness.services.redis import EmbeddedRedis
+from harness.services.toxiproxy import EmbeddedToxiproxy
 from harness.stack import EMBEDDED, Stack
 
 
@@ -57,6 +59,40 @@ async def test_a_start_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
         async with asyncio.timeout(0.3):
             await stack.start()
     assert not [s for s in stack.services.values() if s.process is not None and s.process.alive]
+
+
+class Stubborn(EmbeddedRedis):
+    """A Redis that cannot be stopped in order, as when the system refuses a signal."""
+
+    async def stop(self) -> None:
+        """Raise, after the server has gone."""
+        await super().stop()
+        raise PermissionError(f"{self.port} will not")
+
+
+async def test_one_that_cannot_be_stopped_does_not_keep_the_others(tmp_path: Path) -> None:
+    """Where a stop fails, the services before it are stopped, the data go, and the error is raised."""
+    stubborn = Stubborn()
+    stack = Stack([EmbeddedToxiproxy(), stubborn], log_directory=tmp_path)
+    await stack.start()
+    data, process = stack.directory, stack["toxiproxy"].process
+    assert process is not None
+    try:
+        with pytest.raises(PermissionError, match=f"{stubborn.port} will not"):
+            await stack.stop()
+        assert not process.alive
+        assert not data.exists()
+    finally:
+        await process.kill()
+
+
+async def test_the_namespace_asked_for_is_there_and_named(tmp_path: Path) -> None:
+    """An embedded Temporal is ready when its namespace takes workflows; templates can name it."""
+    async with Stack.of(["temporal"], log_directory=tmp_path, namespace="orders") as stack:
+        assert stack.addresses["temporal.namespace"] == "orders"
+        client = await Client.connect(stack["temporal"].url, namespace="orders")
+        handle = await client.start_workflow("Anything", id="first", task_queue="nobody")
+        assert (await handle.describe()).namespace == "orders"
 
 
 async def test_a_stack_can_start_again(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_the_systems_own_description_is_read(target: Target) -> None:
     assert target.file.name == "system"
     assert "pipeline-slice" in target.scenarios
     assert target.read_effects is not None
-    assert target.measure() is not None
+    assert target.measure is not None
     assert target.directory == Path(__file__).parent.parent.parent
 
 
@@ -50,7 +50,7 @@ def test_the_least_description_is_enough(described: Describe) -> None:
     target = Target.read(described("least", f'{HEAD}scenarios = "least:SCENARIOS"{WORKER}'))
     assert target.scenarios == {}
     assert target.read_effects is None
-    assert target.measure() is None
+    assert target.measure is None
     assert (target.file.namespace, target.file.worker.drain_signal) == ("default", "SIGTERM")
 
 
@@ -102,7 +102,21 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         (f'{HEAD}scenarios = "s:S"\ntask_que = "x"{WORKER}', "unknown field `task_que`"),
         (f'{HEAD}scenarios = "s:S"{WORKER}drain = 5', r"unknown field `drain` - at `\$\.worker`"),
         (f'scenarios = "s:S"{WORKER}', "missing required field `name`"),
-        (f'{HEAD}scenarios = "s:S"{WORKER}count = "two"', r"Expected `int`, got `str` - at `\$\.worker\.count`"),
+        (
+            f'{HEAD}scenarios = "s:S"{WORKER}drain_seconds = "two"',
+            r"Expected `float`, got `str` - at `\$\.worker\.drain_seconds`",
+        ),
+        (f'{HEAD}scenarios = "s:S"{WORKER}drain_signal = "SIGFOO"', "worker.drain_signal is 'SIGFOO'"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}drain_seconds = -1', "worker.drain_seconds is -1"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}drain_seconds = nan', "worker.drain_seconds is nan"),
+        (f'{HEAD}migrate = []\nscenarios = "s:S"{WORKER}', "migrate is empty"),
+        (f'{HEAD.replace("temporal", "kafka")}scenarios = "s:S"{WORKER}', "services has 'kafka'; it may have postgres"),
+        (f'{HEAD.replace("temporal", "redis")}scenarios = "s:S"{WORKER}', "services lacks temporal"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}[measure]\nspawns = 0', "measure.spawns"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}[environment]\n"A=B" = "c"', "environment has 'A=B'"),
+        (f'{HEAD}scenarios = "math:pi"{WORKER}', "which is no sequence of scenarios"),
+        (f'{HEAD}scenarios = "sys:path"{WORKER}', "which is no Scenario"),
+        (f'{HEAD}client = "math:pi"\nscenarios = "sys:argv"{WORKER}', "Scenario|no function"),
         ("name = ", "Invalid value"),
     ],
 )
@@ -169,5 +183,5 @@ def test_a_name_with_a_dot_is_refused(described: Describe) -> None:
 def test_a_preparing_scenario_must_exist(described: Describe) -> None:
     """What is to run before all others is looked for when the file is read, not when it is too late."""
     toml = f'{HEAD}scenarios = "unprepared:SCENARIOS"\nprepare = ["none-such"]{WORKER}'
-    with pytest.raises(CannotRun, match="There is no scenario or domain 'none-such'"):
+    with pytest.raises(CannotRun, match="There is no scenario 'none-such'"):
         Target.read(described("unprepared", toml))

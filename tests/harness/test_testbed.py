@@ -14,7 +14,7 @@ from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, Verdict
 from harness.stack import Stack
-from harness.testbed import EMBEDDED_CAVEATS
+from harness.testbed import CAVEATS
 
 
 async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path:
     assert [(op.ack, op.status) for op in results] == [(Ack.OK, "completed")] * 2 + [(Ack.OK, "failed")]
     fingerprint = recorded.fingerprint()
     assert isinstance(fingerprint, Fingerprint)
-    assert (fingerprint.workers, fingerprint.links, fingerprint.caveats) == (1, (), ())
+    assert (fingerprint.workers, fingerprint.links) == (1, ())
     assert [(service.name, service.provider) for service in fingerprint.services] == [("temporal", "external")]
     assert (bed.run.logs / "worker-1.log").exists()
 
@@ -69,7 +69,7 @@ async def test_with_links_every_worker_and_the_client_have_their_own(stack: Stac
         assert not [worker for worker in workers if worker.alive]
     assert fingerprint.workers == 2
     assert len(fingerprint.links) == 3
-    assert fingerprint.caveats == EMBEDDED_CAVEATS, "the proxy is embedded, though the rest is not"
+    assert fingerprint.caveats == (CAVEATS["temporal", "persistence", "sqlite"],), "it says so itself, though external"
     operations = Recorded(bed.run.directory).read(Operation)
     assert [op.ack for op in operations] == [Ack.OK, Ack.OK], "the other worker did the work"
 
@@ -81,7 +81,7 @@ async def test_the_clients_link_is_not_the_measurements(stack: Stack, tmp_path: 
         assert bed.links is not None
         (way,) = bed.links.of("client")
         driven = bed.app(_iteration(bed.run.info.id))
-        timed = bed.app(_iteration(bed.run.info.id), task_queue="other")
+        timed = bed.app(_iteration(bed.run.info.id), task_queue="other", client=bed.client)
         assert driven.client.service_client.config.target_host == way.listen
         assert timed.client.service_client.config.target_host == stack["temporal"].address
         assert (driven.task_queue, timed.task_queue) == (target.file.task_queue, "other")

@@ -57,6 +57,9 @@ def test_only_a_strict_gate_wants_the_aims_measured(tmp_path: Path) -> None:
     lines = (directory / "measurements.jsonl").read_text().splitlines()
     kept = [line for line in lines if "copy_throughput" not in line]
     (directory / "measurements.jsonl").write_text("\n".join(kept) + "\n")
+    info = json.loads((directory / "run.json").read_text())
+    info["records"]["measurements.jsonl"] = len(kept)
+    (directory / "run.json").write_text(json.dumps(info))
     assert gate_of([directory]).overall is Verdict.VALID
     assert gate_of([directory], strict=True).overall is Verdict.UNKNOWN
     assert "2 of 3 aims reached; the rest were not measured." in said(directory)
@@ -173,3 +176,21 @@ def test_an_invariant_is_told_with_its_first_findings_and_the_number_of_the_rest
     assert lines[0].startswith("invalid  nothing lost (")
     assert len(lines) == 7
     assert lines[-1].strip() == "and 2 more, all in the report"
+
+
+def test_a_run_that_was_cut_afterwards_does_not_pass(tmp_path: Path) -> None:
+    """A judgement taken out of a whole run may have been the bad one: the gate refuses to judge what is left."""
+    directory = whole_run(tmp_path)
+    lines = (directory / "judgements.jsonl").read_bytes().splitlines(keepends=True)
+    (directory / "judgements.jsonl").write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(NotARun, match=r"judgements\.jsonl has 3 records, and the run wrote 4"):
+        gate_of([directory])
+
+
+def test_a_whole_run_forgives_no_line_cut_short(tmp_path: Path) -> None:
+    """Only a run that was cut off may end in half a line."""
+    directory = whole_run(tmp_path)
+    path = directory / "judgements.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(NotARun, match="judgements"):
+        gate_of([directory])

@@ -80,6 +80,17 @@ async def test_what_cannot_run_says_what_to_do(
     assert len(done.stderr.splitlines()) == 1
 
 
+async def test_a_file_that_changed_under_its_workflow_id_is_refused(app: App, write: Write, schema: Path) -> None:
+    """The worker finds out, and it counts as what could not run: exit 2."""
+    source = write(b"name,age\nann,1\n")
+    command = ("load", source, "--schema", schema, "--id", f"changed-{app.settings.task_queue}")
+    assert (await run(app.settings, *command)).returncode == 0
+    source.write_bytes(b"name,age\nbob,2\n")
+    done = await run(app.settings, *command)
+    assert done.returncode == 2
+    assert "use a new workflow id" in done.stderr
+
+
 async def test_debug_shows_the_traceback(settings: Settings, schema: Path) -> None:
     """Only when asked for."""
     done = await run(settings, "load", "none.csv", "--schema", schema, "--debug")

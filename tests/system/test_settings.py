@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from system.errors import SettingsError
-from system.settings import Settings
+from system.settings import Settings, masked
 
 URL = "postgresql://me@127.0.0.1:5432/mine"
 
@@ -71,3 +71,33 @@ def test_bad_values_are_named(variable: str, value: str, expected: str) -> None:
     with pytest.raises(SettingsError, match=variable) as raised:
         Settings.from_environment({"DATABASE_URL": URL, variable: value})
     assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@host:1/x", "postgresql://me:…@host:1/x"),
+        ("postgresql://me:se/cr@et@host/x", "postgresql://me:…@host/x"),
+        ("redis://:secret@host/0", "redis://:…@host/0"),
+        ("me:secret@host/x", "me:…@host/x"),
+        ("postgresql://host/x?user=me&password=secret&ssl=on", "postgresql://host/x?user=me&password=…&ssl=on"),
+        ("host=x password=secret user=me", "host=x password=… user=me"),
+        ("host=x password='sec ret' user=me", "host=x password=… user=me"),
+        ("postgresql:///me:secret@host/x", "postgresql:///me:…@host/x"),
+        ("postgresql://me@host:1/x", "postgresql://me@host:1/x"),
+        ("redis://host:1/0", "redis://host:1/0"),
+    ],
+)
+def test_passwords_are_left_out(url: str, shown: str) -> None:
+    """However the URL is written, well or not; the rest stays."""
+    assert masked(url) == shown
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL"])
+def test_no_message_shows_a_password(variable: str) -> None:
+    """Neither the error over a wrong URL nor the settings as printed."""
+    wrong = "postgres:secret@host:port"
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment({"DATABASE_URL": URL, variable: wrong})
+    assert "secret" not in str(raised.value)
+    assert "secret" not in repr(Settings(database_url="postgresql://me:secret@h/x", redis_url="redis://:secret@h"))

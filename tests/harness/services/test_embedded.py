@@ -1,7 +1,10 @@
 """Each service runs as a child process, and comes back on the same port and the same data."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 from temporalio.client import Client
 
-from harness.errors import PortInUse, ServiceFailed, ToolMissing
+from harness.errors import PortForbidden, PortInUse, ServiceFailed, ToolMissing
 from harness.eventually import eventually
 from harness.services import installed, ports, postgres, redis, service, temporal
 from harness.services.ports import free_port
@@ -162,6 +165,28 @@ async def test_a_fixed_port_in_use_is_told(tmp_path: Path, asked: str) -> None:
         with pytest.raises(PortInUse, match=f"{name} cannot listen on 127.0.0.1:{port}: the port is in use"):
             await running.start()
     assert running[name].process is None
+
+
+@pytest.mark.skipif(not ports.is_privileged(1023), reason="this machine lets anybody have every port")
+async def test_a_port_the_server_may_not_have_is_told(tmp_path: Path) -> None:
+    """PostgreSQL never runs as root, so a low port is refused in one sentence, whoever asks for it."""
+    sentence = r"^postgres cannot listen on 127.0.0.1:1023: it runs as a user who is not allowed .*\.\nName a port from"
+    with pytest.raises(PortForbidden, match=sentence):
+        await Stack.of(["postgres"], ports={"postgres": 1023}, log_directory=tmp_path).start()
+
+
+@pytest.mark.skipif(not ports.is_privileged(1023), reason="this machine lets anybody have every port")
+def test_an_ordinary_user_is_refused_a_low_port_before_the_start(tmp_path: Path) -> None:
+    """Where we ourselves may not have the port, nothing is started, and the port is not said to be in use."""
+    script = (
+        "import asyncio, sys; from pathlib import Path; from harness.stack import Stack\n"
+        "asyncio.run(Stack.of(['redis'], ports={'redis': 1023}, log_directory=Path(sys.argv[1])).start())"
+    )
+    ordinary = ["unshare", "--user"] if os.getuid() == 0 else []
+    done = subprocess.run(
+        [*ordinary, sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert "PortForbidden: redis cannot listen on 127.0.0.1:1023: it runs as a user who is not allowed" in done.stderr
 
 
 @pytest.mark.parametrize("name", list(EMBEDDED))

@@ -43,6 +43,16 @@ async def test_an_external_service_is_asked_who_it_is(running: Stack, name: str,
     assert ours.process.alive
 
 
+async def test_an_external_temporal_must_have_the_namespace(running: Stack, tmp_path: Path) -> None:
+    """A namespace that is not there is told by name, with the command that makes it; the one that is there is named."""
+    given = {"temporal": running["temporal"].url}
+    stack = Stack.of(["temporal"], external=given, log_directory=tmp_path, namespace="nowhere")
+    with pytest.raises(ServiceUnreachable, match="cannot be used: it has no namespace 'nowhere'; `temporal operator"):
+        await stack.start()
+    async with Stack.of(["temporal"], external=given, log_directory=tmp_path) as there:
+        assert there.addresses["temporal.namespace"] == "default"
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_an_address_that_refuses_is_told(name: str, tmp_path: Path) -> None:
     """Nothing listens: the error names the service, the address without its password, and what to do."""

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from harness.errors import ServiceFailed
 from harness.eventually import eventually
 from harness.services.process import NotReady, Process, describe_exit
+from harness.services.reaper import reaper
 
 Launch = Callable[..., Process]
 
@@ -215,3 +217,20 @@ def test_an_exit_is_described_in_words() -> None:
     """A signal is named; a code is given as a number."""
     assert describe_exit(3) == "exit code 3"
     assert describe_exit(-9) == "signal SIGKILL"
+
+
+async def test_a_process_the_guard_cannot_be_told_of_never_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no guard can be had, the error is raised, the program never begins, and a kill returns at once."""
+
+    def refuse(_: int) -> NoReturn:
+        raise BlockingIOError("no more processes")
+
+    process = Process("child", ["touch", str(tmp_path / "ran")], log_path=tmp_path / "log")
+    monkeypatch.setattr(reaper, "watch", refuse)
+    with pytest.raises(BlockingIOError):
+        process.start()
+    await asyncio.wait_for(process.kill(), 5)
+    assert not process.alive
+    assert not (tmp_path / "ran").exists()

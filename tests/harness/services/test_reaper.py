@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -137,9 +138,8 @@ async def test_a_killed_guard_is_replaced_and_told_anew(sleeper: subprocess.Pope
 async def test_what_is_forgotten_is_spared(sleeper: subprocess.Popen[bytes], directory: Path) -> None:
     """What ended or was removed is no longer the guard's business, nor that of a guard which replaces it."""
     ours = Reaper()
-    ours.watch(sleeper.pid)
+    ours.forget(sleeper.pid, ours.watch(sleeper.pid))
     ours.watch_directory(directory)
-    ours.forget(sleeper.pid)
     ours.forget_directory(directory)
     first = ours.pid
     assert first is not None
@@ -152,10 +152,31 @@ async def test_what_is_forgotten_is_spared(sleeper: subprocess.Popen[bytes], dir
     ours.close()
 
 
+def test_forgetting_one_does_not_forget_its_pid(sleeper: subprocess.Popen[bytes]) -> None:
+    """A process that has the pid of one that ended before is still watched when the earlier one is forgotten."""
+    ours = Reaper()
+    started = ours.watch(sleeper.pid)
+    ours.forget(sleeper.pid, started - 1)
+    ours.close()
+    assert sleeper.wait(timeout=5) == -signal.SIGKILL
+
+
+def test_a_path_that_is_no_text_is_removed(sleeper: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """A folder with bytes in its name that are no UTF-8 neither stays nor keeps the guard from its work."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/temper-\xff"))
+    folder.mkdir()
+    ours = Reaper()
+    ours.watch_directory(folder)
+    ours.watch(sleeper.pid)
+    ours.close()
+    assert sleeper.wait(timeout=5) == -signal.SIGKILL
+    assert not folder.exists()
+
+
 def test_the_guard_heeds_no_signal_of_the_terminal() -> None:
     """The guard sits in a session of its own, away from Ctrl-C."""
     ours = Reaper()
-    ours.forget(1)
+    ours.forget(1, 1)
     assert ours.pid is not None
     assert os.getsid(ours.pid) == ours.pid
     ours.close()
@@ -185,7 +206,7 @@ def test_the_guard_kills_and_removes_at_the_end_of_its_orders(
     os.kill(sleeper.pid, signal.SIGSTOP)
     guard.look_after(
         [
-            *("pid 1 1\n", "forget 1\n", "dir /temper-x\n", "forget-dir /temper-x\n"),
+            *("pid 1 1\n", "forget 1 1\n", "dir /temper-x\n", "forget-dir /temper-x\n"),
             *(f"pid {sleeper.pid} {stat.started}\n", f"dir {directory}\n", f"forget-dir {directory}x"),
         ]
     )
@@ -215,6 +236,69 @@ def test_nothing_is_removed_that_is_not_ours(tmp_path: Path, directory: Path) ->
     assert other.is_dir()
     guard.remove(str(directory))
     assert not directory.exists()
+
+
+def test_a_process_we_may_not_see_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc is mounted with hidepid, as stands in here, what belongs to others counts as not there."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(guard, "open", refuse, raising=False)
+    assert guard.read_stat(os.getpid()) is None
+    assert guard.family(os.getpid(), 1) == []
+
+
+def test_a_process_we_may_not_signal_is_passed_over(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that may not be killed, as a setuid program, does not keep the guard from killing the next."""
+    mine, theirs = guard.read_stat(sleeper.pid), guard.read_stat(os.getpid())
+    assert mine is not None
+    assert theirs is not None
+    kill = os.kill
+
+    def only_mine(pid: int, number: int) -> None:
+        if pid != sleeper.pid:
+            raise PermissionError
+        kill(pid, number)
+
+    monkeypatch.setattr(os, "kill", only_mine)
+    guard.signal_all([theirs, mine], signal.SIGKILL)
+    assert sleeper.wait(timeout=5) == -signal.SIGKILL
+
+
+BROODS = """
+import os, sys, time
+os.setsid()
+for _ in range(2000):
+    if not os.fork():
+        os.setsid()
+        time.sleep(600)
+    time.sleep(0.0005)
+time.sleep(600)
+"""
+
+
+async def test_a_family_that_grows_is_killed_whole(run: Callable[..., Process], tmp_path: Path) -> None:
+    """Children made between the look and the kill, in sessions of their own, are found and killed as well."""
+    leader = run(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BROODS!r}, {str(tmp_path)!r}])")
+
+    def brood() -> list[int]:
+        return [
+            each.pid for each in psutil.process_iter() if lives(each.pid) and str(tmp_path) in " ".join(_argv(each))
+        ]
+
+    await eventually(lambda: len(brood()) > 20)
+    await leader.kill()
+    assert brood() == []
+
+
+def _argv(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 async def test_what_stayed_in_a_session_is_found_after_its_leader_died() -> None:

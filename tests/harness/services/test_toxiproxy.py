@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -70,6 +71,41 @@ async def test_a_failing_build_is_quoted(bare: Path) -> None:
         await obtain_server(lambda _: None)
     assert find_server() is None
     assert not list(bare.glob("temper-*"))
+
+
+@pytest.mark.parametrize("cache", ["/proc/nope", "/dev/null/nope"])
+async def test_a_cache_that_cannot_be_written_is_told(bare: Path, monkeypatch: pytest.MonkeyPatch, cache: str) -> None:
+    """Where the server cannot be kept, the error names the folder and what to set."""
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    go(bare, BUILDS)
+    with pytest.raises(ToolMissing, match=rf"Toxiproxy cannot be kept in {cache}/temper.*: .*\nSet XDG_CACHE_HOME"):
+        await obtain_server(lambda _: None)
+
+
+async def test_a_copy_into_the_cache_that_fails_is_told(bare: Path) -> None:
+    """Where the cache takes the lock and not the server, the error is the same, and no folder is left."""
+    go(bare, BUILDS)
+    cached_server().with_suffix(".new").mkdir(parents=True)
+    (cached_server().with_suffix(".new") / "server").mkdir()
+    with pytest.raises(ToolMissing, match=r"Toxiproxy cannot be kept in .*\nSet XDG_CACHE_HOME"):
+        await obtain_server(lambda _: None)
+    assert not list(bare.glob("temper-*"))
+
+
+async def test_without_a_home_there_is_no_cache(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home directory is told what to set; no folder named "~" is made."""
+
+    def nobody(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.chdir(bare)
+    go(bare, BUILDS)
+    with pytest.raises(ToolMissing, match=r"There is no home directory to keep Toxiproxy in(.|\n)*Set XDG_CACHE_HOME"):
+        await obtain_server(lambda _: None)
+    assert not (bare / "~").exists()
 
 
 async def test_a_build_can_be_cancelled(bare: Path) -> None:

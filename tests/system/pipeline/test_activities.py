@@ -29,8 +29,8 @@ async def manifest(
     return await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=people))
 
 
-def task(manifest: Manifest, schema: Schema) -> ChunkTask:
-    return ChunkTask(load_id=manifest.load_id, source=manifest.source, schema=schema, chunk=manifest.chunks[0])
+def task(manifest: Manifest) -> ChunkTask:
+    return ChunkTask(load_id=manifest.load_id, chunk=manifest.chunks[0])
 
 
 def another_attempt() -> ActivityEnvironment:
@@ -47,23 +47,22 @@ async def test_an_attempt_retried_after_its_commit_counts_once(
     activities: PipelineActivities,
     attempt: ActivityEnvironment,
     manifest: Manifest,
-    people: Schema,
     connection: asyncpg.Connection,
 ) -> None:
     """The second attempt returns what the first one recorded, and writes nothing."""
-    first = await attempt.run(activities.load_chunk, task(manifest, people))
+    first = await attempt.run(activities.load_chunk, task(manifest))
     assert (first.rows_read, first.rows_loaded, first.rows_rejected) == (3, 2, 1)
-    assert await another_attempt().run(activities.load_chunk, task(manifest, people)) == first
+    assert await another_attempt().run(activities.load_chunk, task(manifest)) == first
     assert await people_count(connection) == 2
     assert await connection.fetchval("SELECT count(*) FROM rejects") == 1
     assert [(one.step, one.item, one.attempt) for one in await ledger(connection, "test")] == [("load_chunk", "0", 1)]
 
 
 async def test_attempts_at_the_same_time_make_one_effect(
-    activities: PipelineActivities, manifest: Manifest, people: Schema, connection: asyncpg.Connection
+    activities: PipelineActivities, manifest: Manifest, connection: asyncpg.Connection
 ) -> None:
     """Whoever comes second waits for the first and returns its result."""
-    attempts = [another_attempt().run(activities.load_chunk, task(manifest, people)) for _ in range(4)]
+    attempts = [another_attempt().run(activities.load_chunk, task(manifest)) for _ in range(4)]
     results = await asyncio.gather(*attempts)
     assert len({one.model_dump_json() for one in results}) == 1
     assert await people_count(connection) == 2
@@ -71,13 +70,13 @@ async def test_attempts_at_the_same_time_make_one_effect(
 
 
 async def test_an_attempt_waits_for_one_in_the_middle_of_the_chunk(
-    activities: PipelineActivities, manifest: Manifest, people: Schema, connection: asyncpg.Connection, database: Pool
+    activities: PipelineActivities, manifest: Manifest, connection: asyncpg.Connection, database: Pool
 ) -> None:
     """Once the other has committed, it returns the other's result and writes nothing."""
     theirs = ChunkResult(number=0, rows_read=3, rows_loaded=0, rows_rejected=3)
     async with connection.transaction():
         assert await store.claim_chunk(connection, manifest.load_id, await store.next_chunk_id(connection), theirs)
-        ours = asyncio.create_task(another_attempt().run(activities.load_chunk, task(manifest, people)))
+        ours = asyncio.create_task(another_attempt().run(activities.load_chunk, task(manifest)))
 
         async def blocked() -> bool:
             query = (
@@ -95,13 +94,12 @@ async def test_a_late_attempt_after_close_writes_nothing(
     activities: PipelineActivities,
     attempt: ActivityEnvironment,
     manifest: Manifest,
-    people: Schema,
     connection: asyncpg.Connection,
 ) -> None:
     """A load that is cancelled is fenced."""
     await attempt.run(activities.close, CloseRequest(state="cancelled"))
     with pytest.raises(LoadClosed, match="cancelled"):
-        await another_attempt().run(activities.load_chunk, task(manifest, people))
+        await another_attempt().run(activities.load_chunk, task(manifest))
     with pytest.raises(LoadClosed):
         await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
     assert await people_count(connection) == 0
@@ -122,11 +120,10 @@ async def test_effect_rows_and_record_share_one_transaction(
     activities: PipelineActivities,
     attempt: ActivityEnvironment,
     manifest: Manifest,
-    people: Schema,
     connection: asyncpg.Connection,
 ) -> None:
     """The transaction in the ledger is the one that wrote rows, rejects and the chunk's record."""
-    await attempt.run(activities.load_chunk, task(manifest, people))
+    await attempt.run(activities.load_chunk, task(manifest))
     [effect] = await ledger(connection, "test")
     written = await connection.fetch(
         """
@@ -142,11 +139,10 @@ async def test_reconciling_twice_gives_the_same_report(
     activities: PipelineActivities,
     attempt: ActivityEnvironment,
     manifest: Manifest,
-    people: Schema,
     connection: asyncpg.Connection,
 ) -> None:
     """Totals and reasons come from the database; the effect is recorded once."""
-    await attempt.run(activities.load_chunk, task(manifest, people))
+    await attempt.run(activities.load_chunk, task(manifest))
     request = ReconcileRequest(load_id=manifest.load_id)
     report = await attempt.run(activities.reconcile, request)
     assert (report.rows_read, report.rows_loaded, report.rows_rejected, report.chunks) == (3, 2, 1, 1)
@@ -168,11 +164,10 @@ async def test_lost_and_doubled_rows_fail_the_reconciliation(
     activities: PipelineActivities,
     attempt: ActivityEnvironment,
     manifest: Manifest,
-    people: Schema,
     connection: asyncpg.Connection,
 ) -> None:
     """The chunk is named, and the load stays open for whoever looks into it."""
-    await attempt.run(activities.load_chunk, task(manifest, people))
+    await attempt.run(activities.load_chunk, task(manifest))
     await connection.execute(damage)
     with pytest.raises(ReconciliationFailed, match="chunk 0"):
         await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
@@ -183,15 +178,26 @@ async def test_a_source_that_changed_is_not_loaded(
     activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
 ) -> None:
     """Neither a changed range nor a missing file is taken for the one in the manifest."""
-    source = Path(manifest.source)
+    source = Path(manifest.chunks[0].file)
     source.write_bytes(FILE.replace(b"ann", b"eve"))
     with pytest.raises(SourceChanged):
-        await attempt.run(activities.load_chunk, task(manifest, people))
+        await attempt.run(activities.load_chunk, task(manifest))
     with pytest.raises(SourceChanged):
         await attempt.run(activities.prepare, LoadRequest(source=str(source), schema=people))
     source.unlink()
     with pytest.raises(SourceMissing):
-        await attempt.run(activities.load_chunk, task(manifest, people))
+        await attempt.run(activities.load_chunk, task(manifest))
+
+
+async def test_another_schema_under_the_same_workflow_id_is_not_loaded(
+    activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
+) -> None:
+    """Chunks follow the schema recorded first; another one is told so, and the same one is welcome again."""
+    request = LoadRequest(source=manifest.chunks[0].file, schema=people)
+    assert await attempt.run(activities.prepare, request) == manifest
+    other = people.model_copy(update={"null": ("-",)})
+    with pytest.raises(SourceChanged, match="or its schema"):
+        await attempt.run(activities.prepare, LoadRequest(source=manifest.chunks[0].file, schema=other))
 
 
 async def test_a_table_with_other_columns_is_left_alone(
@@ -200,7 +206,16 @@ async def test_a_table_with_other_columns_is_left_alone(
     """The difference is named."""
     other = people.model_copy(update={"fields": people.fields[:1]})
     with pytest.raises(SchemaMismatch, match="age is not declared"):
-        await attempt.run(activities.prepare, LoadRequest(source=manifest.source, schema=other))
+        await attempt.run(activities.prepare, LoadRequest(source=manifest.chunks[0].file, schema=other))
+
+
+async def test_the_tables_index_asks_for_no_summaries_of_its_own(
+    manifest: Manifest, connection: asyncpg.Connection
+) -> None:
+    """Each would be a line in the server's log; chunks ask for theirs themselves."""
+    assert manifest.chunks
+    options = await connection.fetchval("SELECT reloptions FROM pg_class WHERE relname = 'people_chunk'")
+    assert options == ["pages_per_range=16"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def upgrade() -> None:
             workflow_id text NOT NULL UNIQUE,
             state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'reconciled', 'cancelled', 'failed')),
             dataset     text,
+            schema      jsonb,
             source      text,
             sha256      text,
             rows_read   bigint,

@@ -43,11 +43,12 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def test(session: nox.Session) -> None:
-    """Run every test on real servers, in random order, with branch coverage of child processes too."""
+    """Run every test on real servers, in random order, with branch coverage of child processes too; or those named."""
     run(session, "coverage", "erase")
     run(session, "coverage", "run", "-m", "pytest", *session.posargs)
     run(session, "coverage", "combine", "--quiet")
-    run(session, "coverage", "report", f"--fail-under={ENOUGH_COVERAGE}")
+    enough = 0 if session.posargs else ENOUGH_COVERAGE
+    run(session, "coverage", "report", f"--fail-under={enough}")
 
 
 @nox.session(python=False)

@@ -96,7 +96,7 @@ def judge(
             key = (name, iteration.index)
             findings += _checked(scenario, iteration, by_iteration[key], facts.get(key, ()))
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
-    return [invariant(records) for invariant in applicable(records)] + checks
+    return [invariant(records) for invariant in (*applicable(records), *target.invariants)] + checks
 
 
 def _checked(

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from temporalio.client import Client
 
+from harness.checking.invariants import Invariant
 from harness.errors import CannotRun, UnknownName
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
@@ -81,6 +82,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Handed to workers and to `migrate`; "{postgres.url}" and its like are filled in."""
     client: str | None = None
     effects: str | None = None
+    invariants: str | None = None
+    """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
     migrate: list[str] | None = None
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
@@ -136,6 +139,7 @@ class Target:
         self.scenarios: Mapping[str, Scenario[Any]] = self._named(self._load(file.scenarios, "scenarios"))
         self.connect: Connect = self._load(file.client, "client") if file.client else _plain_client
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
+        self.invariants: Sequence[Invariant] = self._load(file.invariants, "invariants") if file.invariants else ()
         self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
         for key, function in (("client", self.connect), ("effects", self.read_effects), ("measure.own", self.measure)):
             if function is not None and not callable(function):

@@ -165,6 +165,10 @@ WRONG = {
     "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),
     "unknown service": (("up", "--only", "postgre"), "Did you mean 'postgres'?"),
     "address that refuses": (("up", "--only", "redis", "--external", "redis=127.0.0.1:1"), "redis at 127.0.0.1:1"),
+    "a scenario on an external service without leave": (
+        ("scenario", "run", "pipeline-few", "--external", "redis=127.0.0.1:1", *SYSTEM),
+        "Nobody said yes to using an external service",
+    ),
     "load on an external service without a cap": (
         ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=127.0.0.1:1", *SYSTEM),
         "--rate-cap",
@@ -196,7 +200,7 @@ def test_wrong_use_is_told_and_exits_with_2(here: Here, case: str, tmp_path: Pat
     ("change", "says"),
     [
         (("task_queue", "task_que"), "unknown field `task_que`"),
-        (('"temporal"', '"temporel"'), "Did you mean 'temporal'?"),
+        (('"temporal"', '"temporel"'), "services has 'temporel'"),
         (("small_target:SCENARIOS", "small_target:SCENES"), "has no attribute 'SCENES'"),
         (("small_target:SCENARIOS", "no_such_module:S"), "No module named 'no_such_module'"),
         (('"small"', "small"), "temper.toml"),
@@ -279,7 +283,9 @@ def test_scenarios_and_experiments_are_listed(here: Here) -> None:
 
 async def test_a_scenario_is_run_reported_and_put_to_the_gate(system: tuple[str, ...], tmp_path: Path) -> None:
     """A good run exits with 0 and leaves a report; the gate and the report can be had again by the run's name."""
-    ended = await temper("scenario", "run", "pipeline-few", "-n", "2", "--seed", "7", *system, directory=tmp_path)
+    ended = await temper(
+        "scenario", "run", "pipeline-few", "-n", "2", "--seed", "7", "--yes", *system, directory=tmp_path
+    )
     assert ended.code == 0, ended
     assert "seed 7" in ended.err
     assert "pipeline-few 2/2" in ended.err
@@ -304,7 +310,7 @@ async def test_a_scenario_is_run_reported_and_put_to_the_gate(system: tuple[str,
 
 async def test_a_scenario_that_fails_exits_with_1(small: tuple[str, ...], tmp_path: Path) -> None:
     """What was found is said, the report is written all the same, and the exit code is that of a failed run."""
-    ended = await temper("scenario", "run", "small-failing", *small, directory=tmp_path)
+    ended = await temper("scenario", "run", "small-failing", "--yes", *small, directory=tmp_path)
     assert ended.code == 1, ended
     assert "invalid  every workflow closed" in ended.err
     assert "bad_end: " in ended.err
@@ -379,6 +385,47 @@ async def test_a_run_that_is_cut_off_says_so(small: tuple[str, ...], tmp_path: P
     (run,) = (tmp_path / "results").iterdir()
     assert json.loads((run / "run.json").read_text())["ended"] is None
     assert (run / "report.html").exists()
+    await eventually(lambda: not [child for child in children if child.is_running()])
+
+
+EXPERIMENT = """
+name = "cut"
+title = "A worker loses Temporal"
+expect = "It comes back."
+workers = 1
+[load]
+scenario = "small-echo"
+rate = 5
+duration = 30
+[[fault]]
+kind = "link_down"
+owner = "worker-1"
+service = "temporal"
+at = 0.5
+for = 20
+"""
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c", "small")
+async def test_an_experiment_that_is_interrupted_heals_first(tmp_path: Path) -> None:
+    """Ctrl-C while a fault is in force: it is healed and recorded, the run is said to be cut off, nothing is left."""
+    (tmp_path / "cut.toml").write_text(EXPERIMENT)
+    process = await spawn("chaos", "run", "cut.toml", directory=tmp_path)
+    try:
+        assert process.stderr is not None
+        await _until(process.stderr, b"worker-1.temporal: in force")
+        children = _below(process)
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 130, err
+    assert b"link_down on worker-1.temporal: healed after" in err
+    assert b"the run was cut off" in err
+    (run,) = (tmp_path / "results").iterdir()
+    (window,) = (json.loads(line) for line in (run / "faults.jsonl").read_text().splitlines())
+    assert (window["on"], window["in_force"]) == ("worker-1.temporal", True)
     await eventually(lambda: not [child for child in children if child.is_running()])
 
 

@@ -10,6 +10,7 @@ from small_worker import Quiet, Small, small_worker
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from harness.checking.invariants import Records, as_judgement
 from harness.driver import App, drive
 from harness.eventually import eventually
 from harness.observation import conclude, judge, read_workflows
@@ -192,7 +193,11 @@ SCENARIOS: list[Judged] = []
 def a_target() -> Target:
     """A target that is described without a file; its scenarios are this module's."""
     file = TargetFile(
-        name="t", task_queue="q", services=["temporal"], scenarios=f"{__name__}:SCENARIOS", worker=WorkerSection(command=["x"])
+        name="t",
+        task_queue="q",
+        services=["temporal"],
+        scenarios=f"{__name__}:SCENARIOS",
+        worker=WorkerSection(command=["x"]),
     )
     return Target(Path(__file__).with_name("temper.toml"), file)
 
@@ -334,3 +339,15 @@ def test_a_fault_that_nothing_met_makes_the_run_unknown(judged: tuple[Target, Ju
     with_fault = verdicts(judge(target, [], faults=[dull], **common))
     assert "faults bit" not in without
     assert with_fault["faults bit"] is Verdict.UNKNOWN
+
+
+def test_invariants_of_the_targets_own_are_judged_too(judged: tuple[Target, Judged]) -> None:
+    """They see the same records, and their judgements stand beside the general ones."""
+    target, _ = judged
+
+    def never(records: Records) -> Judgement:
+        return as_judgement("never", len(records.operations), [Finding(problem="odd", message="as told")])
+
+    target.invariants = [never]
+    judgements = judge(target, [], operations=[an_operation(0)], workflows=[], effects=None, facts={})
+    assert [each.verdict for each in judgements if each.invariant == "never"] == [Verdict.INVALID]

@@ -92,8 +92,18 @@ def test_a_load_that_is_as_it_should_be_has_no_finding() -> None:
     """Every row read, in however many chunks, and just those rejected that dangle."""
     rejected = dangling(INPUT.first, INPUT.rows)
     assert rejected > 0
-    assert FEW.check(INPUT, [operation()], [fact(100, rejected)]) == []
-    assert FEW.check(INPUT, [operation()], [fact(60, rejected), fact(40, 0, item="1")]) == []
+    assert FEW.check(INPUT, [operation()], [fact(100, rejected), reconciled()]) == []
+    assert FEW.check(INPUT, [operation()], [fact(60, rejected), fact(40, 0, item="1"), reconciled()]) == []
+
+
+def test_a_load_that_does_not_say_that_it_is_reconciled_is_found() -> None:
+    """The workflow completed: then its load must be closed as reconciled, whatever its rows say."""
+    (finding,) = FEW.check(INPUT, [operation()], [fact(100, dangling(INPUT.first, INPUT.rows))])
+    assert (finding.problem, finding.message) == ("lost", "the workflow completed, and its load is not reconciled")
+
+
+def reconciled(part: str = "main") -> Fact:
+    return msgspec.structs.replace(fact(1, 0, part=part), step="reconcile", item="", found=1, values={})
 
 
 @pytest.mark.parametrize(
@@ -108,7 +118,7 @@ def test_a_load_that_is_as_it_should_be_has_no_finding() -> None:
 )
 def test_lost_rows_and_misjudged_rejects_are_found(facts: list[Fact], problem: str, says: str) -> None:
     """A row too few or too many, a reject too few or too many: each is a finding that names the workflow."""
-    found = {finding.problem: finding for finding in FEW.check(INPUT, [operation()], facts)}
+    found = {finding.problem: finding for finding in FEW.check(INPUT, [operation()], [*facts, reconciled()])}
     assert says in found[problem].message
     assert found[problem].workflow_id == "r.pipeline-few.0.main"
 
@@ -125,9 +135,10 @@ PARTS = ("airlines", "airports", "planes")
 def test_reference_data_must_all_be_there() -> None:
     """Three data sets, none of their rows rejected; one that left no row is named."""
     operations = [operation(part=part) for part in PARTS]
+    closed = [reconciled(part) for part in PARTS]
     facts = [fact(10, 0, part=part) for part in PARTS]
-    assert REFERENCE.check(PARTS, operations, facts) == []
-    (lost,) = REFERENCE.check(PARTS, operations, facts[:2])
+    assert REFERENCE.check(PARTS, operations, [*facts, *closed]) == []
+    (lost,) = REFERENCE.check(PARTS, operations, [*facts[:2], *closed])
     assert (lost.problem, lost.message) == ("lost", "planes left no row")
-    (misjudged,) = REFERENCE.check(PARTS, operations, [*facts[:2], fact(10, 3, part="planes")])
+    (misjudged,) = REFERENCE.check(PARTS, operations, [*facts[:2], fact(10, 3, part="planes"), *closed])
     assert (misjudged.problem, misjudged.message) == ("misjudged", "3 good rows were rejected")

@@ -38,7 +38,9 @@ async def test_a_few_flights_are_loaded_and_every_judgement_is_valid(bed: Testbe
     judgements = await bed.conclude()
     assert [(each.invariant, each.findings) for each in judgements if each.verdict is not Verdict.VALID] == []
     recorded = Recorded(bed.run.directory)
-    facts = [fact for fact in recorded.read(Fact) if fact.scenario == "pipeline-few"]
+    told = [fact for fact in recorded.read(Fact) if fact.scenario == "pipeline-few"]
+    facts = [fact for fact in told if fact.step == "load_chunk"]
+    assert [(fact.expected, fact.found) for fact in told if fact.step == "reconcile"] == [(1, 1)]
     effects = [effect for effect in recorded.read(Effect) if ".pipeline-few." in effect.workflow_id]
     drawn = few.draw(bed.iterations[-1].rng())
     assert sum(fact.found for fact in facts) == 100
@@ -67,12 +69,30 @@ async def test_rows_that_vanish_are_found(bed: Testbed) -> None:
     after = await _facts(bed, iteration)
     assert (after.expected, after.found) == (100, 99)
     await bed.stores.postgres.execute("DELETE FROM datasets.flights WHERE _chunk = $1", chunk["id"])
-    await bed.stores.postgres.execute("DELETE FROM loads WHERE workflow_id = $1", before.workflow_id)
+    load = await bed.stores.postgres.fetchval(
+        "DELETE FROM loads WHERE workflow_id = $1 RETURNING id", before.workflow_id
+    )
+    await bed.stores.postgres.execute("DELETE FROM rejects WHERE load_id = $1", load)
 
 
 async def _facts(bed: Testbed, iteration: Iteration) -> Fact:
-    ((fact,),) = (await read_facts(bed.target, bed.stores, [iteration])).values()
+    (facts,) = (await read_facts(bed.target, bed.stores, [iteration])).values()
+    (fact,) = [fact for fact in facts if fact.step == "load_chunk"]
     return fact
+
+
+async def test_rejects_of_no_chunk_are_found(bed: Testbed) -> None:
+    """Rejects under a chunk that the load never had are rows nobody expected."""
+    assert bed.stores.postgres is not None
+    iteration = Iteration(run="nobody", scenario="pipeline-few", index=0, seed=1, intended=0)
+    insert = "INSERT INTO rejects (load_id, chunk, file, row_number, reason, raw) VALUES (999999, 7, 'f', 1, 'r', '')"
+    await bed.stores.postgres.execute(insert)
+    try:
+        (facts,) = (await read_facts(bed.target, bed.stores, [iteration])).values()
+    finally:
+        await bed.stores.postgres.execute("DELETE FROM rejects WHERE load_id = 999999")
+    strays = [(fact.item, fact.expected, fact.found) for fact in facts]
+    assert ("rejects of load 999999, chunk 7", 0, 1) in strays
 
 
 async def test_nothing_is_observed_of_no_iterations(bed: Testbed) -> None:

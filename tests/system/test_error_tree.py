@@ -36,6 +36,8 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         (asyncpg.ConnectionDoesNotExistError("x"), errors.Unavailable),
         (asyncpg.UndefinedTableError("x"), errors.NotMigrated),
         (asyncpg.DatetimeFieldOverflowError("x"), errors.SchemaMismatch),
+        (asyncpg.TooManyColumnsError("x"), errors.SchemaMismatch),
+        (asyncpg.ProgramLimitExceededError("x"), errors.SchemaMismatch),
         (errors.LoadClosed("x"), errors.LoadClosed),
         (KeyError("x"), type(None)),
     ],

@@ -1,6 +1,7 @@
 """The command line: what it prints, and its exit status."""
 
 import asyncio
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,61 @@ async def test_a_file_that_changed_under_its_workflow_id_is_refused(app: App, wr
     done = await run(app.settings, *command)
     assert done.returncode == 2
     assert "use a new workflow id" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--chunk-bytes", "0", "one or more"),
+        ("--chunk-bytes", "many", "one or more"),
+        ("--concurrency", "0", "one or more"),
+        ("--concurrency", "65", "less than or equal to 64"),
+    ],
+)
+async def test_wrong_numbers_are_said_in_words(
+    option: str, value: str, message: str, settings: Settings, write: Write, schema: Path
+) -> None:
+    """The option and what was expected, nothing of a library's own."""
+    done = await run(settings, "load", write(b"name,age\n"), "--schema", schema, option, value)
+    assert done.returncode == 2
+    assert option.strip("-").replace("-", "") in done.stderr.replace("-", "")
+    assert message in done.stderr
+    assert "pydantic" not in done.stderr
+
+
+async def test_a_work_directory_that_cannot_be_written_stops_the_worker(settings: Settings) -> None:
+    """At its start, not at each load."""
+    done = await run(settings, "worker", WORK_DIRECTORY="/proc/nowhere")
+    assert done.returncode == 2
+    assert "WORK_DIRECTORY is /proc/nowhere" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_a_load_that_is_retried_says_why(app: App, write: Write, schema: Path) -> None:
+    """The last failure of what waits is shown, once; the load ends well when the cause is gone."""
+    work = app.settings.work_directory
+    work.rmdir()
+    work.write_bytes(b"in the way")
+    source = write(gzip.compress(b"name,age\nann,1\n"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "system", "load", source, "--schema", schema),
+        cwd=ROOT,
+        env=environment(app.settings) | {"WORK_DIRECTORY": "/tmp"},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        said = (await asyncio.wait_for(process.stderr.readline(), 30)).decode()
+        work.unlink()
+        rest = (await asyncio.wait_for(process.communicate(), 30))[1]
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert "pipeline.prepare" in said
+    assert "FileExistsError" in said
+    assert (process.returncode, rest) == (0, b"")
 
 
 async def test_debug_shows_the_traceback(settings: Settings, schema: Path) -> None:

@@ -10,7 +10,14 @@ from running_system import Write
 from temporalio.testing import ActivityEnvironment
 
 from harness.eventually import eventually
-from system.errors import LoadClosed, ReconciliationFailed, SchemaMismatch, SourceChanged, SourceMissing
+from system.errors import (
+    LoadClosed,
+    ReconciliationFailed,
+    SchemaMismatch,
+    SourceChanged,
+    SourceMissing,
+    SourceUnreadable,
+)
 from system.pipeline import store
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.models import ChunkResult, ChunkTask, CloseRequest, LoadRequest, Manifest, ReconcileRequest
@@ -240,6 +247,28 @@ async def test_a_wrong_expression_is_refused(
     )
     with pytest.raises(SchemaMismatch, match="nothing"):
         await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=schema))
+
+
+async def test_a_table_that_postgresql_will_not_make_is_refused(
+    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write
+) -> None:
+    """More columns than a table may have: no attempt will ever succeed."""
+    fields = [{"name": f"c{number}"} for number in range(1700)]
+    schema = Schema.model_validate({"dataset": "wide", "header": False, "fields": fields})
+    with pytest.raises(SchemaMismatch, match="1600 columns"):
+        await attempt.run(activities.prepare, LoadRequest(source=str(write(b"")), schema=schema))
+
+
+async def test_what_polars_cannot_compute_is_not_retried(
+    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write
+) -> None:
+    """A format that it does not know is an error of ours, which says so."""
+    fields = [{"name": "name", "type": "date", "format": "%Y"}, {"name": "age"}]
+    schema = Schema.model_validate({"dataset": "people", "fields": fields})
+    request = LoadRequest(source=str(write(b"name,age\n2020,1\n")), schema=schema)
+    manifest = await attempt.run(activities.prepare, request)
+    with pytest.raises(SourceUnreadable, match="chunk 0"):
+        await attempt.run(activities.load_chunk, task(manifest))
 
 
 async def test_an_effect_is_recorded_only_in_a_transaction(connection: asyncpg.Connection) -> None:

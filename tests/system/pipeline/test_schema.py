@@ -31,6 +31,10 @@ def test_shipped_schemas_are_valid(dataset: str) -> None:
         ('dataset = "d"\n[[fields]]\nname = "a"\n[[fields]]\nname = "a"', "more than once: a"),
         ('dataset = "d"\ndelimiter = "|"\nquote = "|"\n[[fields]]\nname = "a"', "must differ"),
         ('dataset = "d"\n[[fields]]\nname = "a"\nreferences = "b"', "references"),
+        ('dataset = "d"\nquote = "\\n"\n[[fields]]\nname = "a"', "quote"),
+        ('dataset = "d"\ndelimiter = "\\r"\n[[fields]]\nname = "a"', "delimiter"),
+        ('dataset = "d"\n[[fields]]\nname = "a"\ntype = "number"\nminimum = nan', "minimum"),
+        ('dataset = "d"\n[[fields]]\nname = "a"\ntype = "number"\nmaximum = inf', "maximum"),
     ],
 )
 def test_a_wrong_schema_says_where_and_why(text: str, message: str, tmp_path: Path) -> None:
@@ -40,6 +44,19 @@ def test_a_wrong_schema_says_where_and_why(text: str, message: str, tmp_path: Pa
     with pytest.raises(SchemaMismatch, match=r"schema\.toml") as raised:
         Schema.from_toml(path)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("column", ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"])
+@pytest.mark.parametrize(
+    "place",
+    ['[[fields]]\nname = "{}"', '[[fields]]\nname = "a"\n[[derived]]\nname = "{}"\ntype = "text"\nexpression = "a"'],
+)
+def test_names_that_postgresql_keeps_for_itself_are_refused(column: str, place: str, tmp_path: Path) -> None:
+    """Every table has these columns already, so that none could be made with them."""
+    path = tmp_path / "schema.toml"
+    path.write_text(f'dataset = "d"\n{place.format(column)}')
+    with pytest.raises(SchemaMismatch, match=f"keeps for itself: {column}"):
+        Schema.from_toml(path)
 
 
 def test_a_missing_schema_is_said(tmp_path: Path) -> None:

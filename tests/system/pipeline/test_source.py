@@ -80,6 +80,34 @@ def test_missing_file_and_unknown_encoding(write: Write, tmp_path: Path) -> None
         read_header(write(b""), schema(encoding="klingon"))
 
 
+@pytest.mark.parametrize("encoding", ["base64", "rot13", "\0", "undefined"])
+def test_what_is_no_text_encoding_is_unknown(encoding: str, write: Write) -> None:
+    """Codecs that Python knows but that make no text of bytes are refused as well."""
+    with pytest.raises(SchemaMismatch, match="encoding"):
+        read_header(write(b"name,age\n"), schema(encoding=encoding))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name,age\ra,1\rb,2\r", "classic Mac"),
+        (b"name,age\ra,1\nb,2\n", "classic Mac"),
+        (b'name,"' + b"x" * 200_000 + b'"\n', "field limit"),
+        (b"", "empty"),
+        (gzip.compress(b""), "empty"),
+    ],
+)
+def test_a_header_that_cannot_be_read_is_said(content: bytes, message: str, write: Write) -> None:
+    """Rows that hang on to the header are not swallowed; endless and absent headers have messages of their own."""
+    with pytest.raises(SourceUnreadable, match=message):
+        read_header(write(content), schema())
+
+
+def test_an_empty_file_without_a_header_has_no_rows(write: Write) -> None:
+    """Nothing is missing where no header is declared."""
+    assert read_header(write(b""), schema(header=False)) == ("name", "age")
+
+
 def test_header_may_stand_in_any_order_but_must_be_whole(write: Write) -> None:
     """The file's own order is returned; missing and undeclared columns are named."""
     assert read_header(write(b' age ,"name"\r\n1,x'), schema()) == ("age", "name")

@@ -1,14 +1,16 @@
 """A chunk's rows are typed, judged and kept in line with the records they came from."""
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from system.errors import SchemaMismatch
 from system.pipeline import parse as parsing
 from system.pipeline.parse import Parsed, parse
 from system.pipeline.records import split_records
 from system.pipeline.schema import Schema
-from system.pipeline.transform import reject_csv, table_csv, transform
+from system.pipeline.transform import check_expressions, reject_csv, table_csv, transform
 from system.pipeline.validate import Judged, judge, type_values
 
 SCHEMA = Schema.model_validate(
@@ -120,6 +122,21 @@ def test_the_quick_reading_gives_what_the_careful_one_gives(rows: list[list[str]
     found = judged(data)
     assert found.good.rows() == expected.good.rows()
     assert found.rejected.rows() == expected.rejected.rows()
+
+
+@pytest.mark.parametrize("expression", ["max(n)", "n - max(n)", "count(*)", "max(n) > 0", "sum(n) OVER ()"])
+def test_a_derived_column_must_come_from_its_own_row(expression: str) -> None:
+    """An aggregate would depend on how the file is cut into chunks."""
+    derived = [{"name": "x", "type": "number", "expression": expression}]
+    with pytest.raises(SchemaMismatch, match="'x'"):
+        check_expressions(Schema.model_validate(SCHEMA.model_dump() | {"derived": derived}))
+
+
+@pytest.mark.parametrize("expression", ["1", "n * 2 + f", "CAST(word AS DATE)", "coalesce(word, 'none')", "n > 1"])
+def test_expressions_over_one_row_are_welcome(expression: str) -> None:
+    """Constants too, and those that not every text is good for."""
+    derived = [{"name": "x", "type": "text", "expression": expression}]
+    check_expressions(Schema.model_validate(SCHEMA.model_dump() | {"derived": derived}))
 
 
 def test_clean_chunks_are_read_natively() -> None:

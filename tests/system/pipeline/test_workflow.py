@@ -48,11 +48,17 @@ async def test_every_row_is_loaded_or_rejected(app: App, write: Write, people: S
     assert [tuple(row) for row in rejects] == [(51, "x,y"), (52, ""), (53, "z,1,2")]
 
 
-@pytest.mark.parametrize("content", [b"", b"name,age", b"name,age\r\n"])
+@pytest.mark.parametrize("content", [b"name,age", b"name,age\r\n"])
 async def test_a_file_without_rows_loads_nothing(app: App, write: Write, people: Schema, content: bytes) -> None:
-    """Empty, or a header only: zero rows, reconciled."""
+    """A header only: zero rows, reconciled."""
     report = await app.load(write(content), people)
     assert (report.rows_read, report.rows_loaded, report.rows_rejected, report.chunks) == (0, 0, 0, 0)
+
+
+async def test_a_quote_never_closed_costs_one_row(app: App, write: Write, people: Schema) -> None:
+    """The rows behind it are loaded."""
+    report = await app.load(write(b'name,age\nann,1\n"bob,2\ncat,3\ndan,4\n'), people, chunk_bytes=1)
+    assert (report.rows_read, report.rows_loaded, report.reasons) == (4, 3, {"bad quoting": 1})
 
 
 async def test_columns_are_matched_by_name_and_quoted_breaks_survive(app: App, write: Write, people: Schema) -> None:

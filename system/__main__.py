@@ -119,10 +119,16 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("file", type=Path, metavar="FILE")
     load.add_argument("--schema", type=Path, required=True, metavar="SCHEMA.toml")
     load.add_argument("--id", help="workflow id; the same id loads only once (default: dataset and a random part)")
-    load.add_argument("--chunk-bytes", type=int, metavar="N", help="size of a chunk (default: 4 MiB)")
-    load.add_argument("--concurrency", type=int, metavar="N", help="chunks in flight (default: 4)")
+    load.add_argument("--chunk-bytes", type=_count, metavar="N", help="size of a chunk (default: 4 MiB)")
+    load.add_argument("--concurrency", type=_count, metavar="N", help="chunks in flight (default: 4)")
     load.set_defaults(run=_load)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, one or more")
+    return int(text)
 
 
 def _say(stream: TextIO, text: str) -> None:

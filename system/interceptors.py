@@ -27,7 +27,7 @@ TRANSIENT = (
     OSError,
 )
 NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError)
-REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
 def translate(error: Exception) -> Error | None:

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 
 from temporalio.worker import Interceptor, Worker
 
 from system.connection import connect
+from system.errors import SettingsError
 from system.health import Health, HealthServer, Probe
 from system.pipeline.activities import PipelineActivities
 from system.plugin import SystemPlugin
@@ -37,8 +40,10 @@ async def run_worker(
     Raises:
         Unavailable: Temporal or PostgreSQL does not answer.
         NotMigrated: the database lacks tables.
+        SettingsError: the work directory cannot be written.
 
     """
+    _make_writable(settings.work_directory)
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
     async with _database(settings) as database:
@@ -56,6 +61,18 @@ async def run_worker(
         health = Health({"postgres": _postgres_probe(database)}, _redis_probe(settings.redis_url))
         async with _served(settings, health):
             await _poll(worker, health, settings, stop)
+
+
+def _make_writable(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"WORK_DIRECTORY is {directory}: cannot write there ({error.strerror}); "
+            "expected a directory that can be made and written"
+        ) from error
 
 
 async def _poll(worker: Worker, health: Health, settings: Settings, stop: asyncio.Event) -> None:

@@ -107,10 +107,13 @@ async def obtain_server(notify: Notify) -> Path:
 async def _build(go: Path, target: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="temper-go-"))
     reaper.watch_directory(folder)
+    scratch = folder / "tmp"
+    scratch.mkdir()
     environment = {
         "GOPATH": str(folder / "path"),
         "GOBIN": str(folder / "bin"),
         "GOCACHE": str(folder / "cache"),
+        "GOTMPDIR": str(scratch),  # else go leaves its own behind where it is interrupted
         "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip(),  # or the folder could not be removed
         "CGO_ENABLED": "0",
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from temporalio import activity
 
-from system.errors import ReconciliationFailed, SourceChanged, SourceMissing
+from system.errors import ReconciliationFailed, SourceChanged, SourceMissing, SourceUnreadable
 from system.heartbeats import beating
 from system.pipeline import datasets, store
 from system.pipeline.manifest import build_manifest
@@ -81,20 +81,18 @@ class PipelineActivities:
             load = await store.read_load(connection, task.load_id)
         schema = load.schema
         data = await asyncio.to_thread(_read, chunk)
-        parsed, typed = await asyncio.to_thread(stages.read, data, chunk.rows, schema)
+        parsed, typed = await _in_stage(chunk, stages.read, data, chunk.rows, schema)
         async with self._database.acquire() as connection:
             known = {
                 field.name: await datasets.known_values(connection, reference, field.type, values)
                 for field, reference, values in stages.references(typed, schema)
             }
             chunk_id = await store.next_chunk_id(connection)
-        judged = await asyncio.to_thread(stages.judge, parsed, typed, known, schema)
-        rows = await asyncio.to_thread(stages.transform, judged.good, schema)
-        copies = await asyncio.to_thread(stages.copies, rows, judged.rejected, data, load, chunk, chunk_id)
+        judged = await _in_stage(chunk, stages.judge, parsed, typed, known, schema)
+        rows = await _in_stage(chunk, stages.transform, judged.good, schema)
+        copies = await _in_stage(chunk, stages.copies, rows, judged.rejected, data, load, chunk, chunk_id)
         async with self._database.acquire() as connection:
-            result = await _load(connection, task.load_id, copies)
-            await datasets.summarize(connection, schema.dataset)
-        return result
+            return await _load(connection, task.load_id, copies)
 
     @activity.defn(name=RECONCILE)
     @beating()
@@ -181,6 +179,16 @@ def _check_expressions(schema: Schema) -> None:
     from system.pipeline import stages  # noqa: PLC0415 polars is not imported before the worker polls
 
     stages.check_expressions(schema)
+
+
+async def _in_stage(chunk: ChunkReference, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a stage in a thread; what polars refuses once, it refuses at every attempt."""
+    from polars.exceptions import PolarsError  # noqa: PLC0415 polars is not imported before the worker polls
+
+    try:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    except PolarsError as error:
+        raise SourceUnreadable(f"{chunk.file}, chunk {chunk.number}: {type(error).__name__}: {error}") from error
 
 
 async def _in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, CancelledError
@@ -16,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from system.connection import connect
 from system.errors import Error, InputError, LoadClosed, NotMigrated, SettingsError, Unavailable
 from system.pipeline.models import LoadReport, LoadRequest, Progress
-from system.pipeline.schema import Schema
+from system.pipeline.schema import Schema, explain
 from system.pipeline.source import read_header
 from system.pipeline.workflow import Pipeline
 from system.settings import Settings
@@ -25,6 +26,7 @@ from system.storage import pool
 DONE, FAILED, COULD_NOT_RUN = 0, 1, 2
 BAR_WIDTH = 30
 POLL_SECONDS = 0.2
+FAILURE_SECONDS = 3.0
 REFUSED: tuple[type[Error], ...] = (*InputError.__subclasses__(), LoadClosed, NotMigrated)
 
 
@@ -51,8 +53,8 @@ def load(
     chosen = {name: value for name, value in limits.items() if value is not None}
     try:
         request = LoadRequest.model_validate({"source": str(source), "schema": schema, **chosen})
-    except ValueError as error:
-        raise SettingsError(f"--chunk-bytes and --concurrency: {error}") from error
+    except ValidationError as error:
+        raise SettingsError(f"--chunk-bytes or --concurrency: {explain(error)}") from error
     workflow_id = workflow_id or f"load-{schema.dataset}-{secrets.token_hex(4)}"
     try:
         return asyncio.run(_run(settings, request, workflow_id))
@@ -73,7 +75,7 @@ async def _run(settings: Settings, request: LoadRequest, workflow_id: str) -> in
         connection.terminate()
     client = await connect(settings)
     handle = await _start(client, settings, request, workflow_id)
-    watching = asyncio.create_task(_watch(handle))
+    watching = asyncio.gather(_watch(handle), _watch_failures(handle))
     try:
         report = await handle.result()
     except WorkflowFailureError as failure:
@@ -113,6 +115,32 @@ async def _watch(handle: WorkflowHandle[Pipeline, LoadReport]) -> None:
             sys.stdout.write(f"\r\x1b[K{text}" if sys.stdout.isatty() else f"{text}\n")
             sys.stdout.flush()
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _watch_failures(handle: WorkflowHandle[Pipeline, LoadReport]) -> None:
+    """Say why an activity is being retried, each reason once."""
+    said: set[str] = set()
+    while True:
+        await asyncio.sleep(FAILURE_SECONDS)
+        for text in await _failures(handle):
+            if text not in said:
+                said.add(text)
+                _clear()
+                sys.stderr.write(f"{text}\n")
+
+
+async def _failures(handle: WorkflowHandle[Pipeline, LoadReport]) -> list[str]:
+    try:
+        pending = (await handle.describe()).raw_description.pending_activities
+    except RPCError:
+        return []  # the result is waited for elsewhere, and tells what is wrong
+    return sorted(
+        {
+            f"retrying {one.activity_type.name}: {one.last_failure.message}"
+            for one in pending
+            if one.HasField("last_failure")
+        }
+    )
 
 
 async def _progress(handle: WorkflowHandle[Pipeline, LoadReport]) -> Progress | None:

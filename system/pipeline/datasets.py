@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-import asyncpg
 
 from system.errors import SchemaMismatch
 from system.pipeline.rules import column_differences
@@ -30,7 +27,8 @@ async def ensure_table(connection: Connection, schema: Schema) -> None:
     """Create the dataset's table, or make sure that the one there has exactly the declared columns.
 
     Raises:
-        SchemaMismatch: the table has other columns; a data set referred to, or its column, does not exist.
+        SchemaMismatch: the table has other columns; a data set referred to, or its column, does not exist;
+            PostgreSQL will not make such a table.
 
     """
     async with connection.transaction():
@@ -40,7 +38,7 @@ async def ensure_table(connection: Connection, schema: Schema) -> None:
         declared = {name: TYPES[kind] for name, kind in schema.columns.items()}
         existing = await _columns(connection, schema.dataset)
         if existing is None:
-            await _create(connection, schema.dataset, declared)
+            await _create_or_refuse(connection, schema.dataset, declared)
             return
         existing.pop(ROW_OWNER, None)
         differences = column_differences(declared, existing)
@@ -68,16 +66,13 @@ async def known_values(connection: Connection, reference: str, kind: Kind, value
 
 async def count_rows(connection: Connection, dataset: str, chunk_ids: Sequence[int]) -> dict[int, int]:
     """Count a dataset's rows by the id of the chunk that brought them."""
-    async with connection.transaction():
-        # A table that was just filled has no statistics yet, and the planner would read all of it.
-        await connection.execute("SET LOCAL enable_seqscan = off")
-        rows = await connection.fetch(
-            f"""
-            SELECT {ROW_OWNER} AS chunk, count(*) AS rows FROM datasets."{dataset}"
-            WHERE {ROW_OWNER} = ANY($1::integer[]) GROUP BY {ROW_OWNER}
-            """,  # noqa: S608 the dataset is an identifier by the schema's pattern
-            chunk_ids,
-        )
+    rows = await connection.fetch(
+        f"""
+        SELECT {ROW_OWNER} AS chunk, count(*) AS rows FROM datasets."{dataset}"
+        WHERE {ROW_OWNER} = ANY($1::integer[]) GROUP BY {ROW_OWNER}
+        """,  # noqa: S608 the dataset is an identifier by the schema's pattern
+        chunk_ids,
+    )
     return {row["chunk"]: row["rows"] for row in rows}
 
 
@@ -113,15 +108,20 @@ async def _columns(connection: Connection, dataset: str) -> dict[str, str] | Non
     return {row["attname"]: row["type"] for row in rows} or None
 
 
+async def _create_or_refuse(connection: Connection, dataset: str, columns: dict[str, str]) -> None:
+    try:
+        await _create(connection, dataset, columns)
+    except asyncpg.InsufficientPrivilegeError:
+        raise  # of the same class as wrong syntax, but it can be granted: the attempt is retried
+    except (asyncpg.ProgramLimitExceededError, asyncpg.SyntaxOrAccessError) as error:
+        raise SchemaMismatch(f"PostgreSQL refused to make the table datasets.{dataset}: {error}") from error
+
+
 async def _create(connection: Connection, dataset: str, columns: dict[str, str]) -> None:
     listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
     await connection.execute(f'CREATE TABLE datasets."{dataset}" ({listed}, "{ROW_OWNER}" integer NOT NULL)')
-    # Rows of a chunk lie together, so a block range index finds them. On the flights it costs COPY 5 %, where a
-    # B-tree costs 40 % (two connections, PostgreSQL 18). Not with autosummarize: its requests would flood the server's
-    # log, and each chunk brings its own blocks in.
-    await connection.execute(
-        f'CREATE INDEX "{dataset}_chunk" ON datasets."{dataset}" USING brin ("{ROW_OWNER}") WITH (pages_per_range = 16)'
-    )
+    # Not a block range index, though it is lighter: under concurrent COPY it misses rows (docs/decisions.md).
+    await connection.execute(f'CREATE INDEX "{dataset}_chunk" ON datasets."{dataset}" ("{ROW_OWNER}")')
 
 
 async def _index(connection: Connection, dataset: str, column: str) -> None:
@@ -129,17 +129,3 @@ async def _index(connection: Connection, dataset: str, column: str) -> None:
     # CREATE INDEX IF NOT EXISTS would wait for writers of the table even where the index exists.
     if await connection.fetchval("SELECT to_regclass('datasets.' || quote_ident($1))", name) is None:
         await connection.execute(f'CREATE INDEX "{name}" ON datasets."{dataset}" ("{column}")')
-
-
-async def summarize(connection: Connection, dataset: str) -> None:
-    """Bring the blocks written last into the index, so that counting a chunk reads its own blocks alone.
-
-    Where another connection is at it, or vacuums the table, this leaves it to that one: counting is right without.
-    """
-    async with connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = '20ms'")
-        with contextlib.suppress(asyncpg.LockNotAvailableError):
-            async with connection.transaction():
-                await connection.execute(
-                    "SELECT brin_summarize_new_values(to_regclass('datasets.' || quote_ident($1)))", f"{dataset}_chunk"
-                )

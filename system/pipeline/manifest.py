@@ -10,7 +10,7 @@ from pathlib import Path
 
 from system.errors import SourceUnreadable
 from system.pipeline.models import ChunkReference
-from system.pipeline.records import Breaks
+from system.pipeline.records import Breaks, has_bare_return, split_records
 from system.pipeline.rules import chunk_size
 from system.pipeline.schema import Schema
 from system.pipeline.source import check_header
@@ -26,22 +26,24 @@ def build_manifest(path: Path, schema: Schema, chunk_bytes: int) -> tuple[tuple[
 
     Raises:
         SchemaMismatch: the header does not fit the schema.
-        SourceUnreadable: the file is not UTF-8.
+        SourceUnreadable: the file is not UTF-8, has no header, or has line ends of its own kind.
 
     """
     with _mapped(path) as data:
-        head = data[: _header_end(data, schema)]
-        header, start = check_header(head, schema)
-        return header, tuple(_chunks(path, data, start, schema, chunk_size(len(data), chunk_bytes)))
+        breaks = Breaks(data, schema.delimiter, schema.quote)
+        header, start = check_header(data[: breaks.end_of_record(0)], schema)
+        return header, tuple(_chunks(path, data, breaks, start, schema, chunk_size(len(data), chunk_bytes)))
 
 
-def _chunks(path: Path, data: bytes | mmap.mmap, offset: int, schema: Schema, size: int) -> Iterator[ChunkReference]:
-    breaks = Breaks(data, schema.delimiter, schema.quote)
+def _chunks(
+    path: Path, data: bytes | mmap.mmap, breaks: Breaks, offset: int, schema: Schema, size: int
+) -> Iterator[ChunkReference]:
     number, row = 0, 1
     while offset < len(data):
         end = breaks.end_of_record(min(offset + size, len(data)) - 1)
         content = data[offset:end]
         _check_utf8(path, content, offset)
+        _check_returns(path, content, row, schema)
         rows = breaks.records(offset, end)
         yield ChunkReference(
             number=number,
@@ -55,13 +57,16 @@ def _chunks(path: Path, data: bytes | mmap.mmap, offset: int, schema: Schema, si
         number, row, offset = number + 1, row + rows, end
 
 
-def _header_end(data: bytes | mmap.mmap, schema: Schema) -> int:
-    size = 64 * 1024
-    while True:
-        end = Breaks(data[:size], schema.delimiter, schema.quote).end_of_record(0)
-        if end < min(size, len(data)) or size >= len(data):
-            return end
-        size *= 2
+def _check_returns(path: Path, content: bytes, first_row: int, schema: Schema) -> None:
+    if not has_bare_return(content, schema.delimiter, schema.quote):
+        return
+    records = split_records(content, schema.delimiter, schema.quote)
+    bare = (has_bare_return(record + b"\n", schema.delimiter, schema.quote) for record in records)
+    row = first_row + next(index for index, found in enumerate(bare) if found)
+    raise SourceUnreadable(
+        f"{path}, row {row}: a carriage return without a line feed, outside quotes; are these classic Mac line ends? "
+        "Convert them, or quote the value"
+    )
 
 
 def _check_utf8(path: Path, content: bytes, offset: int) -> None:

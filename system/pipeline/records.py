@@ -13,15 +13,38 @@ Span = tuple[int, int]
 def multiline_fields(data: bytes | mmap, delimiter: str, quote: str) -> list[Span]:
     """Return the byte ranges of the quoted fields that hold a line break, in order.
 
-    A quote opens a field only at the field's start, as in the csv module: a stray quote inside a field (``5" pipe``)
-    must not swallow the rows that follow.
+    A quote opens a field only at the field's start, as in the csv module, and only where another one closes it: neither
+    a stray quote inside a field (``5" pipe``) nor one that is never closed must swallow the rows that follow.
     """
-    mark = quote.encode()
-    if data.find(mark) == -1:
+    if data.find(quote.encode()) == -1:
         return []
-    q, d = re.escape(mark), re.escape(delimiter.encode())
-    quoted = re.compile(rb"(?:(?<=[\n" + d + rb"])|\A)" + q + rb"(?:[^" + q + rb"]+|" + q + q + rb")*+" + q + rb"?")
-    return [match.span() for match in quoted.finditer(data) if b"\n" in match[0]]
+    return list(_spans(_quoted_field(delimiter, quote), data, 0))
+
+
+def has_bare_return(records: bytes, delimiter: str, quote: str) -> bool:
+    """Tell whether a carriage return stands outside quotes and before no line break, nor at the end."""
+    if records.count(b"\r") == records.count(b"\r\n"):
+        return False
+    return re.search(rb"\r(?![\r\n]|\Z)", _quoted_field(delimiter, quote).sub(b"", records)) is not None
+
+
+def _quoted_field(delimiter: str, quote: str) -> re.Pattern[bytes]:
+    q, d = re.escape(quote.encode()), re.escape(delimiter.encode())
+    start = rb"(?:(?<=[\n" + d + rb"])|\A)"
+    return re.compile(start + q + rb"(?:[^" + q + rb"]+|" + q + q + rb")*+(?P<close>" + q + rb")?")
+
+
+def _spans(field: re.Pattern[bytes], data: bytes | mmap, position: int) -> Iterator[Span]:
+    for match in field.finditer(data, position):
+        if match["close"] is not None:
+            if b"\n" in match[0]:
+                yield match.span()
+            continue
+        # Behind it all quotes stand in pairs, each a field closed in itself: this happens once in a file.
+        end = data.find(b"\n", match.start())
+        if end != -1:
+            yield from _spans(field, data, end)
+        return
 
 
 class Breaks:
@@ -50,7 +73,7 @@ class Breaks:
         lines = self._data[start:end].count(b"\n")
         first, last = bisect.bisect_left(self._starts, start), bisect.bisect_left(self._starts, end)
         inside = sum(self._data[a:b].count(b"\n") for a, b in self._fields[first:last])
-        unfinished = self._data[end - 1 : end] != b"\n" or self._field_at(end - 1) is not None
+        unfinished = self._data[end - 1 : end] != b"\n"
         return lines - inside + unfinished
 
     def split(self) -> Iterator[bytes]:
@@ -58,10 +81,7 @@ class Breaks:
         start, size = 0, len(self._data)
         while start < size:
             end = self.end_of_record(start)
-            record = self._data[start:end]
-            # At the end of the data a quoted field may be left open: its last line break belongs to the field.
-            closed = self._field_at(end - 1) is None
-            yield record.removesuffix(b"\n").removesuffix(b"\r") if closed else record
+            yield self._data[start:end].removesuffix(b"\n").removesuffix(b"\r")
             start = end
 
     def _field_at(self, position: int) -> Span | None:

@@ -13,8 +13,10 @@ from system.errors import SchemaMismatch, SourceMissing
 # 55 + "_chunk" and friends stay within PostgreSQL's 63 bytes.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,54}$")]
 Kind = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
-Character = Annotated[str, StringConstraints(pattern=r"^[\x01-\x7f]$")]
+Character = Annotated[str, StringConstraints(pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,54}\.[a-z][a-z0-9_]{0,54}$")]
+# Columns that every table of PostgreSQL has, under names that no other can have.
+SYSTEM_COLUMNS = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 ORDERED = ("integer", "number")
 
 
@@ -31,8 +33,8 @@ class SchemaField(_Declared):
     column: Identifier | None = None
     """The column's name in the database; the file's name when absent."""
     required: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | None = Field(default=None, allow_inf_nan=False)
+    maximum: float | None = Field(default=None, allow_inf_nan=False)
     max_length: int | None = Field(default=None, ge=1)
     """Longest text allowed, in characters."""
     format: str | None = None
@@ -101,6 +103,9 @@ class Schema(_Declared):
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 raise ValueError(f"{kind} declared more than once: {', '.join(twice)}")
+        taken = sorted(SYSTEM_COLUMNS.intersection(columns))
+        if taken:
+            raise ValueError(f"column names that PostgreSQL keeps for itself: {', '.join(taken)}; choose others")
         if self.delimiter == self.quote:
             raise ValueError("delimiter and quote must differ")
         return self
@@ -135,10 +140,11 @@ class Schema(_Declared):
         try:
             return cls.model_validate(declared)
         except ValidationError as error:
-            raise SchemaMismatch(f"{path} is not a schema: {_explain(error)}") from None
+            raise SchemaMismatch(f"{path} is not a schema: {explain(error)}") from None
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
+    """Say in words which fields are wrong, and why."""
     parts = []
     for one in error.errors(include_url=False):
         place = ".".join(str(step) for step in one["loc"])

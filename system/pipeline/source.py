@@ -94,19 +94,27 @@ def check_header(data: bytes, schema: Schema) -> tuple[tuple[str, ...], int]:
 
     Raises:
         SchemaMismatch: columns are missing or not declared; names them.
-        SourceUnreadable: the header is not UTF-8.
+        SourceUnreadable: there is no header, or it cannot be read.
 
     """
     declared = tuple(field.name for field in schema.fields)
-    if not schema.header or not data:
+    if not schema.header:
         return declared, 0
+    if not data:
+        raise SourceUnreadable(f"the file is empty: expected a header with {', '.join(declared)}")
     end = Breaks(data, schema.delimiter, schema.quote).end_of_record(0)
     try:
         text = data[:end].decode(UTF8)
     except UnicodeDecodeError as error:
         raise SourceUnreadable(f"the header is not {schema.encoding}: {error}") from error
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=schema.delimiter, quotechar=schema.quote)
-    header = tuple(name.strip() for name in next(rows, []))
+    lines = io.StringIO(text, newline="")
+    try:
+        first, *more = csv.reader(lines, delimiter=schema.delimiter, quotechar=schema.quote)
+    except csv.Error as error:
+        raise SourceUnreadable(f"the header cannot be read: {error}; is its quote closed?") from error
+    if more:
+        raise SourceUnreadable("the header ends with a carriage return alone: convert the classic Mac line ends")
+    header = tuple(name.strip() for name in first)
     if sorted(header) == sorted(declared):
         return header, end
     raise SchemaMismatch(_header_problem(header, declared, schema))
@@ -129,9 +137,12 @@ def _header_problem(header: tuple[str, ...], declared: tuple[str, ...], schema: 
 
 def _codec(schema: Schema) -> str:
     try:
+        "a".encode(schema.encoding)  # unlike codecs.lookup, this refuses base64 and its like
         name = codecs.lookup(schema.encoding).name
-    except LookupError:
-        raise SchemaMismatch(f"unknown encoding {schema.encoding!r}: expected one that Python knows") from None
+    except (LookupError, ValueError):
+        raise SchemaMismatch(
+            f"unknown encoding {schema.encoding!r}: expected a text encoding that Python knows"
+        ) from None
     return UTF8 if name in (UTF8, "utf-8-sig", "ascii") else name
 
 

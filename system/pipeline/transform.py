@@ -40,13 +40,33 @@ def transform(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 
 def check_expressions(schema: Schema) -> None:
-    """Try every expression on no rows.
+    """Try every expression on no rows and on two.
 
     Raises:
-        SchemaMismatch: an expression is not valid over the columns; says which.
+        SchemaMismatch: an expression is not valid over the columns, or needs other rows than its own; says which.
 
     """
-    transform(pl.DataFrame(schema={field.name: TYPES[field.type] for field in schema.fields}), schema)
+    types = {field.name: TYPES[field.type] for field in schema.fields}
+    transform(pl.DataFrame(schema=types), schema)
+    columns = transform(pl.DataFrame({name: [None, None] for name in types}, schema=types), schema)
+    for derived in schema.derived:
+        expression = pl.sql_expr(derived.expression)
+        aggregate = expression.meta.root_names() and columns.select(expression.alias(derived.name)).height != 2
+        if aggregate or _differs_alone(types, schema):
+            raise SchemaMismatch(
+                f"derived column {derived.name!r}: {derived.expression!r} must give each row a value from that row alone"
+            )
+
+
+def _differs_alone(types: dict[str, pl.DataType], schema: Schema) -> bool:
+    """Tell whether two rows come out otherwise than each by itself."""
+    numbers = pl.DataFrame({name: [1, 2] for name in types})
+    typed = numbers.select(pl.col(name).cast(kind) for name, kind in types.items())
+    try:
+        alone = pl.concat([transform(typed[:1], schema), transform(typed[1:], schema)])
+        return not transform(typed, schema).equals(alone)
+    except SchemaMismatch:
+        return False  # an expression that these values are not good for
 
 
 def table_csv(rows: pl.DataFrame, chunk_id: int) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+
 from system.errors import SchemaMismatch
 from system.pipeline.rules import column_differences
 from system.pipeline.schema import Kind, Schema

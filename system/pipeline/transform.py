@@ -49,24 +49,26 @@ def check_expressions(schema: Schema) -> None:
     types = {field.name: TYPES[field.type] for field in schema.fields}
     transform(pl.DataFrame(schema=types), schema)
     columns = transform(pl.DataFrame({name: [None, None] for name in types}, schema=types), schema)
+    unlike = _unlike_alone(types, schema)
     for derived in schema.derived:
         expression = pl.sql_expr(derived.expression)
         aggregate = expression.meta.root_names() and columns.select(expression.alias(derived.name)).height != 2
-        if aggregate or _differs_alone(types, schema):
+        if aggregate or derived.name in unlike:
             raise SchemaMismatch(
-                f"derived column {derived.name!r}: {derived.expression!r} must give each row a value from that row alone"
+                f"derived column {derived.name!r}: {derived.expression!r} must compute each row's value from that row"
             )
 
 
-def _differs_alone(types: dict[str, pl.DataType], schema: Schema) -> bool:
-    """Tell whether two rows come out otherwise than each by itself."""
+def _unlike_alone(types: dict[str, pl.DataType], schema: Schema) -> set[str]:
+    """Return the columns in which two rows come out otherwise than each by itself."""
     numbers = pl.DataFrame({name: [1, 2] for name in types})
     typed = numbers.select(pl.col(name).cast(kind) for name, kind in types.items())
     try:
         alone = pl.concat([transform(typed[:1], schema), transform(typed[1:], schema)])
-        return not transform(typed, schema).equals(alone)
+        together = transform(typed, schema)
     except SchemaMismatch:
-        return False  # an expression that these values are not good for
+        return set()  # an expression that these values are not good for
+    return {name for name in together.columns if not together[name].equals(alone[name])}
 
 
 def table_csv(rows: pl.DataFrame, chunk_id: int) -> bytes:

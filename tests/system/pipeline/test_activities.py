@@ -217,15 +217,6 @@ async def test_a_table_with_other_columns_is_left_alone(
         await attempt.run(activities.prepare, LoadRequest(source=manifest.chunks[0].file, schema=other))
 
 
-async def test_the_tables_index_asks_for_no_summaries_of_its_own(
-    manifest: Manifest, connection: asyncpg.Connection
-) -> None:
-    """Each would be a line in the server's log; chunks ask for theirs themselves."""
-    assert manifest.chunks
-    options = await connection.fetchval("SELECT reloptions FROM pg_class WHERE relname = 'people_chunk'")
-    assert options == ["pages_per_range=16"]
-
-
 @pytest.mark.parametrize(
     ("references", "message"), [("pets.name", "no 'pets' was loaded"), ("people.age", "which is bigint")]
 )

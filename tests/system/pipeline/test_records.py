@@ -63,7 +63,7 @@ def test_any_text_is_cut_into_records_that_make_it_up(text: str) -> None:
 
 
 def test_a_quote_that_is_never_closed_takes_its_own_line_only() -> None:
-    """The line it opens in is a record of its own, wherever chunks are cut; fields that are closed keep their breaks."""
+    """Its line is a record of its own, wherever chunks are cut; fields that are closed keep their breaks."""
     data = b'1,"a\nb"\n2,"open\n3,""\n4,x""y\n5,z\n'
     lines = [b'1,"a\nb"', b'2,"open', b'3,""', b'4,x""y', b"5,z"]
     assert split_records(data, ",", '"') == lines

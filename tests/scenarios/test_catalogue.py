@@ -103,7 +103,7 @@ def test_a_load_that_does_not_say_that_it_is_reconciled_is_found() -> None:
 
 
 def reconciled(part: str = "main") -> Fact:
-    return msgspec.structs.replace(fact(1, 0, part=part), step="reconcile", item="", found=1, values={})
+    return msgspec.structs.replace(fact(0, 0, part=part), step="reconcile", item="", values={})
 
 
 @pytest.mark.parametrize(

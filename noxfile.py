@@ -1,5 +1,7 @@
 """One small session per job. `make` sets up .venv first; nox itself makes no environments."""
 
+import ctypes
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ nox.options.error_on_external_run = False
 
 PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports")
 SOURCES = (*PACKAGES, "tests", "temper.py", "noxfile.py")
+PR_SET_PDEATHSIG = 1
 BIN = Path(sys.executable).parent
 ENOUGH_COVERAGE = 85
 """Percent of lines and branches together, worker processes and workflow code included."""
@@ -54,6 +57,8 @@ def test(session: nox.Session) -> None:
 @nox.session(python=False)
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
+    # The demo ends when its parent does, which is this process; and this one when make does.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     run(session, "temper", "demo", *session.posargs)
 
 

@@ -111,11 +111,12 @@ def _evaluate(objective: Objective, metric: Metric | None) -> ObjectiveResult:
 
 
 def _told_apart(value: float, objective: Objective) -> str:
-    """The value, exactly where rounding it would show it as the threshold it is not."""
+    """The value, with as many digits more as tell it from a threshold it is not."""
     rounded = shown(value, objective.unit)
-    if objective.threshold.endswith(f" {rounded}") and value != objective.limit:
-        return f"{value!r} {objective.unit}".strip()
-    return rounded
+    if value == objective.limit or not objective.threshold.endswith(f" {rounded}"):
+        return rounded
+    digits = next((n for n in range(1, 16) if round(value, n) != objective.limit), 16)
+    return f"{value:,.{digits}f} {objective.unit}".strip()
 
 
 def _gate_verdict(result: ObjectiveResult) -> Verdict:

@@ -137,3 +137,5 @@ def test_a_figure_that_misses_by_a_hair_is_not_shown_as_the_threshold() -> None:
     below = Objective(metric="m", title="m", unit="s", below=2, hard=True, kinds=("demo",))
     (result,) = evaluate([below], {"m": Metric(value=1.9996)}, "demo")
     assert (result.measured, result.threshold) == ("1.9996 s", "< 2 s")
+    (result,) = evaluate([below], {"m": Metric(value=1.999680227251068)}, "demo")
+    assert result.measured == "1.9997 s"

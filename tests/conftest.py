@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.links import Links
 from harness.services.postgres import create_database, drop_database
 from harness.services.process import Process
 from harness.stack import Stack
@@ -29,6 +30,14 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 def temporal_address(stack: Stack) -> str:
     """host:port of the Temporal server."""
     return stack.addresses["temporal.address"]
+
+
+@pytest.fixture
+async def links(stack: Stack) -> AsyncIterator[Links]:
+    """Links that this test may break."""
+    made = Links(stack["toxiproxy"], stack.services)
+    yield made
+    await made.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A cut link is really cut, shows that it is, and is whole again afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
@@ -9,15 +8,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from chaos.faults import LinkDown
 from harness.links import Link, Links
-from harness.stack import Stack
-
-
-@pytest.fixture
-async def links(stack: Stack) -> AsyncIterator[Links]:
-    """Links that this test may break."""
-    made = Links(stack["toxiproxy"], stack.services)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

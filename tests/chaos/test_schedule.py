@@ -1,7 +1,6 @@
 """The schedule injects and heals at the planned times, heals whatever happens, and records what was really done."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,15 +11,6 @@ from harness.clock import now
 from harness.eventually import eventually
 from harness.links import Link, Links
 from harness.records.faults import FaultWindow
-from harness.stack import Stack
-
-
-@pytest.fixture
-async def links(stack: Stack) -> AsyncIterator[Links]:
-    """Links that this test may break."""
-    made = Links(stack["toxiproxy"], stack.services)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

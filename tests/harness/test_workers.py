@@ -55,7 +55,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
 
 def script(text: str, **settings: object) -> WorkerSpec:
     """A worker without a ready URL."""
-    return WorkerSpec(command=["{python}", "-c", text], **{"settle_seconds": 0.5, **settings})  # type: ignore[arg-type]
+    return WorkerSpec(command=["{python}", "-c", text], **{"settle_seconds": 0.5, **settings})  # type: ignore[arg-type]  # of mixed types
 
 
 async def test_it_is_ready_when_its_ready_url_says_so(make: Make) -> None:
@@ -161,7 +161,7 @@ def test_an_unknown_placeholder_is_told_before_the_start(make: Make, part: str) 
     """Wherever it stands, a placeholder that does not exist is named, with the known ones."""
     wrong = {"command": ["{postgre.url}"], "environment": {"URL": "{postgre.url}"}, "ready_url": "{postgre.url}"}
     with pytest.raises(UnknownName, match=r"no placeholder '\{postgre.url\}'") as caught:
-        make(WorkerSpec(**{"command": ["true"], part: wrong[part]}))  # type: ignore[arg-type]
+        make(WorkerSpec(**{"command": ["true"], part: wrong[part]}))  # type: ignore[arg-type]  # of mixed types
     for known in ("{postgres.url}", "{python}", "{worker.health}", "{worker.name}"):
         assert known in str(caught.value)
 

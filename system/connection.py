@@ -14,7 +14,7 @@ from system.settings import Settings
 CONNECT_SECONDS = 10.0
 
 
-async def connect(settings: Settings, plugin: SystemPlugin | None = None) -> Client:
+async def connect(settings: Settings) -> Client:
     """Connect a client; workers made from it have the plugin too.
 
     Raises:
@@ -26,7 +26,7 @@ async def connect(settings: Settings, plugin: SystemPlugin | None = None) -> Cli
             Client.connect(
                 settings.temporal_address,
                 namespace=settings.temporal_namespace,
-                plugins=[plugin or SystemPlugin()],
+                plugins=[SystemPlugin()],
             ),
             CONNECT_SECONDS,
         )

@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from system.errors import Error, NotMigrated, SchemaMismatch, Unavailable
+from system.errors import Error, FailureDetails, NotMigrated, SchemaMismatch, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -74,4 +74,14 @@ class _ErrorInbound(ActivityInboundInterceptor):
                 logger.warning("%s failed: %s", activity.info().activity_type, known, exc_info=error)
             # Not chained: Temporal replaces the failure of a retried attempt by "Failure exceeds size limit." if its
             # stack traces are long.
-            raise ApplicationError(str(known), type=known.name, non_retryable=not known.retryable) from None
+            raise ApplicationError(
+                str(known),
+                FailureDetails(
+                    attempt=activity.info().attempt,
+                    remedy=known.remedy,
+                    values=known.details.model_dump(mode="json") if known.details else {},
+                ),
+                type=known.name,
+                non_retryable=not known.retryable,
+                next_retry_delay=known.retry_after,
+            ) from None

@@ -10,37 +10,33 @@ from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from system.interceptors import ErrorInterceptor
-from system.pipeline.activities import PipelineActivities
 from system.pipeline.workflow import Pipeline
 
-# Imported once, not anew for each workflow: all of them hold no state of a workflow's own.
+WORKFLOWS: tuple[type, ...] = (Pipeline,)
+DOMAINS = ("pipeline", "tasks", "orders", "control", "scheduling", "dead_letters")
+# Imported once, not anew for each workflow: none of them holds state of a workflow's own.
 PASSED_THROUGH = (
     "asyncpg",
     "pydantic",
     "pydantic_core",
     "annotated_types",
     "system.errors",
-    "system.pipeline.activities",
-    "system.pipeline.models",
-    "system.pipeline.rules",
+    "system.records",
+    "system.storage",
+    "system.settings",
     "system.pipeline.schema",
+    *(f"system.{domain}.{module}" for domain in DOMAINS for module in ("models", "rules", "activities")),
 )
 
 
 class SystemPlugin(SimplePlugin):
-    """Give it to ``Client.connect``: workers made from that client have it too. A replayer takes it as well.
+    """Give it to ``Client.connect``: workers made from that client have it too. A replayer takes it as well."""
 
-    Args:
-        pipeline: the pipeline's activities, with what they need; a client or a replayer needs none.
-
-    """
-
-    def __init__(self, pipeline: PipelineActivities | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__(
             "system.SystemPlugin",
             data_converter=pydantic_data_converter,
-            workflows=[Pipeline],
-            activities=pipeline.all if pipeline else [],
+            workflows=WORKFLOWS,
             interceptors=[ErrorInterceptor()],
             workflow_runner=_pass_through,
         )

@@ -27,6 +27,9 @@ class Settings:
     task_queue: str = "system"
     redis_url: str | None = field(default=None, repr=False)
     """Shown by the health endpoint only."""
+    payment_url: str = "http://127.0.0.1:8700"
+    shipping_url: str = "http://127.0.0.1:8700"
+    """The providers that orders call."""
     health_address: tuple[str, int] | None = None
     """Host and port of the health endpoint; none is served when absent."""
     work_directory: Path = Path(tempfile.gettempdir()) / "system-work"
@@ -57,6 +60,8 @@ class Settings:
             temporal_namespace=reader.read("TEMPORAL_NAMESPACE", TEXT, cls.temporal_namespace),
             task_queue=reader.read("TASK_QUEUE", TEXT, cls.task_queue),
             redis_url=reader.read_optional("REDIS_URL", REDIS_URL),
+            payment_url=reader.read("PAYMENT_URL", HTTP_URL, cls.payment_url),
+            shipping_url=reader.read("SHIPPING_URL", HTTP_URL, cls.shipping_url),
             health_address=reader.read_optional("HEALTH_ADDRESS", ADDRESS),
             work_directory=reader.read("WORK_DIRECTORY", DIRECTORY, cls.work_directory),
             drain_seconds=reader.read("DRAIN_SECONDS", SECONDS, cls.drain_seconds),
@@ -157,6 +162,7 @@ ADDRESS = _Kind(_address, "host:port, for example 127.0.0.1:8080")
 ADDRESS_TEXT = _Kind(_address_text, "host:port, for example 127.0.0.1:7233")
 POSTGRES_URL = _Kind(_url("postgresql", "postgres"), "postgresql://user:password@host:port/database")
 REDIS_URL = _Kind(_url("redis", "rediss"), "redis://host:port/number")
+HTTP_URL = _Kind(_url("http", "https"), "http://host:port")
 DIRECTORY = _Kind(_directory, "an absolute path to a directory, which is made if missing")
 SECONDS = _Kind(_seconds, "a number of seconds, zero or more")
 COUNT = _Kind(_count, "a whole number, one or more")

@@ -16,11 +16,10 @@ from pathlib import Path
 
 from temporalio.worker import Interceptor, Worker
 
+from system.composition import Resources, activities
 from system.connection import connect
 from system.errors import SettingsError
 from system.health import Health, HealthServer, Probe
-from system.pipeline.activities import PipelineActivities
-from system.plugin import SystemPlugin
 from system.settings import Settings
 from system.storage.pool import Pool, check_migrated, open_pool
 
@@ -47,10 +46,11 @@ async def run_worker(
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
     async with _database(settings) as database:
-        client = await connect(settings, SystemPlugin(PipelineActivities(database, settings.work_directory)))
+        client = await connect(settings)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
+            activities=activities(Resources(settings=settings, database=database, client=client)),
             interceptors=interceptors,
             max_concurrent_activities=settings.max_activities,
             max_cached_workflows=settings.max_cached_workflows,

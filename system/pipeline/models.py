@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from system.pipeline.schema import Schema
+from system.records import Record
 
 PIPELINE = "pipeline.Pipeline"
 PREPARE = "pipeline.prepare"
 LOAD_CHUNK = "pipeline.load_chunk"
 RECONCILE = "pipeline.reconcile"
 CLOSE = "pipeline.close"
-PAUSE = "pipeline.pause"
-RESUME = "pipeline.resume"
 PROGRESS = "pipeline.progress"
 
 MEBIBYTE = 1024 * 1024
-
-
-class Record(BaseModel):
-    """Base of the records; unknown fields are ignored, so that versions can meet during a deployment."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class LoadRequest(Record):

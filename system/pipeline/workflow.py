@@ -12,13 +12,13 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType
 
+from system.control.pausable import Pausable
+
 with workflow.unsafe.imports_passed_through():
     from system.pipeline.activities import PipelineActivities
     from system.pipeline.models import (
-        PAUSE,
         PIPELINE,
         PROGRESS,
-        RESUME,
         ChunkTask,
         CloseRequest,
         LoadReport,
@@ -36,12 +36,12 @@ HEARTBEAT = timedelta(seconds=10)
 
 
 @workflow.defn(name=PIPELINE)
-class Pipeline:
+class Pipeline(Pausable):
     """Loads one source, each chunk exactly once, and proves it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._state: State = "preparing"
-        self._paused = False
         self._chunks = self._chunks_done = self._rows_loaded = self._rows_rejected = 0
 
     @workflow.run
@@ -55,16 +55,6 @@ class Pipeline:
             await self._close("cancelled" if is_cancelled_exception(error) else "failed")
             raise
 
-    @workflow.signal(name=PAUSE)
-    def pause(self) -> None:
-        """Start no further chunk; those in flight end."""
-        self._paused = True
-
-    @workflow.signal(name=RESUME)
-    def resume(self) -> None:
-        """Go on after a pause."""
-        self._paused = False
-
     @workflow.query(name=PROGRESS)
     def progress(self) -> Progress:
         """Say how far the load has come."""
@@ -74,10 +64,11 @@ class Pipeline:
             chunks_done=self._chunks_done,
             rows_loaded=self._rows_loaded,
             rows_rejected=self._rows_rejected,
-            paused=self._paused,
+            paused=self.is_paused,
         )
 
     async def _prepare(self, request: LoadRequest) -> Manifest:
+        await self.checkpoint()
         manifest = await workflow.execute_activity_method(
             PipelineActivities.prepare,
             request,
@@ -105,7 +96,7 @@ class Pipeline:
     async def _lane(self, tasks: Iterator[ChunkTask]) -> None:
         """Load one chunk after the other; the lanes share the chunks."""
         while True:
-            await workflow.wait_condition(lambda: not self._paused)
+            await self.checkpoint()
             task = next(tasks, None)
             if task is None:
                 return
@@ -123,6 +114,7 @@ class Pipeline:
 
     async def _reconcile(self, manifest: Manifest) -> LoadReport:
         self._state = "reconciling"
+        await self.checkpoint()
         report = await workflow.execute_activity_method(
             PipelineActivities.reconcile,
             ReconcileRequest(load_id=manifest.load_id),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from temporalio import activity
+
 if TYPE_CHECKING:
     from system.storage.pool import Connection
 
@@ -23,6 +25,19 @@ class Effect:
     run_id: str
     attempt: int
     kind: Kind = "forward"
+
+    @classmethod
+    def of_attempt(cls, step: str, item: str = "") -> Effect:
+        """The effect of the activity attempt that runs now."""
+        info = activity.info()
+        assert info.workflow_id is not None, "the system's activities run in workflows only"
+        return cls(
+            workflow_id=info.workflow_id,
+            step=step,
+            item=item,
+            run_id=info.workflow_run_id or "",
+            attempt=info.attempt,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

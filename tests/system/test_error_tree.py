@@ -17,6 +17,11 @@ def test_names_are_unique_and_stated() -> None:
     assert len(names) == len(set(names))
 
 
+def test_every_error_says_what_to_do() -> None:
+    """Each error has a remedy, its own or that of the error it is a kind of."""
+    assert [one.name for one in all_errors(errors.Error)[1:] if one.remedy == errors.Error.remedy] == []
+
+
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     """The drawing in the module's docstring shows every class."""
     drawn = str(errors.__doc__)

@@ -18,7 +18,6 @@ from system.connection import connect
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.models import ChunkResult, ChunkTask, LoadRequest
 from system.pipeline.schema import Schema
-from system.plugin import SystemPlugin
 from system.settings import Settings
 from system.storage.pool import Pool
 
@@ -70,11 +69,12 @@ async def test_a_chunk_that_waits_longer_than_its_heartbeat_timeout_stays_alive(
 ) -> None:
     """It succeeds on its first attempt."""
     activities = PipelineActivities(database, settings.work_directory)
-    client = await connect(settings, SystemPlugin(activities))
+    client = await connect(settings)
     async with Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[ImpatientLoad],
+        activities=activities.all,
         max_heartbeat_throttle_interval=IMPATIENT / 4,
     ):
         handle = await client.start_workflow(

@@ -13,8 +13,9 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 from harness.eventually import eventually
+from system.control.pausable import PAUSE, Order
 from system.pipeline.datasets import count_rows
-from system.pipeline.models import PREPARE, LoadRequest, Progress
+from system.pipeline.models import LoadRequest
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
 from system.storage.effects import ledger
@@ -79,36 +80,28 @@ async def test_a_failed_load_is_closed(app: App, write: Write, people: Schema) -
     assert state == "failed"
 
 
-async def test_pause_holds_chunks_back_and_resume_lets_them_go(app: App, write: Write, people: Schema) -> None:
-    """A load paused from its start loads nothing until it is resumed."""
+async def test_a_paused_load_starts_nothing_until_it_is_resumed(app: App, write: Write, people: Schema) -> None:
+    """Paused from its start, it schedules no activity; resumed, it loads everything."""
+    order = Order(by="an operator", reason="the disk is full")
     handle = await app.client.start_workflow(
         Pipeline.run,
         LoadRequest(source=str(write(rows(100))), schema=people, chunk_bytes=50),
         id=f"paused-{app.settings.task_queue}",
         task_queue=app.settings.task_queue,
-        start_signal="pipeline.pause",
+        start_signal=PAUSE,
+        start_signal_args=[order],
     )
-
-    async def progress() -> Progress:
-        return await handle.query(Pipeline.progress)
-
-    async def waiting() -> bool:
-        return (await progress()).state == "loading"
-
-    await eventually(waiting, timeout=20)
-    seen = await progress()
-    assert (seen.paused, seen.chunks_done) == (True, 0)
-    assert seen.chunks > 5
-    history = await handle.fetch_history()
+    paused = await handle.query(Pipeline.paused)
+    assert (paused.paused, paused.by, paused.reason) == (True, order.by, order.reason)
     scheduled = [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in history.events
+        event
+        for event in (await handle.fetch_history()).events
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
-    assert scheduled == [PREPARE]
-    await handle.signal(Pipeline.resume)
+    assert scheduled == []
+    await handle.signal(Pipeline.resume, order)
     await handle.result()
-    seen = await progress()
+    seen = await handle.query(Pipeline.progress)
     assert (seen.state, seen.paused, seen.chunks_done, seen.rows_loaded) == ("done", False, seen.chunks, 100)
 
 

@@ -1,0 +1,1 @@
+"""Control: pause, resume, cancel, terminate, reset, retry and signal, for one workflow or for many."""

@@ -1,0 +1,65 @@
+"""What every domain's workflow has: it can be paused between its steps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from system.records import Record
+
+PAUSE = "control.pause"
+RESUME = "control.resume"
+PAUSED = "control.paused"
+
+
+class Order(Record):
+    """Who orders it, and why."""
+
+    by: str
+    reason: str
+
+
+class Paused(Record):
+    """Whether a workflow is paused, and by whom."""
+
+    paused: bool
+    by: str = ""
+    reason: str = ""
+    since: datetime | None = None
+
+
+class Pausable:
+    """A workflow that starts nothing while it is paused; what runs already ends.
+
+    A workflow inherits it, calls ``super().__init__()``, and awaits ``checkpoint()`` before each step, compensations
+    included.
+    """
+
+    def __init__(self) -> None:
+        self._pause = Paused(paused=False)
+
+    @property
+    def is_paused(self) -> bool:
+        return self._pause.paused
+
+    @workflow.signal(name=PAUSE)
+    def pause(self, order: Order) -> None:
+        """Start nothing more; what runs already ends."""
+        if not self._pause.paused:
+            self._pause = Paused(paused=True, by=order.by, reason=order.reason, since=workflow.now())
+
+    @workflow.signal(name=RESUME)
+    def resume(self, _: Order) -> None:
+        """Go on after a pause."""
+        self._pause = Paused(paused=False)
+
+    @workflow.query(name=PAUSED)
+    def paused(self) -> Paused:
+        """Tell whether it is paused, by whom and why."""
+        return self._pause
+
+    async def checkpoint(self) -> None:
+        """Wait until the workflow is not paused."""
+        await workflow.wait_condition(lambda: not self._pause.paused)

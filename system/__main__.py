@@ -1,10 +1,11 @@
-"""The system's front door: ``python -m system worker | migrate | load``."""
+"""The system's front door: ``python -m system worker | workers | migrate | load | …``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
@@ -19,15 +20,29 @@ examples:
 
 settings come from the environment: DATABASE_URL (required), TEMPORAL_ADDRESS,
 TEMPORAL_NAMESPACE, TASK_QUEUE, REDIS_URL, HEALTH_ADDRESS, WORK_DIRECTORY,
-PAYMENT_URL, SHIPPING_URL, DRAIN_SECONDS, POOL_MIN, POOL_MAX, MAX_ACTIVITIES, MAX_CACHED_WORKFLOWS, POLARS_THREADS
+PAYMENT_URL, SHIPPING_URL, DRAIN_SECONDS, POOL_MIN,
+POOL_MAX, MIN_ACTIVITIES, MAX_ACTIVITIES, MEMORY_TARGET, CPU_TARGET, MAX_CACHED_WORKFLOWS,
+DEPLOYMENT, BUILD_ID, POLARS_THREADS
 
 exit status: 0 done, 1 ran and failed, 2 could not run
 """
 
 
+# Imported only when it is the one asked for: a worker's start-up is not to pay for what it does not use.
+GROUPS = {
+    "order": ("system.orders.command", "place orders, and see, cancel or approve them"),
+    "tasks": ("system.tasks.command", "submit batches of tasks, see how they go, cancel them"),
+    "control": ("system.control.command", "pause, resume, cancel, reset or signal one workflow or many"),
+    "schedules": ("system.scheduling.command", "declare schedules, and pause, trigger or backfill them"),
+    "dead-letters": ("system.dead_letters.command", "see what failed for good, redrive or discard it"),
+    "version": ("system.versions", "say which build new workflows start on"),
+}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments[0] if arguments else "").parse_args(arguments)
     try:
         return int(options.run(options))
     except Error as error:
@@ -39,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _worker(_: argparse.Namespace) -> int:
+def _worker(options: argparse.Namespace) -> int:
     import asyncio  # noqa: PLC0415 each command imports what it needs
     import gc  # noqa: PLC0415
     import logging  # noqa: PLC0415
@@ -51,8 +66,15 @@ def _worker(_: argparse.Namespace) -> int:
     gc.freeze()
     gc.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run_worker(Settings.from_environment()))
+    asyncio.run(run_worker(Settings.from_environment(), status_pipe=options.status))
     return DONE
+
+
+def _workers(options: argparse.Namespace) -> int:
+    from system.fleet import command  # noqa: PLC0415
+    from system.settings import Settings  # noqa: PLC0415
+
+    return command.run(Settings.from_environment(), least=options.min, most=options.max)
 
 
 def _migrate(options: argparse.Namespace) -> int:
@@ -82,7 +104,7 @@ def _load(options: argparse.Namespace) -> int:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str) -> argparse.ArgumentParser:
     debug = argparse.ArgumentParser(add_help=False)
     debug.add_argument("--debug", action="store_true", help="show a traceback with an error")
     parser = argparse.ArgumentParser(
@@ -99,7 +121,18 @@ def _parser() -> argparse.ArgumentParser:
         help="run a worker until SIGTERM or Ctrl-C",
         epilog="example: HEALTH_ADDRESS=127.0.0.1:8080 python -m system worker",
     )
+    worker.add_argument("--status", type=int, help=argparse.SUPPRESS)  # the pipe of the fleet that started it
     worker.set_defaults(run=_worker)
+
+    workers = commands.add_parser(
+        "workers",
+        parents=[debug],
+        help="run as many workers as the backlog asks for, until SIGTERM or Ctrl-C",
+        epilog="example: python -m system workers --min 1 --max 4",
+    )
+    workers.add_argument("--min", type=_count, default=1, metavar="N", help="the least (default: 1)")
+    workers.add_argument("--max", type=_count, default=4, metavar="N", help="the most (default: 4)")
+    workers.set_defaults(run=_workers)
 
     migrate = commands.add_parser(
         "migrate",
@@ -122,6 +155,11 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--chunk-bytes", type=_count, metavar="N", help="size of a chunk (default: 4 MiB)")
     load.add_argument("--concurrency", type=_count, metavar="N", help="chunks in flight (default: 4)")
     load.set_defaults(run=_load)
+
+    for name, (module, help_) in GROUPS.items():
+        group = commands.add_parser(name, help=help_)
+        if name == chosen:
+            import_module(module).add(group, debug)
     return parser
 
 

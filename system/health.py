@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -58,6 +59,20 @@ class HealthServer:
         """Stop answering and free the port."""
         self._server.shutdown()
         self._server.server_close()
+
+
+@asynccontextmanager
+async def served(address: tuple[str, int] | None, health: Health) -> AsyncIterator[None]:
+    """Serve the health endpoint while the body runs; nothing is served without an address."""
+    if address is None:
+        yield
+        return
+    server = HealthServer(address, health, asyncio.get_running_loop())
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 async def _answer(probe: Probe) -> str:

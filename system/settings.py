@@ -39,9 +39,16 @@ class Settings:
     pool_min: int = 1
     pool_max: int = 8
     """PostgreSQL connections of one worker."""
-    max_activities: int = 8
-    """Activities one worker runs at the same time."""
+    min_activities: int = 8
+    max_activities: int = 32
+    """Activities one worker runs at the same time: the most, and the least where memory or processor are short."""
+    memory_target: float = 0.8
+    cpu_target: float = 0.9
+    """Shares of the machine's memory and processors up to which a worker takes on more activities."""
     max_cached_workflows: int = 500
+    deployment: str | None = None
+    build_id: str | None = None
+    """Name of the Worker Deployment and of this build; without both, workers are not versioned."""
     polars_threads: int = 1
     """Threads polars may use within one activity; chunks already run side by side."""
 
@@ -67,16 +74,25 @@ class Settings:
             drain_seconds=reader.read("DRAIN_SECONDS", SECONDS, cls.drain_seconds),
             pool_min=reader.read("POOL_MIN", COUNT, cls.pool_min),
             pool_max=reader.read("POOL_MAX", COUNT, cls.pool_max),
+            min_activities=reader.read("MIN_ACTIVITIES", COUNT, cls.min_activities),
             max_activities=reader.read("MAX_ACTIVITIES", COUNT, cls.max_activities),
+            memory_target=reader.read("MEMORY_TARGET", SHARE, cls.memory_target),
+            cpu_target=reader.read("CPU_TARGET", SHARE, cls.cpu_target),
             max_cached_workflows=reader.read("MAX_CACHED_WORKFLOWS", COUNT, cls.max_cached_workflows),
+            deployment=reader.read_optional("DEPLOYMENT", TEXT),
+            build_id=reader.read_optional("BUILD_ID", TEXT),
             polars_threads=reader.read("POLARS_THREADS", COUNT, cls.polars_threads),
         )
-        if settings.pool_min > settings.pool_max:
-            raise SettingsError(
-                f"POOL_MIN is {settings.pool_min}, POOL_MAX is {settings.pool_max}: "
-                "expected POOL_MIN to be at most POOL_MAX"
-            )
+        _in_order("POOL_MIN", settings.pool_min, "POOL_MAX", settings.pool_max)
+        _in_order("MIN_ACTIVITIES", settings.min_activities, "MAX_ACTIVITIES", settings.max_activities)
+        if (settings.deployment is None) != (settings.build_id is None):
+            raise SettingsError("DEPLOYMENT and BUILD_ID belong together: set both, or neither")
         return settings
+
+
+def _in_order(lesser: str, least: int, greater: str, most: int) -> None:
+    if least > most:
+        raise SettingsError(f"{lesser} is {least}, {greater} is {most}: expected {lesser} to be at most {greater}")
 
 
 def masked(url: str) -> str:
@@ -150,6 +166,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise ValueError(text)
+    return share
+
+
 def _count(text: str) -> int:
     count = int(text)
     if count < 1:
@@ -165,4 +188,5 @@ REDIS_URL = _Kind(_url("redis", "rediss"), "redis://host:port/number")
 HTTP_URL = _Kind(_url("http", "https"), "http://host:port")
 DIRECTORY = _Kind(_directory, "an absolute path to a directory, which is made if missing")
 SECONDS = _Kind(_seconds, "a number of seconds, zero or more")
+SHARE = _Kind(_share, "a share above 0, at most 1")
 COUNT = _Kind(_count, "a whole number, one or more")

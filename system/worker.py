@@ -19,15 +19,20 @@ from temporalio.worker import Interceptor, Worker
 from system.composition import Resources, activities
 from system.connection import connect
 from system.errors import SettingsError
-from system.health import Health, HealthServer, Probe
+from system.fleet.status import Occupancy, Status, resident_bytes, tell
+from system.health import Health, Probe, served
 from system.settings import Settings
 from system.storage.pool import Pool, check_migrated, open_pool
+from system.tuning import HEARTBEATS, POLLS, STICKY, deployment, tuner
 
 logger = logging.getLogger(__name__)
 
 
 async def run_worker(
-    settings: Settings, interceptors: Sequence[Interceptor] = (), stop: asyncio.Event | None = None
+    settings: Settings,
+    interceptors: Sequence[Interceptor] = (),
+    stop: asyncio.Event | None = None,
+    status_pipe: int | None = None,
 ) -> None:
     """Poll until SIGTERM, SIGINT or ``stop``; then take no new work and let what runs end.
 
@@ -35,6 +40,7 @@ async def run_worker(
         settings: where the services are.
         interceptors: of whoever composes this worker into something larger; they see activities first.
         stop: ends the worker as SIGTERM does.
+        status_pipe: file descriptor by which the fleet this worker belongs to hears of it.
 
     Raises:
         Unavailable: Temporal or PostgreSQL does not answer.
@@ -47,20 +53,41 @@ async def run_worker(
     _stop_on_signals(stop)
     async with _database(settings) as database:
         client = await connect(settings)
+        occupancy = Occupancy()
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             activities=activities(Resources(settings=settings, database=database, client=client)),
-            interceptors=interceptors,
-            max_concurrent_activities=settings.max_activities,
+            interceptors=[occupancy, *interceptors],
+            tuner=tuner(settings),
+            deployment_config=deployment(settings),
+            workflow_task_poller_behavior=POLLS,
+            activity_task_poller_behavior=POLLS,
+            sticky_queue_schedule_to_start_timeout=STICKY,
             max_cached_workflows=settings.max_cached_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
-            # Cancellation reaches an activity with the answer to a heartbeat: keep these from being held back.
-            max_heartbeat_throttle_interval=timedelta(seconds=1),
+            max_heartbeat_throttle_interval=HEARTBEATS,
         )
         health = Health({"postgres": _postgres_probe(database)}, _redis_probe(settings.redis_url))
-        async with _served(settings, health):
-            await _poll(worker, health, settings, stop)
+        async with served(settings.health_address, health):
+            telling = _tell(status_pipe, health, occupancy, settings.max_activities, stop)
+            try:
+                await _poll(worker, health, settings, stop)
+            finally:
+                telling.cancel()
+
+
+def _tell(
+    pipe: int | None, health: Health, occupancy: Occupancy, slots: int, stop: asyncio.Event
+) -> asyncio.Future[None]:
+    """Tell the fleet this worker belongs to how it is; without a fleet any more, drain."""
+
+    def status() -> Status:
+        return Status(polling=health.polling, busy=occupancy.busy, slots=slots, memory=resident_bytes())
+
+    if pipe is None:
+        return asyncio.get_running_loop().create_future()
+    return asyncio.ensure_future(tell(pipe, status, stop.set))
 
 
 def _make_writable(directory: Path) -> None:
@@ -110,19 +137,6 @@ async def _database(settings: Settings) -> AsyncIterator[Pool]:
     finally:
         # A connection whose link is down would make a graceful close wait for it.
         pool.terminate()
-
-
-@asynccontextmanager
-async def _served(settings: Settings, health: Health) -> AsyncIterator[None]:
-    if settings.health_address is None:
-        yield
-        return
-    server = HealthServer(settings.health_address, health, asyncio.get_running_loop())
-    server.start()
-    try:
-        yield
-    finally:
-        server.stop()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

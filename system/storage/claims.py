@@ -20,7 +20,7 @@ ResultT = TypeVar("ResultT", bound=Record)
 async def once(
     database: Pool, effect: Effect, result_type: type[ResultT], write: Callable[[Connection], Awaitable[ResultT]]
 ) -> ResultT:
-    """Write a step's effect, its claim and its line in the ledger, in one transaction; a repeat returns the first result.
+    """Write a step's effect, its claim and its ledger line in one transaction; a repeat returns the first result.
 
     Raises:
         Superseded: the step was undone before: nothing is written.

@@ -1,0 +1,54 @@
+"""How much one worker takes on, and how it polls."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import (
+    FixedSizeSlotSupplier,
+    PollerBehaviorAutoscaling,
+    ResourceBasedSlotConfig,
+    ResourceBasedSlotSupplier,
+    ResourceBasedTunerConfig,
+    WorkerDeploymentConfig,
+    WorkerTuner,
+)
+
+from system.settings import Settings
+
+WORKFLOW_TASKS = 50
+"""Workflow tasks at once. They are short, and share one interpreter: more would only wait for it."""
+STICKY = timedelta(seconds=1)
+"""How long a workflow task waits for the worker that has the workflow cached. Where that one was killed, work goes on
+after 6 s rather than 15 s with the SDK's own 10 s; where it is only busy, another worker replays the history."""
+HEARTBEATS = timedelta(seconds=1)
+"""Heartbeats are held back no longer than this: cancellation reaches an activity with the answer to one."""
+POLLS = PollerBehaviorAutoscaling(minimum=2, initial=4, maximum=16)
+"""Long polls open at once, of each kind, as the server's answers suggest. A namespace has 1,200 for a frontend."""
+
+
+def tuner(settings: Settings) -> WorkerTuner:
+    """Activity slots that follow memory and processor, between the least and the most of the settings."""
+    resources = ResourceBasedTunerConfig(settings.memory_target, settings.cpu_target)
+    slots = ResourceBasedSlotConfig(minimum_slots=settings.min_activities, maximum_slots=settings.max_activities)
+    return WorkerTuner.create_composite(
+        workflow_supplier=FixedSizeSlotSupplier(WORKFLOW_TASKS),
+        activity_supplier=ResourceBasedSlotSupplier(slots, resources),
+        local_activity_supplier=FixedSizeSlotSupplier(settings.max_activities),
+        nexus_supplier=FixedSizeSlotSupplier(1),
+    )
+
+
+def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Versioning, where the settings name a deployment and a build.
+
+    A workflow stays with the build it began on unless it declares that it moves on to newer ones.
+    """
+    if settings.deployment is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=settings.deployment, build_id=settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )

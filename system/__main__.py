@@ -7,9 +7,12 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from system.errors import Error
+
+if TYPE_CHECKING:
+    from system.settings import Settings
 
 DONE, FAILED, COULD_NOT_RUN = 0, 1, 2
 EPILOG = """\
@@ -78,6 +81,8 @@ def _workers(options: argparse.Namespace) -> int:
 
 
 def _migrate(options: argparse.Namespace) -> int:
+    import asyncio  # noqa: PLC0415
+
     from system.settings import Settings  # noqa: PLC0415
     from system.storage.migrations import downgrade, upgrade  # noqa: PLC0415
 
@@ -86,8 +91,17 @@ def _migrate(options: argparse.Namespace) -> int:
         downgrade(settings.database_url, options.down)
     else:
         upgrade(settings.database_url)
+        if not options.database_only:
+            asyncio.run(_register(settings))
     _say(sys.stdout, f"migrated to {options.down or 'head'}")
     return DONE
+
+
+async def _register(settings: Settings) -> None:
+    from system.connection import connect  # noqa: PLC0415
+    from system.search_attributes import register  # noqa: PLC0415
+
+    await register(await connect(settings))
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -96,8 +110,9 @@ def _load(options: argparse.Namespace) -> int:
 
     return command.load(
         Settings.from_environment(),
-        source=options.file,
+        sources=options.files,
         schema_path=options.schema,
+        again=options.again,
         workflow_id=options.id,
         chunk_bytes=options.chunk_bytes,
         concurrency=options.concurrency,
@@ -137,20 +152,22 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     migrate = commands.add_parser(
         "migrate",
         parents=[debug],
-        help="bring the database to the newest revision",
+        help="bring the database to the newest revision, and tell Temporal the search attributes",
         epilog="example: python -m system migrate --down base",
     )
     migrate.add_argument("--down", metavar="REV", help="take back every revision after REV; base takes back all")
+    migrate.add_argument("--database-only", action="store_true", help="leave Temporal alone")
     migrate.set_defaults(run=_migrate)
 
     load = commands.add_parser(
         "load",
         parents=[debug],
-        help="load a CSV file (plain, gzip or zip) through the pipeline",
-        epilog="example: python -m system load flights.csv.zip --schema flights.toml --id flights-2013",
+        help="load CSV or JSON lines files (plain, gzip or zip) through the pipeline",
+        epilog="example: python -m system load january.csv.zip february.csv.gz --schema flights.toml --id flights-2013",
     )
-    load.add_argument("file", type=Path, metavar="FILE")
+    load.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a file, or a directory of files")
     load.add_argument("--schema", type=Path, required=True, metavar="SCHEMA.toml")
+    load.add_argument("--again", action="store_true", help="load files that the dataset holds already as well")
     load.add_argument("--id", help="workflow id; the same id loads only once (default: dataset and a random part)")
     load.add_argument("--chunk-bytes", type=_count, metavar="N", help="size of a chunk (default: 4 MiB)")
     load.add_argument("--concurrency", type=_count, metavar="N", help="chunks in flight (default: 4)")

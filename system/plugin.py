@@ -11,6 +11,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from system.interceptors import ErrorInterceptor
 from system.pipeline.workflow import Pipeline
+from system.search_attributes import SearchAttributesInterceptor
 
 WORKFLOWS: tuple[type, ...] = (Pipeline,)
 DOMAINS = ("pipeline", "tasks", "orders", "control", "scheduling", "dead_letters")
@@ -37,7 +38,7 @@ class SystemPlugin(SimplePlugin):
             "system.SystemPlugin",
             data_converter=pydantic_data_converter,
             workflows=WORKFLOWS,
-            interceptors=[ErrorInterceptor()],
+            interceptors=[ErrorInterceptor(), SearchAttributesInterceptor()],
             workflow_runner=_pass_through,
         )
 

@@ -48,7 +48,7 @@ class Settings:
     max_cached_workflows: int = 500
     deployment: str | None = None
     build_id: str | None = None
-    """Name of the Worker Deployment and of this build; without both, workers are not versioned."""
+    """Name of the Worker Deployment and of this build; without a build, workers are not versioned."""
     polars_threads: int = 1
     """Threads polars may use within one activity; chunks already run side by side."""
 
@@ -85,8 +85,8 @@ class Settings:
         )
         _in_order("POOL_MIN", settings.pool_min, "POOL_MAX", settings.pool_max)
         _in_order("MIN_ACTIVITIES", settings.min_activities, "MAX_ACTIVITIES", settings.max_activities)
-        if (settings.deployment is None) != (settings.build_id is None):
-            raise SettingsError("DEPLOYMENT and BUILD_ID belong together: set both, or neither")
+        if settings.build_id is not None and settings.deployment is None:
+            raise SettingsError("BUILD_ID is set and DEPLOYMENT is not: expected the name of the Worker Deployment too")
         return settings
 
 

@@ -22,6 +22,7 @@ import chaos  # noqa: F401
 import loadtests  # noqa: F401
 import reports  # noqa: F401
 from harness.errors import CannotRun, HarnessError, UnknownName
+from harness.options import allow_external, ask_leave, pairs_of, ports_of
 from harness.screen import Screen
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def up(
 ) -> None:
     """Start the services in the foreground, and print their addresses and UIs, until Ctrl-C."""
     names = [name.strip() for name in only.split(",") if name.strip()] or ["temporal", "postgres", "redis", "toxiproxy"]
-    _run(_up(names, _pairs(external), _ports(port)))
+    _run(_up(names, pairs_of(external), ports_of(port)))
 
 
 async def _up(names: Sequence[str], external: dict[str, str], ports: dict[str, int]) -> None:
@@ -162,7 +163,7 @@ def scenario_run(
     """Run scenarios one after the other, as tests, and check what they left in the stores."""
     read, chosen = _chosen(target, names, every=every)
     if external:
-        _ask_leave(yes=yes)
+        ask_leave(yes=yes)
     _run(_scenario_run(_Plan(read, "scenario", _titled(chosen), seed, external, port), chosen, iterations, workers))
 
 
@@ -199,7 +200,7 @@ def load(
     except ValueError as error:
         raise CannotRun(f"{error}.", remedy="Example: temper load pipeline-slice --rate 6 --duration 20") from error
     if external:
-        _allow_external(rate * len(chosen), rate_cap, yes=yes)
+        allow_external(rate * len(chosen), rate_cap, yes=yes)
     _run(_load(_Plan(read, "load", _titled(chosen), seed, external, port), chosen, rate, duration, workers))
 
 
@@ -353,7 +354,7 @@ async def _judged(plan: _Plan) -> AsyncIterator["Testbed"]:
     from reports.html import write_report
     from reports.terminal import judgement_text
 
-    wanted = Wanted(links=plan.links, external=_pairs(plan.external), ports=_ports(plan.ports))
+    wanted = Wanted(links=plan.links, external=pairs_of(plan.external), ports=ports_of(plan.ports))
     words = [PASSWORD.sub(r"\1…@", word) for word in ("temper", *sys.argv[1:])]
     command = shlex.join(words) + ("" if "--seed" in words else f" --seed {plan.seed}")
     with Run.create(
@@ -418,41 +419,6 @@ def _directories(runs: Sequence[str] | None) -> list[Path]:
     if not runs:
         return [latest(RESULTS)]
     return [Path(name) if (Path(name) / "run.json").exists() else RESULTS / name for name in runs]
-
-
-def _pairs(options: Sequence[str] | None) -> dict[str, str]:
-    pairs = {}
-    for option in options or ():
-        name, equals, value = option.partition("=")
-        if not (name and equals and value):
-            raise CannotRun(f"{option!r} is no pair.", remedy="Write it as SERVICE=VALUE, for example postgres=5432.")
-        pairs[name] = value
-    return pairs
-
-
-def _ports(options: Sequence[str] | None) -> dict[str, int]:
-    ports = {}
-    for name, value in _pairs(options).items():
-        if not value.isdecimal() or not 0 < int(value) < 65536:
-            raise CannotRun(f"{value!r} is no port for {name}.", remedy="A port is a number from 1 to 65535.")
-        ports[name] = int(value)
-    return ports
-
-
-def _allow_external(rate: float, cap: float | None, *, yes: bool) -> None:
-    """Load on what is not ours needs a cap on the rate and a typed yes."""
-    if cap is None or rate > cap:
-        raise CannotRun(
-            f"This would put {rate:g} iterations a second on a service that was not started here.",
-            remedy="Say how much it may get: --rate-cap RATE, at least the rate asked for.",
-        )
-    _ask_leave(yes=yes)
-
-
-def _ask_leave(*, yes: bool) -> None:
-    question = "Are the external services yours, and may they be migrated and written to? Type yes: "
-    if not yes and not (sys.stdin.isatty() and input(question).strip() == "yes"):
-        raise CannotRun("Nobody said yes to using an external service.", remedy="Type yes when asked, or say --yes.")
 
 
 def _end_with_parent() -> None:

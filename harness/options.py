@@ -1,0 +1,44 @@
+"""Reads what the command line says of services: where they are, on which ports, and whether they may be used."""
+
+import sys
+from collections.abc import Sequence
+
+from harness.errors import CannotRun
+
+
+def pairs_of(options: Sequence[str] | None) -> dict[str, str]:
+    """Read options of the form SERVICE=VALUE. Raises CannotRun."""
+    pairs = {}
+    for option in options or ():
+        name, equals, value = option.partition("=")
+        if not (name and equals and value):
+            raise CannotRun(f"{option!r} is no pair.", remedy="Write it as SERVICE=VALUE, for example postgres=5432.")
+        pairs[name] = value
+    return pairs
+
+
+def ports_of(options: Sequence[str] | None) -> dict[str, int]:
+    """Read options of the form SERVICE=PORT. Raises CannotRun."""
+    ports = {}
+    for name, value in pairs_of(options).items():
+        if not value.isdecimal() or not 0 < int(value) < 65536:
+            raise CannotRun(f"{value!r} is no port for {name}.", remedy="A port is a number from 1 to 65535.")
+        ports[name] = int(value)
+    return ports
+
+
+def allow_external(rate: float, cap: float | None, *, yes: bool) -> None:
+    """Put load on what is not ours only under a cap on the rate, and after a typed yes. Raises CannotRun."""
+    if cap is None or rate > cap:
+        raise CannotRun(
+            f"This would put {rate:g} iterations a second on a service that was not started here.",
+            remedy="Say how much it may get: --rate-cap RATE, at least the rate asked for.",
+        )
+    ask_leave(yes=yes)
+
+
+def ask_leave(*, yes: bool) -> None:
+    """Use what is not ours only after a typed yes. Raises CannotRun."""
+    question = "Are the external services yours, and may they be migrated and written to? Type yes: "
+    if not yes and not (sys.stdin.isatty() and input(question).strip() == "yes"):
+        raise CannotRun("Nobody said yes to using an external service.", remedy="Type yes when asked, or say --yes.")

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.errors import CannotRun
+from harness.errors import CannotRun, ServiceFailed
 from harness.services import web
 from harness.services.ports import free_port
 from harness.services.process import NotReady, Process
@@ -148,6 +149,26 @@ class Workers:
         """Kill them all."""
         await asyncio.gather(*(worker.kill() for worker in self))
 
+    @contextlib.asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[Counter[str]]:
+        """Inside the block, start each member again as soon as it has died; yields how often, by name.
+
+        Drain only after the block; one that is just being started when it ends is killed. Raises ServiceFailed, and
+        ends the block, where one gives up while it starts.
+        """
+        restarts: Counter[str] = Counter()
+        try:
+            async with asyncio.TaskGroup() as group:
+                keepers = [group.create_task(_keep_alive(worker, restarts)) for worker in self]
+                try:
+                    yield restarts
+                finally:
+                    for keeper in keepers:
+                        keeper.cancel()
+        except BaseExceptionGroup as failures:
+            first = failures.exceptions[0]
+            raise first from first.__cause__
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -156,3 +177,16 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.drain()
+
+
+async def _keep_alive(worker: Worker, restarts: Counter[str]) -> None:
+    while True:
+        await worker.process.wait()
+        await worker.kill()  # what the dead one left behind
+        restarts[worker.name] += 1
+        try:
+            await worker.start()
+        except ServiceFailed:
+            # A fault may kill it again before it is ready; one that ends by itself would do so for ever.
+            if (worker.process.returncode or 0) >= 0:
+                raise

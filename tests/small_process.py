@@ -8,13 +8,16 @@ import sys
 from small_worker import small_worker
 from small_workflows import WORKFLOWS, LateEcho
 
+from harness import faultpoints
+
 
 async def main() -> None:
     """Work on TASK_QUEUE at TEMPORAL_ADDRESS until SIGTERM; "late" makes a worker whose Echo is slow."""
     workflows = [LateEcho] if "late" in sys.argv else WORKFLOWS
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    async with small_worker(os.environ["TEMPORAL_ADDRESS"], os.environ["TASK_QUEUE"], workflows):
+    address, task_queue = os.environ["TEMPORAL_ADDRESS"], os.environ["TASK_QUEUE"]
+    async with small_worker(address, task_queue, workflows, faultpoints.interceptors()):
         await told.wait()
 
 

@@ -2,15 +2,17 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from small_workflows import ACTIVITIES, WORKFLOWS
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from harness.clock import now
@@ -66,15 +68,23 @@ class Small:
 
 @asynccontextmanager
 async def small_worker(
-    address: str, task_queue: str = "", workflows: Sequence[type] = WORKFLOWS
+    address: str,
+    task_queue: str = "",
+    workflows: Sequence[type] = WORKFLOWS,
+    interceptors: Sequence[Interceptor] = (),
 ) -> AsyncIterator[Worker]:
     """A worker for every small workflow, on a queue of its own unless one is named."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules("small_workflows")
-    async with Worker(
-        await Client.connect(address),
-        task_queue=task_queue or f"small-{secrets.token_hex(4)}",
-        workflows=workflows,
-        activities=ACTIVITIES,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
-    ) as worker:
-        yield worker
+    with ThreadPoolExecutor(2) as threads:
+        async with Worker(
+            await Client.connect(address),
+            task_queue=task_queue or f"small-{secrets.token_hex(4)}",
+            workflows=workflows,
+            activities=ACTIVITIES,
+            activity_executor=threads,
+            workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+            interceptors=interceptors,
+            # A test that kills a worker waits this long for the next one to be asked.
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        ) as worker:
+            yield worker

@@ -1,8 +1,12 @@
 """Small workflows that end, fail and answer in every way a client can see."""
 
 import asyncio
+import dataclasses
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from temporalio import activity, workflow
@@ -31,6 +35,51 @@ async def answers(word: str) -> str:
 async def takes_a_while() -> None:
     """Takes a fifth of a second."""
     await asyncio.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Marking:
+    """Where to leave marks, how many, and whether by the activity that is no coroutine."""
+
+    path: str
+    calls: int = 1
+    in_thread: bool = False
+    local: bool = False
+
+
+@activity.defn
+async def marks(path: str) -> int:
+    """Leaves one line in a file, which is its effect; returns the number of its attempt."""
+    return leave_mark(path)
+
+
+@activity.defn
+def marks_in_thread(path: str) -> int:
+    """The same, in a thread."""
+    return leave_mark(path)
+
+
+def leave_mark(path: str) -> int:
+    info = activity.info()
+    with Path(path).open("a") as file:
+        file.write(f"{info.activity_id} {info.attempt} {os.getpid()}\n")
+    return info.attempt
+
+
+@workflow.defn
+class Marks:
+    """Leaves marks one after the other; three attempts for each, of a second at most."""
+
+    @workflow.run
+    async def run(self, given: Marking) -> list[int]:
+        retry = dataclasses.replace(QUICKLY, maximum_attempts=3)
+        a_second = timedelta(seconds=1)
+        call = workflow.execute_local_activity if given.local else workflow.execute_activity
+        name = "marks_in_thread" if given.in_thread else "marks"
+        return [
+            await call(name, given.path, start_to_close_timeout=a_second, retry_policy=retry)
+            for _ in range(given.calls)
+        ]
 
 
 @workflow.defn
@@ -164,5 +213,5 @@ class Stumbles:
 STUMBLED: set[str] = set()
 """Who has had its fall. It must outlive a workflow task, so the sandbox passes this module through."""
 
-WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, Stumbles]
-ACTIVITIES: list[Callable[..., Any]] = [fails_at_first, answers, takes_a_while]
+WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, Stumbles, Marks]
+ACTIVITIES: list[Callable[..., Any]] = [fails_at_first, answers, takes_a_while, marks, marks_in_thread]

@@ -200,12 +200,13 @@ class Process:
 
     async def _sweep(self, members: list[guard.Stat]) -> None:
         """Kill what is left, see it gone, and only then strike it off the guard's list."""
-        members = [*members, *guard.kill_family(self.pid, self._started)]
+        pid, started = self.pid, self._started  # by the end it may have been started again
+        members = [*members, *guard.kill_family(pid, started)]
         guard.signal_all(members, signal.SIGKILL)
         await self.wait()
         while guard.still_there(members):  # noqa: ASYNC110 - the kernel sets no event of ours
             await asyncio.sleep(0.005)
-        reaper.forget(self.pid, self._started)
+        reaper.forget(pid, started)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:

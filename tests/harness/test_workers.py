@@ -1,5 +1,6 @@
 """Workers are started until ready, drained, killed and paused."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -154,6 +155,61 @@ async def test_one_that_fails_takes_the_group_with_it(make: Make) -> None:
     with pytest.raises(ServiceFailed, match="worker-2 ended with exit code 3"):
         await group.start()
     assert not any(worker.alive for worker in group)
+
+
+async def test_kept_alive_each_comes_back_as_often_as_it_dies(make: Make) -> None:
+    """Inside the block whoever dies is started again, whatever killed it, until it is ready, and that is counted."""
+    group = Workers([make(), make(name="worker-2"), make(name="worker-3")])
+    await group.start()
+    async with group.kept_alive() as restarts:
+        await _die(group[0], signal.SIGKILL)
+        await _die(group[0], signal.SIGKILL)
+        await _die(group[1], signal.SIGTERM)
+        await eventually(lambda: web.get(group[1].ready_url))
+    assert restarts == {"worker-1": 2, "worker-2": 1}
+    assert group[2].alive
+
+
+async def test_one_that_is_killed_before_it_is_ready_comes_back(make: Make) -> None:
+    """A fault may bite as soon as a worker polls: that is another death, and no failure to start."""
+    worker = make(script("import time; time.sleep(600)", settle_seconds=60.0))
+    worker.process.start()
+    async with Workers([worker]).kept_alive() as restarts:
+        for _ in range(3):
+            await _die(worker, signal.SIGKILL)
+    assert restarts.total() == 3
+
+
+async def _die(worker: Worker, number: int) -> None:
+    """Let it die of a signal, and wait for it to be another process."""
+    pid = worker.pid
+    os.kill(pid, number)
+    await eventually(lambda: worker.alive and worker.pid != pid)
+
+
+async def test_one_that_cannot_come_back_ends_the_block(make: Make, tmp_path: Path) -> None:
+    """Its error is raised as itself, and nobody waits for work that no worker will do."""
+    once = tmp_path / "once"
+    text = f"import pathlib, time\npathlib.Path({str(once)!r}).mkdir()\ntime.sleep(600)"
+    group = Workers([make(script(text)), make(name="worker-2")])
+    await group.start()
+
+    async def kill_and_wait() -> None:
+        async with group.kept_alive():
+            os.kill(group[0].pid, signal.SIGKILL)
+            await asyncio.Event().wait()
+
+    with pytest.raises(ServiceFailed, match=r"worker-1 ended with exit code 1(.|\n)*FileExistsError"):
+        await kill_and_wait()
+
+
+async def test_an_error_inside_the_block_comes_as_itself(make: Make) -> None:
+    """Not in a group: a failed assertion reads as ever."""
+    worker = make()
+    await worker.start()
+    with pytest.raises(KeyError, match="odd"):
+        async with Workers([worker]).kept_alive():
+            raise KeyError("odd")
 
 
 @pytest.mark.parametrize("part", ["command", "environment", "ready_url"])

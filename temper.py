@@ -328,9 +328,10 @@ def gate(
 def _check_experiment(target: "Target", experiment: "Experiment") -> None:
     """Refuse an experiment that this target cannot run, before anything is started."""
     target.scenario(experiment.load.scenario)
+    services = [*target.file.services, *target.file.processes]
     for fault in experiment.fault:
-        if fault.service not in target.file.services:
-            raise UnknownName(f"service of {target.file.name}", fault.service, target.file.services)
+        if fault.service not in services:
+            raise UnknownName(f"service of {target.file.name}", fault.service, services)
 
 
 @dataclass(frozen=True)

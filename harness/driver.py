@@ -1,8 +1,8 @@
 """Drives one iteration of a scenario, and records each call it makes with its times and its fate."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,6 +107,8 @@ class App:
     workspace: Path
     """A directory the workers can read, for files that an iteration brings along."""
     record: Callable[[Operation], None]
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """The stack's own, past all links, as temper.toml names them: "outside.url", to tell it how to behave."""
 
     async def start(
         self,

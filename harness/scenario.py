@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -25,6 +25,8 @@ class Stores:
 
     postgres: "asyncpg.Pool | None" = None
     redis: "Redis | None" = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """The stack's own, past all links, as temper.toml names them: "outside.url", to ask what it counted."""
 
 
 class Scenario(ABC, Generic[InputT]):

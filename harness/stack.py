@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from harness.errors import CannotRun, UnknownName
+from harness.services.command import CommandService, CommandSpec, kind_of
 from harness.services.postgres import KIND as POSTGRES
 from harness.services.postgres import EmbeddedPostgres
 from harness.services.reaper import reaper
@@ -41,6 +43,7 @@ def quietly(message: str) -> None:
 class Stack:
     """Services that start concurrently on entering, and stop in reverse on leaving.
 
+    Processes of the target's own that are told where the services are start once those stand.
     Their data lives in a temporary directory that goes with them; their logs stay in `log_directory`.
     """
 
@@ -63,19 +66,18 @@ class Stack:
         ports: Mapping[str, int] | None = None,
         persistent: bool = False,
         namespace: str = NAMESPACE,
+        processes: Mapping[str, CommandSpec] | None = None,
         notify: Notify = quietly,
     ) -> Self:
-        """A stack of the named services: at the `external` address where one is given, embedded otherwise.
+        """A stack of the named services, then `processes`: at its `external` address if one is given, else embedded.
 
         `ports` fixes the ports of embedded ones ("temporal.ui" is the UI's); `persistent` lets an embedded Temporal
         survive being killed, as PostgreSQL does anyway. An embedded Temporal makes the `namespace`, an external one
         must have it. Raises UnknownName for what is no service, and CannotRun for a port or an address of a service
         the stack does not hold.
         """
-        external, ports = external or {}, dict(ports or {})
-        for name in (*names, *external, *(port.removesuffix(".ui") for port in ports)):
-            if name not in KINDS:
-                raise UnknownName("service", name, KINDS)
+        external, ports, processes = external or {}, dict(ports or {}), processes or {}
+        _refuse_unknown(names, [*external, *(port.removesuffix(".ui") for port in ports)], processes)
         kinds = KINDS | {"temporal": kind_in(namespace)}
         services: list[Service] = []
         for name in dict.fromkeys(names):
@@ -90,7 +92,14 @@ class Stack:
                     "namespace": namespace,
                 }
             services.append(EMBEDDED[name](**options))
-        _refuse_unused(names, external, ports)
+        known = functools.partial(_addresses, tuple(services))
+        for name, spec in processes.items():
+            if name in external:
+                default_port = 443 if external[name].startswith("https://") else 80
+                services.append(ExternalService(kind_of(name, spec, default_port=default_port), external[name]))
+            else:
+                services.append(CommandService(name, spec, known, port=ports.pop(name, None)))
+        _refuse_unused([*names, *processes], external, ports)
         return cls(services, log_directory=log_directory, notify=notify)
 
     def __getitem__(self, name: str) -> Service:
@@ -102,11 +111,7 @@ class Stack:
     @property
     def addresses(self) -> dict[str, str]:
         """What templates can name: {"postgres.url": "postgresql://…", "temporal.ui": "http://…", …}."""
-        return {
-            f"{service.name}.{field}": value
-            for service in self.services.values()
-            for field, value in service.fields_at(service.address).items()
-        }
+        return _addresses(self.services.values())
 
     @property
     def directory(self) -> Path:
@@ -121,8 +126,10 @@ class Stack:
         self._directory = Path(tempfile.mkdtemp(prefix="temper-"))
         reaper.watch_directory(self._directory)
         site = Site(data=self._directory, logs=self.log_directory.absolute(), notify=self._notify)
+        told = [each for each in self.services.values() if isinstance(each, CommandService) and each.waits_for_services]
         try:
-            await together(self._start(service, site) for service in self.services.values())
+            await together(self._start(service, site) for service in self.services.values() if service not in told)
+            await together(self._start(process, site) for process in told)
         except BaseException:
             await self.stop()
             raise
@@ -157,7 +164,25 @@ class Stack:
         await service.start(site)
         self.startup_seconds[service.name] = seconds = time.monotonic() - began
         verb = "answered" if service.provider == "external" else "ready"
-        self._notify(f"{service.name} {service.version} {verb} at {service.address} in {seconds:.2f} s")
+        named = f"{service.name} {service.version}".rstrip()
+        self._notify(f"{named} {verb} at {service.address} in {seconds:.2f} s")
+
+
+def _addresses(services: Iterable[Service]) -> dict[str, str]:
+    return {
+        f"{service.name}.{field}": value
+        for service in services
+        for field, value in service.fields_at(service.address).items()
+    }
+
+
+def _refuse_unknown(names: Sequence[str], others: Sequence[str], processes: Mapping[str, CommandSpec]) -> None:
+    for name in names:
+        if name not in KINDS:
+            raise UnknownName("service", name, KINDS)
+    for name in others:
+        if name not in {*KINDS, *processes}:
+            raise UnknownName("service", name, {*KINDS, *processes})
 
 
 def _refuse_unused(names: Sequence[str], external: Mapping[str, str], ports: Mapping[str, int]) -> None:

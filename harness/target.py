@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +18,21 @@ from harness.errors import CannotRun, UnknownName
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
 from harness.scenario import Scenario, Stores
+from harness.services.command import FIELDS, SURROUNDINGS, CommandSpec
 from harness.stack import KINDS
+from harness.templates import placeholders
 
-Connect = Callable[[str, str], Awaitable[Client]]
-"""(address, namespace) → a client with the target's own converter, codec, TLS and identity."""
+Connect = Callable[[Mapping[str, str]], Awaitable[Client]]
+"""The environment of temper.toml, filled in as for a worker → a client with the target's own converter, codec, TLS."""
 ReadEffects = Callable[[Stores, str], Awaitable[Sequence[Effect]]]
 """(stores, prefix of the run's workflow ids) → every effect of the run, from the target's ledger."""
 Measure = Callable[..., Awaitable[Sequence[Measurement]]]
 """(testbed) → figures that only the target knows how to take."""
+
+PROCESS_NAME = re.compile(r"[a-z][a-z0-9-]*")
+NOT_FOR_PROCESSES = ("client", "migrate", "python", "target", "workspace")
+"""Other things of a run, by which its logs, links and placeholders are named, and whatever begins with "worker"."""
+TAKEN = ", ".join([*NOT_FOR_PROCESSES, "worker…"])
 
 STARTER = Path(__file__).with_name("starter.toml")
 """What `temper init` writes."""
@@ -42,6 +50,20 @@ class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
     """URL that answers 200 once the worker polls. Without one, a worker that has lived for a second counts as ready."""
     drain_signal: str = "SIGTERM"
     drain_seconds: float = 15.0
+
+
+class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """[processes.NAME]: a process of the target's own beside its workers: a fake of the outside world, an API server.
+
+    It listens at "{NAME.address}", and the environment of the workers can name that, or "{NAME.url}". It can itself
+    name the services' addresses, "{python}", "{workspace}" and "{target.directory}".
+    """
+
+    command: list[str]
+    ready: str = ""
+    """URL that answers 200 once it is ready. Without one, it is ready when it listens at its address."""
+    environment: dict[str, str] = {}
+    """Handed to it; it gets nothing of [environment]."""
 
 
 class BaselineSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +101,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     worker: WorkerSection
     namespace: str = "default"
     environment: dict[str, str] = {}
-    """Handed to workers and to `migrate`; "{postgres.url}" and its like are filled in."""
+    """Handed to workers, to `migrate` and to the client; "{postgres.url}" and its like are filled in."""
+    processes: dict[str, ProcessSection] = {}
     client: str | None = None
     effects: str | None = None
     invariants: str | None = None
@@ -105,9 +128,9 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
             yield "migrate is empty; give it as a list, or leave it out"
         if self.measure.spawns < 1 or self.measure.pairs < 1:
             yield "measure.spawns and measure.pairs count from 1"
-        for name, value in self.environment.items():
-            if not name or "=" in name or "\0" in name + value:
-                yield f"environment has {name!r}, which cannot be handed over"
+        yield from _environment_problems("environment", self.environment)
+        for name, process in self.processes.items():
+            yield from _process_problems(name, process, self.services)
 
 
 def _service_problems(services: Sequence[str]) -> Iterator[str]:
@@ -130,6 +153,35 @@ def _worker_problems(worker: WorkerSection) -> Iterator[str]:
         yield f"worker.drain_seconds is {worker.drain_seconds}; it counts from 0"
 
 
+def _process_problems(name: str, process: ProcessSection, services: Sequence[str]) -> Iterator[str]:
+    key = f"processes.{name}"
+    if name in KINDS:
+        yield f"{key} has the name of a service; call it something else"
+    if not PROCESS_NAME.fullmatch(name) or name in NOT_FOR_PROCESSES or name.startswith("worker"):
+        yield f"{key} cannot be called that; a name has lower-case letters, digits and hyphens, and {TAKEN} are taken"
+    if not process.command:
+        yield f"{key}.command is empty; give it as a list of words"
+    yield from _environment_problems(f"{key}.environment", process.environment)
+    own = {f"{name}.{field}" for field in FIELDS}
+    known = own | set(SURROUNDINGS) | {f"{each}.{field}" for each in services for field in FIELDS}
+    known |= {"temporal.namespace", "temporal.ui"}
+    for place, templates, usable in (
+        ("command", process.command, known),
+        ("environment", process.environment.values(), known),
+        ("ready", [process.ready], own),
+    ):
+        for placeholder in (each for template in templates for each in placeholders(template)):
+            if placeholder not in usable:
+                names = ", ".join(f"{{{each}}}" for each in sorted(usable))
+                yield f"{key}.{place} has {{{placeholder}}}; it may have {names}"
+
+
+def _environment_problems(key: str, environment: Mapping[str, str]) -> Iterator[str]:
+    for name, value in environment.items():
+        if not name or "=" in name or "\0" in name + value:
+            yield f"{key} has {name!r}, which cannot be handed over"
+
+
 class Target:
     """The system under test, as a value: everything loadtests and chaos know of it."""
 
@@ -137,7 +189,8 @@ class Target:
         self.path = path
         self.file = file
         self.scenarios: Mapping[str, Scenario[Any]] = self._named(self._load(file.scenarios, "scenarios"))
-        self.connect: Connect = self._load(file.client, "client") if file.client else _plain_client
+        self.connect: Connect | None = self._load(file.client, "client") if file.client else None
+        """Makes its client; None where the bare SDK's will do."""
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
         self.invariants: Sequence[Invariant] = self._load(file.invariants, "invariants") if file.invariants else ()
         self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
@@ -166,6 +219,19 @@ class Target:
     def directory(self) -> Path:
         """Where the target's commands run: beside its temper.toml."""
         return self.path.parent
+
+    @property
+    def processes(self) -> dict[str, CommandSpec]:
+        """The processes of its own that run beside its workers."""
+        return {
+            name: CommandSpec(
+                command=section.command,
+                ready=section.ready,
+                environment=section.environment,
+                directory=self.directory,
+            )
+            for name, section in self.file.processes.items()
+        }
 
     def scenario(self, name: str) -> Scenario[Any]:
         """The scenario of this name. Raises UnknownName."""
@@ -210,7 +276,3 @@ class Target:
         except Exception as error:  # the module is the user's, and may raise anything
             message = f'{self.path}: {key} = "{import_path}" cannot be loaded: {error}. Expected "module:NAME"'
             raise BadTarget(message) from error
-
-
-async def _plain_client(address: str, namespace: str) -> Client:
-    return await Client.connect(address, namespace=namespace)

@@ -25,6 +25,11 @@ def fill(template: str, known: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(value, template)
 
 
+def placeholders(template: str) -> list[str]:
+    """The names that `fill` would have to know, in their order."""
+    return [name for _, name in PLACEHOLDER.findall(template) if name]
+
+
 def fill_each(templates: Sequence[str], known: Mapping[str, str]) -> list[str]:
     """Every template of a command line, filled; raises UnknownName."""
     return [fill(template, known) for template in templates]

@@ -103,17 +103,17 @@ class Testbed:
                 ports=wanted.ports,
                 notify=notify,
                 namespace=target.file.namespace,
+                processes=target.processes,
             )
             await exits.enter_async_context(stack)
             links = await exits.enter_async_context(_links(stack)) if wanted.links else None
             await _migrate(target, stack, run)
-            address = stack.addresses["temporal.address"]
-            client = await target.connect(address, target.file.namespace)
+            plain = await _plain_client(target, stack.addresses)
+            client = await _client(target, stack, stack.addresses) or plain
             linked = client
             if links is not None:
                 through = await links.open_all("client")
-                linked = await target.connect(through["temporal.address"], target.file.namespace)
-            plain = await Client.connect(address, namespace=target.file.namespace)
+                linked = await _client(target, stack, through) or await _plain_client(target, through)
             stores = await exits.enter_async_context(_stores(stack))
             yield cls(target, run, stack, links, (client, linked, plain), stores, notify)
 
@@ -132,6 +132,7 @@ class Testbed:
             task_queue=task_queue or self.target.file.task_queue,
             workspace=self.stack.directory,
             record=record or self.run.write,
+            addresses=self.stack.addresses,
         )
 
     async def once(self, scenario: Scenario[Any], *, client: Client | None = None) -> None:
@@ -284,6 +285,18 @@ def _known(target: Target, stack: Stack) -> dict[str, str]:
     }
 
 
+async def _client(target: Target, stack: Stack, addresses: Mapping[str, str]) -> Client | None:
+    """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
+    if target.connect is None:
+        return None
+    known = {**_known(target, stack), **addresses, "worker.name": "client", "worker.health": ""}
+    return await target.connect(fill_values(target.file.environment, known))
+
+
+async def _plain_client(target: Target, addresses: Mapping[str, str]) -> Client:
+    return await Client.connect(addresses["temporal.address"], namespace=target.file.namespace)
+
+
 async def _migrate(target: Target, stack: Stack, run: Run) -> None:
     if target.file.migrate is None:
         return
@@ -324,7 +337,7 @@ async def _stores(stack: Stack) -> AsyncIterator[Stores]:
     if "redis" in stack.services:
         cache = redis.asyncio.Redis.from_url(stack["redis"].url)
     try:
-        yield Stores(postgres=postgres, redis=cache)
+        yield Stores(postgres=postgres, redis=cache, addresses=stack.addresses)
     finally:
         if postgres is not None:
             await postgres.close()

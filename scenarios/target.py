@@ -1,19 +1,20 @@
 """How the harness reaches `system`: its client and its ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 from temporalio.client import Client
 
 from harness.records.effects import Effect, EffectKind, Source
 from harness.scenario import Stores
-from system.plugin import SystemPlugin
+from system import connection
+from system.settings import Settings
 from system.storage.effects import ledger
 
 
-async def connect(address: str, namespace: str) -> Client:
-    """A client with the system's own converter and interceptors."""
-    return await Client.connect(address, namespace=namespace, plugins=[SystemPlugin()])
+async def connect(environment: Mapping[str, str]) -> Client:
+    """The system's own client, as its workers have it."""
+    return await connection.connect(Settings.from_environment(environment))
 
 
 async def effects(stores: Stores, prefix: str) -> Sequence[Effect]:

@@ -39,6 +39,10 @@ class Settings:
     pool_min: int = 1
     pool_max: int = 8
     """PostgreSQL connections of one worker."""
+    slow_query_seconds: float = 0.5
+    """Queries that take longer are logged; COPY is not."""
+    payload_limit: int = 64 * 1024
+    """Bytes from which a payload travels by reference."""
     min_activities: int = 8
     max_activities: int = 32
     """Activities one worker runs at the same time: the most, and the least where memory or processor are short."""
@@ -74,6 +78,8 @@ class Settings:
             drain_seconds=reader.read("DRAIN_SECONDS", SECONDS, cls.drain_seconds),
             pool_min=reader.read("POOL_MIN", COUNT, cls.pool_min),
             pool_max=reader.read("POOL_MAX", COUNT, cls.pool_max),
+            slow_query_seconds=reader.read("SLOW_QUERY_SECONDS", SECONDS, cls.slow_query_seconds),
+            payload_limit=reader.read("PAYLOAD_LIMIT", COUNT, cls.payload_limit),
             min_activities=reader.read("MIN_ACTIVITIES", COUNT, cls.min_activities),
             max_activities=reader.read("MAX_ACTIVITIES", COUNT, cls.max_activities),
             memory_target=reader.read("MEMORY_TARGET", SHARE, cls.memory_target),

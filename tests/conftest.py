@@ -12,6 +12,7 @@ from harness.services.postgres import create_database, drop_database
 from harness.services.process import Process
 from harness.stack import Stack
 from harness.target import Target
+from scenarios.outside.client import Outside
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +48,14 @@ def redis_url(stack: Stack) -> str:
 
 
 @pytest.fixture(scope="session")
+async def outside(target: Target, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outside]:
+    """The outside world, as temper.toml has it run; tests share it, so each tells it apart by references of its own."""
+    spec = {"outside": target.processes["outside"]}
+    async with Stack.of([], processes=spec, log_directory=tmp_path_factory.mktemp("outside")) as started:
+        yield Outside(started["outside"].url)
+
+
+@pytest.fixture(scope="session")
 async def migrated(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Name of a database that the system's own migration has brought up to date; each test gets a copy."""
     url = await create_database(stack["postgres"].url, "migrated")
@@ -54,7 +63,7 @@ async def migrated(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> st
         "migrate",
         [sys.executable, "-m", "system", "migrate"],
         log_path=tmp_path_factory.mktemp("migrate") / "log",
-        env={"DATABASE_URL": url},
+        env={"DATABASE_URL": url, "TEMPORAL_ADDRESS": stack.addresses["temporal.address"]},
         cwd=ROOT,
     )
     migrate.start()

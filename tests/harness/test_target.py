@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
 
 from harness.errors import CannotRun, UnknownName
 from harness.target import STARTER, BadTarget, Target
@@ -20,6 +19,11 @@ WORKER = """
 [worker]
 command = ["true"]
 """
+
+
+def _process(text: str, name: str = "outside") -> str:
+    """A description with this process of its own."""
+    return f'{HEAD}scenarios = "s:S"{WORKER}[processes.{name}]\n{text}'
 
 
 @pytest.fixture
@@ -42,6 +46,8 @@ def test_the_systems_own_description_is_read(target: Target) -> None:
     assert "pipeline-slice" in target.scenarios
     assert target.read_effects is not None
     assert target.measure is not None
+    assert target.connect is not None
+    assert list(target.processes) == ["outside"]
     assert target.directory == Path(__file__).parent.parent.parent
 
 
@@ -51,15 +57,23 @@ def test_the_least_description_is_enough(described: Describe) -> None:
     assert target.scenarios == {}
     assert target.read_effects is None
     assert target.measure is None
+    assert target.connect is None
+    assert target.processes == {}
     assert (target.file.namespace, target.file.worker.drain_signal) == ("default", "SIGTERM")
 
 
-async def test_without_a_client_of_its_own_a_plain_one_is_used(described: Describe, temporal_address: str) -> None:
-    """A target that names no client is reached by the SDK's own, in the namespace asked for."""
-    target = Target.read(described("plain", f'{HEAD}scenarios = "plain:SCENARIOS"{WORKER}'))
-    client = await target.connect(temporal_address, "default")
-    assert isinstance(client, Client)
-    assert client.namespace == "default"
+def test_a_process_of_its_own_is_described(described: Describe) -> None:
+    """A process has a command that runs beside temper.toml, a page that says when it is ready, and an environment."""
+    toml = f"""{HEAD}scenarios = "processes:SCENARIOS"{WORKER}
+[processes.outside]
+command = ["serve", "{{outside.port}}", "{{target.directory}}"]
+ready = "{{outside.url}}/health"
+environment = {{ TEMPORAL = "{{temporal.address}} {{temporal.ui}}" }}
+"""
+    path = described("processes", toml)
+    (spec,) = Target.read(path).processes.values()
+    assert (spec.command, spec.ready) == (["serve", "{outside.port}", "{target.directory}"], "{outside.url}/health")
+    assert (spec.directory, list(spec.environment)) == (path.parent, ["TEMPORAL"])
 
 
 def test_the_starter_is_valid_once_its_scenarios_exist(described: Describe) -> None:
@@ -68,18 +82,27 @@ def test_the_starter_is_valid_once_its_scenarios_exist(described: Describe) -> N
     assert Target.read(path).file.name == "my-system"
 
 
+def test_the_starters_example_of_a_process_is_valid(described: Describe) -> None:
+    """The last section needs nothing but its comment marks taken away."""
+    before, mark, example = STARTER.read_text().partition("# [processes.outside]")
+    toml = before + "\n".join(line.removeprefix("# ") for line in (mark + example).splitlines())
+    assert list(Target.read(described("my_scenarios", toml)).processes) == ["outside"]
+
+
 def test_scenarios_are_chosen_by_name_or_by_domain(target: Target) -> None:
     """A name chooses one scenario, a domain all of its own; each is chosen once, in the order asked for."""
     names = [scenario.name for scenario in target.choose(["pipeline-few", "pipeline"])]
     assert names[0] == "pipeline-few"
-    assert sorted(names) == sorted(target.scenarios)
+    assert sorted(names) == sorted(name for name in target.scenarios if name.startswith("pipeline-"))
 
 
 def test_an_unknown_scenario_is_told_with_the_known_ones(target: Target) -> None:
     """A name that is neither is refused, with the nearest that exists and all the others, domains too."""
     with pytest.raises(UnknownName, match="There is no scenario or domain 'pipeline-slise'") as caught:
         target.choose(["pipeline-slise"])
-    assert "Did you mean 'pipeline-slice'? Known: pipeline, pipeline-few," in str(caught.value)
+    said = str(caught.value)
+    assert "Did you mean 'pipeline-slice'? Known: " in said
+    assert " pipeline, pipeline-few," in said
     with pytest.raises(UnknownName):
         target.scenario("pipeline")  # a domain is no scenario
 
@@ -114,6 +137,28 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         (f'{HEAD.replace("temporal", "redis")}scenarios = "s:S"{WORKER}', "services lacks temporal"),
         (f'{HEAD}scenarios = "s:S"{WORKER}[measure]\nspawns = 0', "measure.spawns"),
         (f'{HEAD}scenarios = "s:S"{WORKER}[environment]\n"A=B" = "c"', "environment has 'A=B'"),
+        (_process('command = ["true"]', name="redis"), "processes.redis has the name of a service"),
+        (_process('command = ["true"]', name="toxiproxy"), "processes.toxiproxy has the name of a service"),
+        (
+            _process('command = ["true"]', name="worker-1"),
+            r"processes.worker-1 cannot be called that.*worker.* are taken",
+        ),
+        (_process('command = ["true"]', name="client"), "processes.client cannot be called that"),
+        (_process('command = ["true"]', name='"a.b"'), "processes.a.b cannot be called that"),
+        (_process("command = []"), "processes.outside.command is empty"),
+        (_process('ready = ""'), r"missing required field `command` - at `\$\.processes\[...\]`"),
+        (_process('command = ["true"]\nport = 1'), "unknown field `port`"),
+        (_process('command = ["{postgres.url}"]'), r"processes.outside.command has \{postgres.url\}; it may have "),
+        (
+            _process('command = ["{worker.name}"]'),
+            r"outside.command has \{worker.name\}; it may have .*\{outside.url\}",
+        ),
+        (
+            _process('command = ["x"]\nready = "{temporal.ui}"'),
+            r"outside.ready has \{temporal.ui\}; it may have \{outside",
+        ),
+        (_process('command = ["x"]\nenvironment = { A = "{no}" }'), r"outside.environment has \{no\}"),
+        (_process('command = ["x"]\nenvironment = { "A=B" = "c" }'), "outside.environment has 'A=B'"),
         (f'{HEAD}scenarios = "math:pi"{WORKER}', "which is no sequence of scenarios"),
         (f'{HEAD}scenarios = "sys:path"{WORKER}', "which is no Scenario"),
         (f'{HEAD}client = "math:pi"\nscenarios = "sys:argv"{WORKER}', "Scenario|no function"),

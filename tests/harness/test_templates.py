@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import UnknownName
-from harness.templates import fill, fill_each, fill_values
+from harness.templates import fill, fill_each, fill_values, placeholders
 
 KNOWN = {"postgres.url": "postgresql://p", "python": "/bin/python"}
 
@@ -35,3 +35,9 @@ def test_commands_and_environments_are_filled_whole() -> None:
     """Every argument and every value is a template; the names of variables are not."""
     assert fill_each(["{python}", "-m"], KNOWN) == ["/bin/python", "-m"]
     assert fill_values({"URL": "{postgres.url}"}, KNOWN) == {"URL": "postgresql://p"}
+
+
+def test_the_placeholders_of_a_template_are_told_before_it_is_filled() -> None:
+    """Names in braces are listed in their order; what stands for itself is not among them."""
+    assert placeholders("{python} {{python}} {postgres.url}/{}") == ["python", "postgres.url"]
+    assert placeholders("") == []

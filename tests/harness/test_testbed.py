@@ -1,12 +1,14 @@
 """A testbed is everything one run needs standing, and goes down with it."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
 from small_target import small_target, standing
+from temporalio.client import Client
 
 from harness.errors import CannotRun, ServiceFailed, UnknownName
 from harness.records.fingerprint import Fingerprint
@@ -14,6 +16,7 @@ from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, Verdict
 from harness.stack import Stack
+from harness.target import ProcessSection
 from harness.testbed import CAVEATS
 
 
@@ -120,6 +123,60 @@ async def test_the_target_is_migrated_with_its_environment(stack: Stack, tmp_pat
     assert not Path(workspace).exists()
     with pytest.raises(asyncpg.InterfaceError, match="closed"):
         await bed.stores.postgres.fetchval("SELECT 1")
+
+
+async def test_a_process_of_the_target_is_told_to_workers_and_scenarios(stack: Stack, tmp_path: Path) -> None:
+    """Workers reach it through links of their own, scenarios and stores past them; the fingerprint has it."""
+    files = ["{python}", "-m", "http.server", "{files.port}", "--bind", "{files.host}"]
+    target = small_target(
+        processes={"files": ProcessSection(command=files, ready="{files.url}/")},
+        environment=small_target().file.environment | {"FILES": "{files.url}"},
+    )
+    async with standing(target, stack, tmp_path, links=True) as bed:
+        assert bed.links is not None
+        direct = bed.stack["files"].url
+        assert bed.app(_iteration(bed.run.info.id)).addresses["files.url"] == direct
+        assert bed.stores.addresses["files.url"] == direct
+        assert bed.stores.addresses == bed.stack.addresses
+        async with bed.workers(1, linked=True) as workers:
+            handed_over = psutil.Process(workers[0].pid).environ()["FILES"]
+        (way,) = [link for link in bed.links.of("worker-1") if link.service == "files"]
+        assert handed_over == f"http://{way.listen}" != direct
+        told = [(service.name, service.provider) for service in bed.fingerprint().services]
+        assert told == [("temporal", "external"), ("toxiproxy", "embedded"), ("files", "embedded")]
+    assert (bed.run.logs / "files.log").exists()
+
+
+async def test_the_targets_client_reads_the_environment_as_a_worker_does(stack: Stack, tmp_path: Path) -> None:
+    """It is handed the environment filled in, with its own links' addresses where the run has links."""
+    seen: list[Mapping[str, str]] = []
+
+    async def connect(environment: Mapping[str, str]) -> Client:
+        seen.append(environment)
+        return await Client.connect(environment["ADDRESS"], identity="the target's own")
+
+    target = small_target(
+        environment={
+            "ADDRESS": "{temporal.address}",
+            "WORKER": "{worker.name} {worker.task_queue} {worker.namespace}",
+            "HEALTH": "{worker.health}",
+        }
+    )
+    target.connect = connect
+    async with standing(target, stack, tmp_path, links=True) as bed:
+        assert bed.links is not None
+        (way,) = bed.links.of("client")
+        worker = {"WORKER": f"client {target.file.task_queue} default", "HEALTH": ""}
+        assert seen == [{"ADDRESS": stack["temporal"].address, **worker}, {"ADDRESS": way.listen, **worker}]
+        assert bed.client.identity == bed.linked_client.identity == "the target's own"
+        assert bed.plain_client.identity != "the target's own"
+
+
+async def test_without_a_client_of_its_own_the_bare_sdks_will_do(stack: Stack, tmp_path: Path) -> None:
+    """A target that names no client is reached by the SDK's own, in the target's namespace."""
+    async with standing(small_target(), stack, tmp_path) as bed:
+        assert bed.client is bed.linked_client is bed.plain_client
+        assert bed.client.namespace == "default"
 
 
 async def test_a_migration_that_fails_is_told_with_its_last_words(stack: Stack, tmp_path: Path) -> None:

@@ -18,6 +18,11 @@ from sqlalchemy.pool import NullPool
 from system.errors import SettingsError, Unavailable
 
 ADVISORY_LOCK = 0x54454D50  # "TEMP": one migration at a time, whoever starts it
+CONNECT_SECONDS = 5.0
+TURN_SECONDS = 120.0
+"""How long to wait for a migration that somebody else started."""
+LOCK_SECONDS = 5.0
+"""How long to wait for a table: whoever wants it after us waits behind us, so the whole system stands still."""
 
 
 def run(database_url: str, revision: str, *, down: bool) -> None:
@@ -27,11 +32,16 @@ def run(database_url: str, revision: str, *, down: bool) -> None:
 
 async def _run(database_url: str, revision: str, *, down: bool) -> None:
     url = make_url(database_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS})
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_move, revision, down)
-    except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError) as error:
+    except DBAPIError as error:
+        raise Unavailable(
+            f"PostgreSQL at {url.host}:{url.port or 5432} did not migrate ({error.orig}), and nothing was changed: "
+            "where somebody holds a table or migrates too, try again; else correct what the message says"
+        ) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise Unavailable(
             f"PostgreSQL at {url.host}:{url.port or 5432} could not be migrated ({error}); "
             "start it, or correct DATABASE_URL"
@@ -43,7 +53,9 @@ async def _run(database_url: str, revision: str, *, down: bool) -> None:
 
 
 def _move(connection: Connection, revision: str, down: bool) -> None:
+    connection.execute(text(f"SET LOCAL lock_timeout = {int(TURN_SECONDS * 1000)}"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    connection.execute(text(f"SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)}"))
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection

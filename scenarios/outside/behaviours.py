@@ -1,0 +1,56 @@
+"""Which behaviours are on, and which of them fire on a call."""
+
+from collections import defaultdict
+from random import Random
+
+from scenarios.outside.wire import Action, Behaviour, Kind
+
+
+class Behaviours:
+    """The behaviours that are on, found by the prefixes of a reference."""
+
+    def __init__(self) -> None:
+        self._by_prefix: defaultdict[str, dict[Behaviour, defaultdict[tuple[str, Action], int]]] = defaultdict(dict)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_prefix.values()))
+
+    def of(self, prefix: str) -> list[Behaviour]:
+        """Those whose own prefix begins with this one."""
+        return [each for own, held in self._by_prefix.items() if own.startswith(prefix) for each in held]
+
+    def switch_on(self, behaviour: Behaviour) -> None:
+        """From now on; one that is on already goes on counting."""
+        self._by_prefix[behaviour.prefix].setdefault(behaviour, defaultdict(int))
+
+    def switch_off(self, prefix: str) -> int:
+        """Switch off those whose own prefix begins with this one; returns how many."""
+        off = self.of(prefix)
+        for own in {behaviour.prefix for behaviour in off}:
+            del self._by_prefix[own]
+        return len(off)
+
+    def fire(self, reference: str, action: Action) -> list[Behaviour]:
+        """Count this call, and return the behaviours that fire on it."""
+        fired = []
+        for end in range(len(reference) + 1):
+            for behaviour, seen in self._by_prefix.get(reference[:end], {}).items():
+                if _covers(behaviour, action):
+                    seen[reference, action] += 1
+                    if _fires(behaviour, reference, action, seen[reference, action]):
+                        fired.append(behaviour)
+        return fired
+
+
+def _covers(behaviour: Behaviour, action: Action) -> bool:
+    if behaviour.actions:
+        return action in behaviour.actions
+    return action is not Action.ASK or behaviour.kind is Kind.DOWN
+
+
+def _fires(behaviour: Behaviour, reference: str, action: Action, number: int) -> bool:
+    past = number - behaviour.first
+    if past < 0 or (behaviour.times is not None and past >= behaviour.times):
+        return False
+    draw = Random(f"{behaviour.seed} {reference} {action} {number}")
+    return draw.random() < behaviour.probability

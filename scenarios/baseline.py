@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
+from system.cache.cache import Cache
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.workflow import Pipeline
 from system.settings import Settings
@@ -24,7 +25,7 @@ async def main() -> None:
         client,
         task_queue=settings.task_queue,
         workflows=[Pipeline],
-        activities=PipelineActivities(pool, settings.work_directory).all,
+        activities=PipelineActivities(pool, settings.work_directory, Cache(None)).all,
     )
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)

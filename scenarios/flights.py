@@ -58,15 +58,21 @@ def read() -> Flights:
 
 
 def dangling(first: int, count: int) -> int:
-    """How many of these rows refer to a carrier, airport or tail number that does not exist, and must be rejected.
+    """How many of these rows refer to a carrier, airport or tail number that does not exist, and must be rejected."""
+    return len(dangling_rows(first, count))
+
+
+def dangling_rows(first: int, count: int) -> list[int]:
+    """Which of these rows, from 0, refer to something that does not exist.
 
     It is worked out here in plain Python, and not asked of the system.
     """
     known = _known()
-    return sum(
-        any(values[column] not in keys for column, keys in known.items())
-        for values in (row.split(b",") for row in read().rows[first : first + count])
-    )
+    return [
+        place
+        for place, values in enumerate(row.split(b",") for row in read().rows[first : first + count])
+        if any(values[column] not in keys for column, keys in known.items())
+    ]
 
 
 @cache

@@ -22,9 +22,10 @@ LOAD_CHUNK, RECONCILE = "load_chunk", "reconcile"
 
 @dataclass
 class _Counted:
-    """The rows of one chunk: how many, why those rejected were, and the transactions that wrote them and its record."""
+    """The rows of one chunk: how many, which and why of those rejected, and the transactions that wrote all of it."""
 
     loaded: int = 0
+    rejected_rows: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     transactions: set[int] = field(default_factory=set)
 
@@ -63,6 +64,7 @@ async def chunk_facts(connection: "Connection", iterations: Sequence[Iteration])
                     "read": chunk["rows_read"],
                     "loaded": rows.loaded,
                     "rejected": rows.rejected,
+                    "rejected_rows": rows.rejected_rows,
                     **{f"rejected: {why}": n for why, n in rows.reasons.items()},
                 },
             )
@@ -75,10 +77,16 @@ async def chunk_facts(connection: "Connection", iterations: Sequence[Iteration])
 
 
 async def _reconciled(connection: "Connection", iteration: Iteration, prefix: str) -> list[Fact]:
-    """For each load that says it is reconciled: the transaction in which it came to say so. It leaves no row."""
+    """For each load that says it is reconciled: the transaction in which it came to say so, which leaves no row.
+
+    And how many files it had, and of how many it says that they are skipped.
+    """
     rows = await connection.fetch(
         """
-        SELECT workflow_id, xmin::text::bigint AS writer FROM loads
+        SELECT workflow_id, xmin::text::bigint AS writer,
+               (SELECT count(*) FROM files WHERE load_id = loads.id) AS files,
+               (SELECT count(*) FROM files WHERE load_id = loads.id AND state = 'skipped') AS skipped
+        FROM loads
         WHERE starts_with(workflow_id, $1) AND state = 'reconciled'
         """,
         prefix,
@@ -93,6 +101,7 @@ async def _reconciled(connection: "Connection", iteration: Iteration, prefix: st
             expected=0,
             found=0,
             transactions=(row["writer"],),
+            values={"files": row["files"], "skipped": row["skipped"]},
         )
         for row in rows
     ]
@@ -136,7 +145,8 @@ async def _count(connection: "Connection", due: Iterable[asyncpg.Record]) -> dic
             of_chunk.transactions |= set(row["transactions"])
     rejects = await connection.fetch(
         """
-        SELECT load_id, chunk, reason, count(*) AS rows, array_agg(DISTINCT xmin::text::bigint) AS transactions
+        SELECT load_id, chunk, reason, count(*) AS rows, sum(row_number)::bigint AS places,
+               array_agg(DISTINCT xmin::text::bigint) AS transactions
         FROM rejects WHERE load_id = ANY($1) GROUP BY load_id, chunk, reason
         """,
         list({chunk["load_id"] for chunk in due}),
@@ -144,6 +154,7 @@ async def _count(connection: "Connection", due: Iterable[asyncpg.Record]) -> dic
     for row in rejects:
         of_chunk = counted[row["load_id"], row["chunk"]]
         of_chunk.reasons[row["reason"]] = row["rows"]
+        of_chunk.rejected_rows += row["places"]
         of_chunk.transactions |= set(row["transactions"])
     return counted
 

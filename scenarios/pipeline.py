@@ -1,6 +1,7 @@
-"""Files come in and are loaded: whole, in slices, and the reference data before them."""
+"""Files come in and are loaded: whole, in slices, as JSON lines, several at once, and the reference data first."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.records.operations import Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario, Stores
 from scenarios import flights
+from scenarios.dialects import BROKEN, PACKED, WRITTEN, csv_file, json_lines
 from scenarios.loaded import LOAD_CHUNK, RECONCILE, chunk_facts
 from system.pipeline.models import PIPELINE, LoadReport, LoadRequest
 from system.pipeline.schema import Schema
@@ -54,7 +56,9 @@ class LoadFlights(Scenario[Slice]):
         if not given.whole:
             await asyncio.to_thread(_write_slice, source, given)
         started = await app.start(
-            PIPELINE, LoadRequest(source=str(source), schema=schema("flights")), result_type=LoadReport
+            PIPELINE,
+            LoadRequest(sources=(str(source),), schema=schema("flights"), again=True),
+            result_type=LoadReport,
         )
         await app.result(started)
 
@@ -65,15 +69,121 @@ class LoadFlights(Scenario[Slice]):
         """Every row of the file was read, and just those were rejected that refer to nothing."""
         if not _completed(operations):
             return []
-        read = sum(fact.expected for fact in facts if fact.step == LOAD_CHUNK)
-        rejected = sum(fact.values["rejected"] for fact in facts if fact.step == LOAD_CHUNK)
+        rejected = _total(facts, "rejected")
         must_reject = flights.dangling(given.first, given.rows)
-        findings = _unreconciled(operations, facts)
-        if read != given.rows:
-            findings.append(_finding(operations, "lost", f"the file has {given.rows} rows, {read} were read"))
+        findings = _unreconciled(operations, facts) + _unread(operations, facts, given.rows)
         if rejected != must_reject:
             message = f"{must_reject} rows refer to something that does not exist, {rejected} were rejected"
             findings.append(_finding(operations, "misjudged", message))
+        return findings
+
+
+class Lines(Struct, frozen=True):
+    """A stretch of the flights as JSON lines, and which of them, from 0, are broken, and how."""
+
+    first: int
+    rows: int
+    broken: dict[int, str]
+
+
+class LoadLines(Scenario[Lines]):
+    """A file of JSON lines arrives, some of them broken: each of these costs itself and no other."""
+
+    name = "pipeline-lines"
+    proves = "of 200 to 2,000 flights as JSON lines, just the lines broken in one of 13 ways are rejected, with reason"
+
+    def warm_up(self) -> None:
+        flights.read()
+
+    def draw(self, rng: Random) -> Lines:
+        rows = rng.randint(200, 2_000)
+        places = sorted(rng.sample(range(rows), rng.randint(1, 40)))
+        broken = {place: rng.choice(tuple(BROKEN)) for place in places}
+        return Lines(rng.randint(0, flights.ROWS - rows), rows, broken)
+
+    async def run(self, app: App, given: Lines) -> None:
+        source = app.workspace / app.iteration.id("jsonl")
+        await asyncio.to_thread(lambda: source.write_bytes(json_lines(given.first, given.rows, given.broken)))
+        lines = schema("flights").model_copy(update={"format": "jsonl"})
+        request = LoadRequest(sources=(str(source),), schema=lines, again=True)
+        await app.result(await app.start(PIPELINE, request, result_type=LoadReport))
+
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
+        return await _observe(stores, iterations)
+
+    def check(self, given: Lines, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:
+        """Every line was read; the broken ones are among the rejects for the right reason, and no good one is."""
+        if not _completed(operations):
+            return []
+        findings = _unreconciled(operations, facts) + _unread(operations, facts, given.rows)
+        for reason, count in Counter(BROKEN[how][1] for how in given.broken.values()).items():
+            found = _total(facts, f"rejected: {reason}")
+            if found != count:
+                message = f"{count} lines are broken so that the reason is {reason!r}, {found} were rejected for it"
+                findings.append(_finding(operations, "misjudged", message))
+        bad = {*given.broken, *flights.dangling_rows(given.first, given.rows)}
+        expected = (len(bad), sum(place + 1 for place in bad))
+        rejected = (_total(facts, "rejected"), _total(facts, "rejected_rows"))
+        if rejected != expected:
+            message = "{} rows, their numbers adding up to {}, must be rejected; {}, adding up to {}, were"
+            findings.append(_finding(operations, "misjudged", message.format(*expected, *rejected)))
+        return findings
+
+
+class Part(Struct, frozen=True):
+    """A file with a stretch of the flights, and how it is written and packed."""
+
+    first: int
+    rows: int
+    written: str
+    packed: str
+
+
+class LoadAgain(Scenario[tuple[Part, ...]]):
+    """Several files arrive at once, each written and packed in its own way; later the same ones arrive once more."""
+
+    name = "pipeline-again"
+    proves = "two to six files, plain or packed, of several dialects load in one run; in the next all are skipped"
+
+    def warm_up(self) -> None:
+        flights.read()
+
+    def draw(self, rng: Random) -> tuple[Part, ...]:
+        def part() -> Part:
+            rows = rng.randint(50, 400)
+            return Part(rng.randint(0, flights.ROWS - rows), rows, rng.choice(WRITTEN), rng.choice(PACKED))
+
+        return tuple(part() for _ in range(rng.randint(2, 6)))
+
+    async def run(self, app: App, given: tuple[Part, ...]) -> None:
+        sources = [app.workspace / app.iteration.id(f"part-{number}") for number in range(len(given))]
+        await asyncio.to_thread(_write_parts, sources, given)
+        # An earlier run of the same seed may have loaded the same files: the first time they are loaded all the same.
+        for part, again in (("first", True), ("second", False)):
+            request = LoadRequest(sources=tuple(map(str, sources)), schema=schema("flights"), again=again)
+            await app.result(await app.start(PIPELINE, request, part=part, result_type=LoadReport))
+
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
+        return await _observe(stores, iterations)
+
+    def check(
+        self, given: tuple[Part, ...], operations: Sequence[Operation], facts: Sequence[Fact]
+    ) -> Sequence[Finding]:
+        """All rows of all files were read once, and the second time none was, because each file was skipped."""
+        if not _completed(operations, 2):
+            return []
+        findings = _unreconciled(operations, facts) + _unread(operations, facts, sum(part.rows for part in given))
+        rejected = _total(facts, "rejected")
+        must_reject = sum(flights.dangling(part.first, part.rows) for part in given)
+        if rejected != must_reject:
+            message = f"{must_reject} rows refer to something that does not exist, {rejected} were rejected"
+            findings.append(_finding(operations, "misjudged", message))
+        second = [
+            fact.values["skipped"] for fact in facts if fact.step == RECONCILE and fact.workflow_id.endswith("second")
+        ]
+        if second != [len(given)]:
+            message = f"{len(given)} files had been loaded already, {sum(second)} were skipped"
+            findings.append(_finding(operations, "doubled", message))
         return findings
 
 
@@ -88,7 +198,8 @@ class LoadReference(Scenario[tuple[str, ...]]):
 
     async def run(self, app: App, given: tuple[str, ...]) -> None:
         async def load(dataset: str) -> None:
-            request = LoadRequest(source=str(flights.directory() / f"{dataset}.csv"), schema=schema(dataset))
+            source = str(flights.directory() / f"{dataset}.csv")
+            request = LoadRequest(sources=(source,), schema=schema(dataset), again=True)
             await app.result(await app.start(PIPELINE, request, part=dataset, result_type=LoadReport))
 
         await asyncio.gather(*(load(dataset) for dataset in given))
@@ -100,7 +211,7 @@ class LoadReference(Scenario[tuple[str, ...]]):
         self, given: tuple[str, ...], operations: Sequence[Operation], facts: Sequence[Fact]
     ) -> Sequence[Finding]:
         loaded = {fact.workflow_id.rpartition(".")[2] for fact in facts if fact.step == LOAD_CHUNK}
-        rejected = sum(fact.values["rejected"] for fact in facts if fact.step == LOAD_CHUNK)
+        rejected = _total(facts, "rejected")
         findings = _unreconciled(operations, facts) if _completed(operations) else []
         if _completed(operations) and loaded != set(given):
             findings.append(_finding(operations, "lost", f"{', '.join(sorted(set(given) - loaded))} left no row"))
@@ -125,9 +236,25 @@ def _write_slice(path: Path, given: Slice) -> None:
     path.write_bytes(flights.read().slice(given.first, given.rows))
 
 
-def _completed(operations: Sequence[Operation]) -> bool:
+def _write_parts(paths: Sequence[Path], given: Sequence[Part]) -> None:
+    for path, part in zip(paths, given, strict=True):
+        path.write_bytes(csv_file(part.first, part.rows, part.written, part.packed))
+
+
+def _completed(operations: Sequence[Operation], least: int = 1) -> bool:
     results = [op for op in operations if op.kind is Kind.RESULT]
-    return bool(results) and all(op.status == "completed" for op in results)
+    return len(results) >= least and all(op.status == "completed" for op in results)
+
+
+def _total(facts: Sequence[Fact], value: str) -> int:
+    return sum(fact.values.get(value, 0) for fact in facts if fact.step == LOAD_CHUNK)
+
+
+def _unread(operations: Sequence[Operation], facts: Sequence[Fact], rows: int) -> list[Finding]:
+    """Rows that are not accounted for, or more than once."""
+    read = sum(fact.expected for fact in facts if fact.step == LOAD_CHUNK)
+    files = "the file has" if len({op.workflow_id for op in operations}) == 1 else "the files have"
+    return [] if read == rows else [_finding(operations, "lost", f"{files} {rows} rows, {read} were read")]
 
 
 def _unreconciled(operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:
@@ -142,3 +269,25 @@ def _unreconciled(operations: Sequence[Operation], facts: Sequence[Fact]) -> lis
 
 def _finding(operations: Sequence[Operation], problem: str, message: str) -> Finding:
     return Finding(problem=problem, message=message, workflow_id=operations[0].workflow_id)
+
+
+PIPELINES = (
+    LoadReference(),
+    LoadFlights(
+        "pipeline-whole",
+        f"all {flights.ROWS:,} flights, zipped, are loaded or rejected with a reason, each once",
+        rows=(flights.ROWS, flights.ROWS),
+    ),
+    LoadFlights(
+        "pipeline-slice",
+        "a file of 200 to 2,000 flights is loaded or rejected with a reason, each row once",
+        rows=(200, 2_000),
+    ),
+    LoadFlights(
+        "pipeline-few",
+        "a file of 100 flights is loaded: the smallest real use, by which a worker's start-up is timed",
+        rows=(100, 100),
+    ),
+    LoadLines(),
+    LoadAgain(),
+)

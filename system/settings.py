@@ -26,7 +26,7 @@ class Settings:
     temporal_namespace: str = "default"
     task_queue: str = "system"
     redis_url: str | None = field(default=None, repr=False)
-    """Shown by the health endpoint only."""
+    """The cache; without it, or while it is down, everything works, and is looked up anew."""
     payment_url: str = "http://127.0.0.1:8700"
     shipping_url: str = "http://127.0.0.1:8700"
     """The providers that orders call."""
@@ -34,6 +34,8 @@ class Settings:
     """Host and port of the health endpoint; none is served when absent."""
     work_directory: Path = Path(tempfile.gettempdir()) / "system-work"
     """Holds decoded source files; every worker must see the same directory."""
+    cache_seconds: float = 0.25
+    """How long a call to the cache may take before the worker does without it."""
     drain_seconds: float = 30.0
     """How long running activities may go on after SIGTERM."""
     pool_min: int = 1
@@ -65,6 +67,7 @@ class Settings:
 
         """
         reader = _Reader(os.environ if environment is None else environment)
+        max_activities = reader.read("MAX_ACTIVITIES", COUNT, cls.max_activities)
         settings = cls(
             database_url=reader.read("DATABASE_URL", POSTGRES_URL, None),
             temporal_address=reader.read("TEMPORAL_ADDRESS", ADDRESS_TEXT, cls.temporal_address),
@@ -75,13 +78,14 @@ class Settings:
             shipping_url=reader.read("SHIPPING_URL", HTTP_URL, cls.shipping_url),
             health_address=reader.read_optional("HEALTH_ADDRESS", ADDRESS),
             work_directory=reader.read("WORK_DIRECTORY", DIRECTORY, cls.work_directory),
+            cache_seconds=reader.read("CACHE_SECONDS", DURATION, cls.cache_seconds),
             drain_seconds=reader.read("DRAIN_SECONDS", SECONDS, cls.drain_seconds),
             pool_min=reader.read("POOL_MIN", COUNT, cls.pool_min),
             pool_max=reader.read("POOL_MAX", COUNT, cls.pool_max),
             slow_query_seconds=reader.read("SLOW_QUERY_SECONDS", SECONDS, cls.slow_query_seconds),
             payload_limit=reader.read("PAYLOAD_LIMIT", COUNT, cls.payload_limit),
-            min_activities=reader.read("MIN_ACTIVITIES", COUNT, cls.min_activities),
-            max_activities=reader.read("MAX_ACTIVITIES", COUNT, cls.max_activities),
+            min_activities=reader.read("MIN_ACTIVITIES", COUNT, min(cls.min_activities, max_activities)),
+            max_activities=max_activities,
             memory_target=reader.read("MEMORY_TARGET", SHARE, cls.memory_target),
             cpu_target=reader.read("CPU_TARGET", SHARE, cls.cpu_target),
             max_cached_workflows=reader.read("MAX_CACHED_WORKFLOWS", COUNT, cls.max_cached_workflows),
@@ -172,6 +176,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _duration(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds == 0:
+        raise ValueError(text)
+    return seconds
+
+
 def _share(text: str) -> float:
     share = float(text)
     if not 0 < share <= 1:
@@ -195,4 +206,5 @@ HTTP_URL = _Kind(_url("http", "https"), "http://host:port")
 DIRECTORY = _Kind(_directory, "an absolute path to a directory, which is made if missing")
 SECONDS = _Kind(_seconds, "a number of seconds, zero or more")
 SHARE = _Kind(_share, "a share above 0, at most 1")
+DURATION = _Kind(_duration, "a number of seconds above zero")
 COUNT = _Kind(_count, "a whole number, one or more")

@@ -28,18 +28,24 @@ class App:
     settings: Settings
     database: Pool
 
-    async def start(self, source: Path, schema: Schema, **options: Any) -> WorkflowHandle[Pipeline, LoadReport]:
+    async def start(
+        self, source: Path | tuple[Path, ...], schema: Schema, **options: Any
+    ) -> WorkflowHandle[Pipeline, LoadReport]:
         """Start a load under an id of its own."""
         return await self.client.start_workflow(
             Pipeline.run,
-            LoadRequest(source=str(source), schema=schema, **options),
+            LoadRequest(sources=paths(source), schema=schema, **options),
             id=f"load-{secrets.token_hex(6)}",
             task_queue=self.settings.task_queue,
         )
 
-    async def load(self, source: Path, schema: Schema, **options: Any) -> LoadReport:
-        """Load a file and wait for the report."""
+    async def load(self, source: Path | tuple[Path, ...], schema: Schema, **options: Any) -> LoadReport:
+        """Load a file, or several, and wait for the report."""
         return await (await self.start(source, schema, **options)).result()
+
+
+def paths(source: Path | tuple[Path, ...]) -> tuple[str, ...]:
+    return tuple(map(str, source)) if isinstance(source, tuple) else (str(source),)
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:

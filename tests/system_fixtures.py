@@ -10,6 +10,7 @@ import pytest
 from running_system import App, Write
 from temporalio.testing import ActivityEnvironment
 
+from system.cache.cache import Cache
 from system.connection import connect
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.schema import Schema
@@ -59,7 +60,7 @@ async def app(settings: Settings, database: Pool) -> AsyncIterator[App]:
 @pytest.fixture
 def activities(database: Pool, work_directory: Path) -> PipelineActivities:
     """The activities, to be called one by one."""
-    return PipelineActivities(database, work_directory)
+    return PipelineActivities(database, work_directory, Cache(None))
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Loads a CSV file of any declared schema into PostgreSQL, each chunk exactly once."""
+"""Loads files of any declared schema into PostgreSQL, each chunk exactly once."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from temporalio import activity
 
-from system.errors import ReconciliationFailed, SourceChanged, SourceMissing, SourceUnreadable
+from system.errors import LoadInProgress, ReconciliationFailed, SourceChanged, SourceMissing, SourceUnreadable
 from system.heartbeats import beating
 from system.pipeline import datasets, store
-from system.pipeline.manifest import build_manifest
+from system.pipeline.files import claim_files, report_files
+from system.pipeline.manifest import Content, Source, cut
 from system.pipeline.models import (
+    CLAIM,
     CLOSE,
     LOAD_CHUNK,
     PREPARE,
@@ -22,17 +24,22 @@ from system.pipeline.models import (
     ChunkReference,
     ChunkResult,
     ChunkTask,
+    Claimed,
+    ClaimRequest,
     CloseRequest,
     LoadReport,
     LoadRequest,
     Manifest,
     ReconcileRequest,
 )
-from system.pipeline.rules import content_digest, disagreements, sum_reasons
+from system.pipeline.reopening import reopen
+from system.pipeline.rules import chunk_size, disagreements, sum_reasons
 from system.pipeline.source import decode, is_plain
+from system.pipeline.summaries import tag as summary_tag
 from system.storage.effects import Effect, record
 
 if TYPE_CHECKING:
+    from system.cache.cache import Cache
     from system.pipeline.schema import Schema
     from system.storage.pool import Connection, Pool
 
@@ -43,32 +50,46 @@ R = TypeVar("R")
 class PipelineActivities:
     """The activities and what they need: the database, and the directory of decoded files."""
 
-    def __init__(self, database: Pool, work_directory: Path) -> None:
+    def __init__(self, database: Pool, work_directory: Path, cache: Cache) -> None:
         self._database = database
         self._work_directory = work_directory
+        self._cache = cache
 
     @property
     def all(self) -> Sequence[Callable[..., Any]]:
         """Every activity, as a worker takes them."""
-        return [self.prepare, self.load_chunk, self.reconcile, self.close]
+        return [self.prepare, self.claim, self.load_chunk, self.reconcile, self.close]
 
     @activity.defn(name=PREPARE)
     @beating()
     async def prepare(self, request: LoadRequest) -> Manifest:
-        """Decode the source, cut it into chunks, and register the load."""
-        source, schema = Path(request.source), request.schema_
+        """Decode the sources, cut them into chunks, register the load, and claim its files where they are free."""
+        schema = request.schema_
         async with self._database.acquire() as connection:
+            await reopen(connection, _effect("prepare", ""))
             load_id = await store.open_load(connection, _workflow_id())
             await datasets.ensure_table(connection, schema)
-        path = source if await _in_thread(is_plain, source, schema) else self._decoded(load_id)
-        if path is not source:
-            await _in_thread(decode, source, schema, path)
-        header, chunks = await _in_thread(build_manifest, path, schema, request.chunk_bytes)
+        sources = [
+            await self._decoded_source(load_id, number, name, schema) for number, name in enumerate(request.sources)
+        ]
+        contents = await _in_thread(_cut, sources, schema, request.chunk_bytes)
         await _in_thread(_check_expressions, schema)
-        digest = content_digest(chunk.sha256 for chunk in chunks)
-        async with self._database.acquire() as connection:
-            await store.register(connection, load_id, schema.arranged(header), str(source), digest, chunks)
-        return Manifest(load_id=load_id, rows=sum(chunk.rows for chunk in chunks), chunks=chunks)
+        chunks = tuple(chunk for content in contents for chunk in content.chunks)
+        manifest = Manifest(load_id=load_id, chunks=chunks)
+        async with self._database.acquire() as connection, connection.transaction():
+            await store.register(connection, load_id, schema, contents, again=request.again)
+            try:
+                return manifest.without(await claim_files(connection, load_id))
+            except LoadInProgress:
+                return manifest.model_copy(update={"claimed": False})
+
+    @activity.defn(name=CLAIM)
+    async def claim(self, request: ClaimRequest) -> Claimed:
+        """Claim the files of a load that another load was at; fails, to be retried, until that one has ended."""
+        async with self._database.acquire() as connection, connection.transaction():
+            await reopen(connection, _effect("claim", ""))
+            load = await store.lock_load(connection, request.load_id)
+            return Claimed(skipped=await claim_files(connection, load.id))
 
     @activity.defn(name=LOAD_CHUNK)
     @beating()
@@ -78,8 +99,9 @@ class PipelineActivities:
 
         chunk = task.chunk
         async with self._database.acquire() as connection:
-            load = await store.read_load(connection, task.load_id)
-        schema = load.schema
+            await reopen(connection, _effect("load_chunk", str(chunk.number)))
+            file = await store.read_file(connection, task.load_id, chunk.source)
+        schema = file.schema
         data = await asyncio.to_thread(_read, chunk)
         parsed, typed = await _in_stage(chunk, stages.read, data, chunk.rows, schema)
         async with self._database.acquire() as connection:
@@ -90,7 +112,7 @@ class PipelineActivities:
             chunk_id = await store.next_chunk_id(connection)
         judged = await _in_stage(chunk, stages.judge, parsed, typed, known, schema)
         rows = await _in_stage(chunk, stages.transform, judged.good, schema)
-        copies = await _in_stage(chunk, stages.copies, rows, judged.rejected, data, load, chunk, chunk_id)
+        copies = await _in_stage(chunk, stages.copies, rows, judged.rejected, data, file, chunk, chunk_id)
         async with self._database.acquire() as connection:
             return await _load(connection, task.load_id, copies)
 
@@ -98,16 +120,23 @@ class PipelineActivities:
     @beating()
     async def reconcile(self, request: ReconcileRequest) -> LoadReport:
         """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
-        async with self._database.acquire() as connection, connection.transaction():
+        async with (
+            self._cache.invalidating() as changed,
+            self._database.acquire() as connection,
+            connection.transaction(),
+        ):
+            await reopen(connection, _effect("reconcile", ""))
             load = await store.lock_load(connection, request.load_id)
+            changed.add(summary_tag(load.dataset))
             rejects = await store.count_rejects(connection, load.id)
             counts = await store.count_chunks(connection, load, rejects)
-            wrong = disagreements(counts)
+            files = await report_files(connection, load.id, counts)
+            wrong = disagreements(counts, [one.file for one in files])
             if wrong or sum(one.rows_read for one in counts) != load.rows_read:
-                raise ReconciliationFailed(f"load {load.id} of {load.source}: {'; '.join(wrong) or 'total'}")
+                raise ReconciliationFailed(f"load {load.id}: {'; '.join(wrong) or 'the total is not what was read'}")
             if await store.mark_reconciled(connection, load.id):
                 await record(connection, _effect("reconcile", ""))
-        await asyncio.to_thread(self._decoded(load.id).unlink, missing_ok=True)
+        await asyncio.to_thread(self._remove_decoded, load.id)
         return LoadReport(
             load_id=load.id,
             dataset=load.dataset,
@@ -116,19 +145,28 @@ class PipelineActivities:
             rows_rejected=sum(one.rows_rejected for one in counts),
             chunks=len(counts),
             reasons=sum_reasons(rejects),
+            files=files,
         )
 
     @activity.defn(name=CLOSE)
     async def close(self, request: CloseRequest) -> None:
         """Close the load of this workflow as cancelled or failed; what is loaded stays, and stays recorded."""
         async with self._database.acquire() as connection, connection.transaction():
-            load_id, closed = await store.close_load(connection, _workflow_id(), request.state)
+            load_id, closed = await store.close_load(connection, _effect("close", request.state))
             if closed:
                 await record(connection, _effect("close", request.state))
-        await asyncio.to_thread(self._decoded(load_id).unlink, missing_ok=True)
+        await asyncio.to_thread(self._remove_decoded, load_id)
 
-    def _decoded(self, load_id: int) -> Path:
-        return self._work_directory / f"load-{load_id}.csv"
+    async def _decoded_source(self, load_id: int, number: int, name: str, schema: Schema) -> Source:
+        path = Path(name)
+        if not await _in_thread(is_plain, path, schema):
+            path = self._work_directory / f"load-{load_id}-{number}.text"
+            await _in_thread(decode, Path(name), schema, path)
+        return Source(number=number, name=name, path=path)
+
+    def _remove_decoded(self, load_id: int) -> None:
+        for path in self._work_directory.glob(f"load-{load_id}-*.text"):
+            path.unlink(missing_ok=True)
 
 
 async def _load(connection: Connection, load_id: int, chunk: store.ChunkRows) -> ChunkResult:
@@ -173,6 +211,14 @@ def _read(chunk: ChunkReference) -> bytes:
     if hashlib.sha256(data).hexdigest() != chunk.sha256:
         raise SourceChanged(f"{chunk.file} changed since the load began, in chunk {chunk.number}: load it anew")
     return data
+
+
+def _cut(sources: Sequence[Source], schema: Schema, chunk_bytes: int) -> list[Content]:
+    size = chunk_size(sum(source.path.stat().st_size for source in sources), chunk_bytes)
+    contents: list[Content] = []
+    for source in sources:
+        contents.append(cut(source, schema, size, first_chunk=sum(len(one.chunks) for one in contents)))
+    return contents
 
 
 def _check_expressions(schema: Schema) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from system.connection import connect
-from system.errors import Error, InputError, LoadClosed, NotMigrated, SettingsError, Unavailable
+from system.errors import Error, InputError, LoadClosed, NotMigrated, SettingsError, SourceMissing, Unavailable
 from system.pipeline.models import LoadReport, LoadRequest, Progress
 from system.pipeline.schema import Schema, explain
 from system.pipeline.source import read_header
@@ -33,28 +34,41 @@ REFUSED: tuple[type[Error], ...] = (*InputError.__subclasses__(), LoadClosed, No
 def load(
     settings: Settings,
     *,
-    source: Path,
+    sources: Sequence[Path],
     schema_path: Path,
+    again: bool = False,
     workflow_id: str | None = None,
     chunk_bytes: int | None = None,
     concurrency: int | None = None,
 ) -> int:
-    """Load a file through the pipeline and print what came of it; returns the exit status.
+    """Load files through the pipeline and print what came of them; returns the exit status.
+
+    Args:
+        settings: where the services are.
+        sources: files, and directories whose files are meant.
+        schema_path: the schema they are all written in.
+        again: load files that were loaded before as well.
+        workflow_id: the same id loads only once.
+        chunk_bytes: size of a chunk.
+        concurrency: chunks in flight.
 
     Raises:
-        InputError: the file or the schema will not do.
+        InputError: a file or the schema will not do.
         Unavailable, NotMigrated: a service is not ready for it.
 
     """
     schema = Schema.from_toml(schema_path)
-    source = source.resolve()
-    read_header(source, schema)
+    files = [file for source in sources for file in _files(source)]
+    for file in files:
+        read_header(file, schema)
     limits = {"chunk_bytes": chunk_bytes, "concurrency": concurrency}
     chosen = {name: value for name, value in limits.items() if value is not None}
     try:
-        request = LoadRequest.model_validate({"source": str(source), "schema": schema, **chosen})
+        request = LoadRequest.model_validate(
+            {"sources": tuple(map(str, files)), "schema": schema, "again": again, **chosen}
+        )
     except ValidationError as error:
-        raise SettingsError(f"--chunk-bytes or --concurrency: {explain(error)}") from error
+        raise SettingsError(f"the files, --chunk-bytes or --concurrency: {explain(error)}") from error
     workflow_id = workflow_id or f"load-{schema.dataset}-{secrets.token_hex(4)}"
     try:
         return asyncio.run(_run(settings, request, workflow_id))
@@ -65,6 +79,16 @@ def load(
             f"--namespace {settings.temporal_namespace} --workflow-id {workflow_id}"
         )
         return 130
+
+
+def _files(source: Path) -> list[Path]:
+    source = source.resolve()
+    if not source.is_dir():
+        return [source]
+    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise SourceMissing(f"the directory {source} holds no files: name the files, or another directory")
+    return files
 
 
 async def _run(settings: Settings, request: LoadRequest, workflow_id: str) -> int:
@@ -101,7 +125,8 @@ async def _start(
         )
     except RPCError as error:
         raise Unavailable(f"Temporal at {settings.temporal_address} refused the load: {error.message}") from error
-    _line(f"loading {request.source} into datasets.{request.schema_.dataset} as workflow {workflow_id}")
+    what = request.sources[0] if len(request.sources) == 1 else f"{len(request.sources)} files"
+    _line(f"loading {what} into datasets.{request.schema_.dataset} as workflow {workflow_id}")
     return handle
 
 
@@ -168,6 +193,11 @@ def _progress_text(progress: Progress | None) -> str:
 
 def _show(report: LoadReport) -> None:
     _clear()
+    for file in report.files:
+        if file.skipped is not None:
+            _line(f"skipped {file.file}: {file.skipped} (--again loads it nevertheless)")
+        elif len(report.files) > 1:
+            _line(f"{file.file}: {file.rows_read:,} read, {file.rows_loaded:,} loaded, {file.rows_rejected:,} rejected")
     _line(f"read      {report.rows_read:>12,}")
     _line(f"loaded    {report.rows_loaded:>12,}")
     _line(f"rejected  {report.rows_rejected:>12,}")

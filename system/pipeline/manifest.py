@@ -6,77 +6,114 @@ import hashlib
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from system.errors import SourceUnreadable
 from system.pipeline.models import ChunkReference
 from system.pipeline.records import Breaks, has_bare_return, split_records
-from system.pipeline.rules import chunk_size
 from system.pipeline.schema import Schema
 from system.pipeline.source import check_header
 
 
-def build_manifest(path: Path, schema: Schema, chunk_bytes: int) -> tuple[tuple[str, ...], tuple[ChunkReference, ...]]:
-    """Return the columns in file order and the chunks, which together hold every record below the header.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A file to be cut, as the user knows it, and where its text is."""
+
+    number: int
+    """Its place among the request's sources, from 0."""
+    name: str
+    """As the user named it."""
+    path: Path
+    """The file decoded: the source itself where that is plain UTF-8."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a file holds."""
+
+    source: Source
+    columns: tuple[str, ...]
+    """In file order."""
+    sha256: str
+    """Of the decoded text, so that it is the same however the file is packed."""
+    chunks: tuple[ChunkReference, ...]
+    """Together they hold every record below the header."""
+
+    @property
+    def rows(self) -> int:
+        """Records below the header."""
+        return sum(chunk.rows for chunk in self.chunks)
+
+
+def cut(source: Source, schema: Schema, chunk_bytes: int, first_chunk: int = 0) -> Content:
+    """Cut a file into chunks.
 
     Args:
-        path: the decoded file.
+        source: the decoded file.
         schema: how it is written.
         chunk_bytes: a chunk ends with the first record that reaches this size.
+        first_chunk: number of its first chunk.
 
     Raises:
         SchemaMismatch: the header does not fit the schema.
         SourceUnreadable: the file is not UTF-8, has no header, or has line ends of its own kind.
 
     """
-    with _mapped(path) as data:
-        breaks = Breaks(data, schema.delimiter, schema.quote)
-        header, start = check_header(data[: breaks.end_of_record(0)], schema)
-        return header, tuple(_chunks(path, data, breaks, start, schema, chunk_size(len(data), chunk_bytes)))
+    digest = hashlib.sha256()
+    with _mapped(source.path) as data:
+        breaks = Breaks(data, schema.delimiter, schema.enclosing)
+        columns, start = check_header(data[: breaks.end_of_record(0)], schema, source.name)
+        digest.update(data[:start])
+        chunks: list[ChunkReference] = []
+        for offset, content in _pieces(data, breaks, start, chunk_bytes):
+            _check_utf8(source, content, offset)
+            row = chunks[-1].first_row + chunks[-1].rows if chunks else 1
+            _check_returns(source, content, row, schema)
+            digest.update(content)
+            chunks.append(
+                ChunkReference(
+                    number=first_chunk + len(chunks),
+                    source=source.number,
+                    file=str(source.path),
+                    offset=offset,
+                    length=len(content),
+                    first_row=row,
+                    rows=breaks.records(offset, content),
+                    sha256=hashlib.sha256(content).hexdigest(),
+                )
+            )
+    return Content(source=source, columns=columns, sha256=digest.hexdigest(), chunks=tuple(chunks))
 
 
-def _chunks(
-    path: Path, data: bytes | mmap.mmap, breaks: Breaks, offset: int, schema: Schema, size: int
-) -> Iterator[ChunkReference]:
-    number, row = 0, 1
+def _pieces(data: bytes | mmap.mmap, breaks: Breaks, offset: int, size: int) -> Iterator[tuple[int, bytes]]:
     while offset < len(data):
         end = breaks.end_of_record(min(offset + size, len(data)) - 1)
-        content = data[offset:end]
-        _check_utf8(path, content, offset)
-        _check_returns(path, content, row, schema)
-        rows = breaks.records(offset, end)
-        yield ChunkReference(
-            number=number,
-            file=str(path),
-            offset=offset,
-            length=end - offset,
-            first_row=row,
-            rows=rows,
-            sha256=hashlib.sha256(content).hexdigest(),
-        )
-        number, row, offset = number + 1, row + rows, end
+        yield offset, data[offset:end]
+        offset = end
 
 
-def _check_returns(path: Path, content: bytes, first_row: int, schema: Schema) -> None:
-    if not has_bare_return(content, schema.delimiter, schema.quote):
+def _check_returns(source: Source, content: bytes, first_row: int, schema: Schema) -> None:
+    if schema.format != "csv" or not has_bare_return(content, schema.delimiter, schema.quote):
         return
     records = split_records(content, schema.delimiter, schema.quote)
     bare = (has_bare_return(record + b"\n", schema.delimiter, schema.quote) for record in records)
     row = first_row + next(index for index, found in enumerate(bare) if found)
     raise SourceUnreadable(
-        f"{path}, row {row}: a carriage return without a line feed, outside quotes; are these classic Mac line ends? "
-        "Convert them, or quote the value"
+        f"{source.name}, row {row}: a carriage return without a line feed, outside quotes; are these classic Mac line "
+        "ends? Convert them, or quote the value"
     )
 
 
-def _check_utf8(path: Path, content: bytes, offset: int) -> None:
+def _check_utf8(source: Source, content: bytes, offset: int) -> None:
     if content.isascii():
         return
     try:
         content.decode()
     except UnicodeDecodeError as error:
         raise SourceUnreadable(
-            f"{path} is not UTF-8: {error.reason} at byte {offset + error.start}; declare its encoding in the schema"
+            f"{source.name} is not UTF-8: {error.reason} at byte {offset + error.start}; "
+            "declare its encoding in the schema"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Reads a chunk into a frame whose row i is the chunk's record i, whatever state the records are in."""
+"""Reads a chunk of CSV into a frame whose row i is the chunk's record i, whatever state the records are in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from system.pipeline.schema import Schema
 
 # Read natively where every value is well-formed; the other types keep their text until they are validated.
 NATIVE = {"integer": pl.Int64(), "number": pl.Float64()}
-REASON = "reason"
+REASON, NUL = "reason", "contains a NUL character"
 SPACES = tuple(bytes([code]) for code in (9, 11, 12, 13, 28, 29, 30, 31, 32))
 
 
@@ -41,7 +41,7 @@ def parse(data: bytes, rows: int, schema: Schema) -> Parsed:
     if frame is None:
         return _read_each(data, rows, schema)
     if not _has_no_space(data):
-        frame = _normalised(frame, schema)
+        frame = normalised(frame, schema)
     return Parsed(frame, pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, rows))
 
 
@@ -93,7 +93,7 @@ def _read_each(data: bytes, rows: int, schema: Schema) -> Parsed:
     index = pl.DataFrame({"": pl.int_range(rows, eager=True)})
     values = values.with_columns(index.filter(whole)[""])
     frame = index.join(values, on="", how="left", maintain_order="left").select(names)
-    return Parsed(_normalised(frame, schema), broken)
+    return Parsed(normalised(frame, schema), broken)
 
 
 def _read_texts(lines: bytes, rows: int, schema: Schema, names: list[str]) -> pl.DataFrame:
@@ -119,7 +119,7 @@ def _broken(schema: Schema) -> pl.Expr:
         pl.when(record == "")
         .then(pl.lit("blank line"))
         .when(record.str.contains("\0", literal=True))
-        .then(pl.lit("contains a NUL character"))
+        .then(pl.lit(NUL))
         .when(~well_quoted)
         .then(pl.lit("bad quoting"))
         .when(delimiters != len(schema.fields) - 1)
@@ -127,7 +127,7 @@ def _broken(schema: Schema) -> pl.Expr:
     )
 
 
-def _normalised(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+def normalised(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """Trim every text, and make null what the schema says means "no value"."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     trimmed = frame.with_columns(pl.col(texts).str.strip_chars())

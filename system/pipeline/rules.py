@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 # Each chunk costs the workflow's history three events and its manifest about 250 bytes: both have hard limits
 # in Temporal (51,200 events, 2 MB a payload), so that a large file gets larger chunks, not more of them.
 MOST_CHUNKS = 2_000
+# Each file may end with a chunk that is smaller than the others: at most this many more.
+MOST_FILES = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,26 +19,28 @@ class ChunkCount:
     """What the manifest says was read, and what the database holds, of one chunk."""
 
     number: int
+    source: int
     rows_read: int
     rows_loaded: int
     rows_rejected: int
     claimed: bool
 
 
-def chunk_size(file_bytes: int, wanted: int) -> int:
+def chunk_size(all_bytes: int, wanted: int) -> int:
     """Return the chunk size to use: as wanted, unless that makes too many chunks."""
-    return max(wanted, -(-file_bytes // MOST_CHUNKS))
+    return max(wanted, -(-all_bytes // MOST_CHUNKS))
 
 
-def content_digest(chunk_digests: Iterable[str]) -> str:
-    """Return one checksum for all chunks of a source."""
-    return hashlib.sha256("".join(chunk_digests).encode()).hexdigest()
+def content_digest(digests: Iterable[str]) -> str:
+    """Return one checksum for many."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def disagreements(counts: Iterable[ChunkCount]) -> list[str]:
-    """Name each chunk whose rows in the database are not the rows read; empty when all agree."""
+def disagreements(counts: Iterable[ChunkCount], files: Sequence[str]) -> list[str]:
+    """Name each chunk, and its file, whose rows in the database are not the rows read; empty when all agree."""
     return [
-        f"chunk {one.number}: read {one.rows_read}, loaded {one.rows_loaded}, rejected {one.rows_rejected}"
+        f"{files[one.source]}, chunk {one.number}: "
+        f"read {one.rows_read}, loaded {one.rows_loaded}, rejected {one.rows_rejected}"
         + ("" if one.claimed else ", never loaded")
         for one in counts
         if not one.claimed or one.rows_read != one.rows_loaded + one.rows_rejected

@@ -1,8 +1,9 @@
-"""The declared schema of a data set: its fields, their rules, and how the file is written."""
+"""The declared schema of a data set: its fields, their rules, and how its files are written."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,6 +14,7 @@ from system.errors import SchemaMismatch, SourceMissing
 # 55 + "_chunk" and friends stay within PostgreSQL's 63 bytes.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,54}$")]
 Kind = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+Format = Literal["csv", "jsonl"]
 Character = Annotated[str, StringConstraints(pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,54}\.[a-z][a-z0-9_]{0,54}$")]
 # Columns that every table of PostgreSQL has, under names that no other can have.
@@ -28,7 +30,7 @@ class SchemaField(_Declared):
     """One column of the file and the rules its values keep."""
 
     name: str = Field(min_length=1)
-    """The column's name in the file's header."""
+    """The column's name in the file's header, or the key in its objects."""
     type: Kind = "text"
     column: Identifier | None = None
     """The column's name in the database; the file's name when absent."""
@@ -73,12 +75,27 @@ class Schema(_Declared):
     """The table in the database schema ``datasets``."""
     fields: tuple[SchemaField, ...] = Field(min_length=1)
     derived: tuple[Derived, ...] = ()
+    format: Format = "csv"
+    """``jsonl`` is JSON lines: an object on each line, with every field as a key and no other key."""
     delimiter: Character = ","
     quote: Character = '"'
     encoding: str = "utf-8"
     header: bool = True
     null: tuple[str, ...] = ("",)
-    """Texts that mean "no value", after trimming; the empty text always does."""
+    """Texts that mean "no value", after trimming; the empty text always does.
+
+    In JSON lines, ``null`` means it everywhere, and these texts only where a text is expected.
+    """
+
+    @property
+    def has_header(self) -> bool:
+        """Tell whether the file's first record names its columns."""
+        return self.header and self.format == "csv"
+
+    @property
+    def enclosing(self) -> str:
+        """The quote within which a line break ends no record; empty in JSON lines, where every one does."""
+        return self.quote if self.format == "csv" else ""
 
     @property
     def nulls(self) -> frozenset[str]:
@@ -90,7 +107,7 @@ class Schema(_Declared):
         """Database column → type, in table order."""
         return {field.target: field.type for field in self.fields} | {one.name: one.type for one in self.derived}
 
-    def arranged(self, header: tuple[str, ...]) -> Schema:
+    def arranged(self, header: Iterable[str]) -> Schema:
         """Return this schema with its fields in the order of ``header``."""
         by_name = {field.name: field for field in self.fields}
         return self.model_copy(update={"fields": tuple(by_name[name] for name in header)})
@@ -108,6 +125,8 @@ class Schema(_Declared):
             raise ValueError(f"column names that PostgreSQL keeps for itself: {', '.join(taken)}; choose others")
         if self.delimiter == self.quote:
             raise ValueError("delimiter and quote must differ")
+        if self.format == "jsonl" and (self.delimiter, self.quote, self.header) != (",", '"', True):
+            raise ValueError("delimiter, quote and header are for csv, not jsonl")
         return self
 
     @model_validator(mode="after")

@@ -19,8 +19,10 @@ from system.pipeline.records import Breaks
 from system.pipeline.schema import Schema
 
 BLOCK = 1024 * 1024
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 UTF8 = "utf-8"
+ENCRYPTED = 0x1
+"""The bit of a zip member's flags that says so (APPNOTE 4.4.4)."""
 
 
 def is_plain(source: Path, schema: Schema) -> bool:
@@ -32,7 +34,7 @@ def is_plain(source: Path, schema: Schema) -> bool:
     """
     with _reading(source), source.open("rb") as file:
         start = file.read(4)
-    packed = start.startswith((GZIP, ZIP))
+    packed = start.startswith((GZIP, ZIP, EMPTY_ZIP))
     return not packed and _codec(schema) == UTF8 and not start.startswith(codecs.BOM_UTF8)
 
 
@@ -47,10 +49,9 @@ def utf8_blocks(source: Path, schema: Schema) -> Iterator[bytes]:
     """
     codec = _codec(schema)
     with _reading(source), closing(_unpacked(source)) as file:
-        if codec == UTF8:
-            yield from _without_mark(file)
-        else:
-            yield from _transcoded(file, codec)
+        blocks = _blocks(file) if codec == UTF8 else _transcoded(file, codec)
+        yield next(blocks, b"").removeprefix(codecs.BOM_UTF8)
+        yield from blocks
 
 
 def decode(source: Path, schema: Schema, target: Path) -> None:
@@ -84,13 +85,13 @@ def read_header(source: Path, schema: Schema) -> tuple[str, ...]:
     start = b""
     for block in utf8_blocks(source, schema):
         start += block
-        if Breaks(start, schema.delimiter, schema.quote).end_of_record(0) < len(start):
+        if not schema.has_header or Breaks(start, schema.delimiter, schema.enclosing).end_of_record(0) < len(start):
             break
-    return check_header(start, schema)[0]
+    return check_header(start, schema, str(source))[0]
 
 
-def check_header(data: bytes, schema: Schema) -> tuple[tuple[str, ...], int]:
-    """Return the columns in the order of the file, and the offset of the first record below the header.
+def check_header(data: bytes, schema: Schema, name: str) -> tuple[tuple[str, ...], int]:
+    """Return the columns in the order of the file ``name``, and the offset of the first record below the header.
 
     Raises:
         SchemaMismatch: columns are missing or not declared; names them.
@@ -98,26 +99,28 @@ def check_header(data: bytes, schema: Schema) -> tuple[tuple[str, ...], int]:
 
     """
     declared = tuple(field.name for field in schema.fields)
-    if not schema.header:
+    if not schema.has_header:
         return declared, 0
     if not data:
-        raise SourceUnreadable(f"the file is empty: expected a header with {', '.join(declared)}")
-    end = Breaks(data, schema.delimiter, schema.quote).end_of_record(0)
+        raise SourceUnreadable(f"{name} is empty: expected a header with {', '.join(declared)}")
+    end = Breaks(data, schema.delimiter, schema.enclosing).end_of_record(0)
     try:
         text = data[:end].decode(UTF8)
     except UnicodeDecodeError as error:
-        raise SourceUnreadable(f"the header is not {schema.encoding}: {error}") from error
+        raise SourceUnreadable(f"{name}: the header is not {schema.encoding}: {error}") from error
     lines = io.StringIO(text, newline="")
     try:
         first, *more = csv.reader(lines, delimiter=schema.delimiter, quotechar=schema.quote)
     except csv.Error as error:
-        raise SourceUnreadable(f"the header cannot be read: {error}; is its quote closed?") from error
+        raise SourceUnreadable(f"{name}: the header cannot be read: {error}; is its quote closed?") from error
     if more:
-        raise SourceUnreadable("the header ends with a carriage return alone: convert the classic Mac line ends")
+        raise SourceUnreadable(
+            f"{name}: the header ends with a carriage return alone: convert the classic Mac line ends"
+        )
     header = tuple(name.strip() for name in first)
     if sorted(header) == sorted(declared):
         return header, end
-    raise SchemaMismatch(_header_problem(header, declared, schema))
+    raise SchemaMismatch(f"{name}: {_header_problem(header, declared, schema)}")
 
 
 def _header_problem(header: tuple[str, ...], declared: tuple[str, ...], schema: Schema) -> str:
@@ -151,7 +154,7 @@ def _unpacked(source: Path) -> IO[bytes] | gzip.GzipFile:
         magic = file.read(4)
     if magic.startswith(GZIP):
         return gzip.open(source)
-    if magic.startswith(ZIP):
+    if magic.startswith((ZIP, EMPTY_ZIP)):
         return _only_member(source)
     return source.open("rb", buffering=0)
 
@@ -162,12 +165,12 @@ def _only_member(source: Path) -> IO[bytes]:
     if len(members) != 1:
         names = ", ".join(one.filename for one in members) or "none"
         raise SourceUnreadable(f"{source} must hold exactly one file, found: {names}")
+    if members[0].flag_bits & ENCRYPTED:
+        raise SourceUnreadable(f"{source} is encrypted: unpack it, and load what it holds")
     return archive.open(members[0])
 
 
-def _without_mark(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    first = file.read(BLOCK)
-    yield first.removeprefix(codecs.BOM_UTF8)
+def _blocks(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while block := file.read(BLOCK):
         yield block
 

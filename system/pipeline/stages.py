@@ -7,11 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from system.pipeline import json_lines
 from system.pipeline.models import ChunkReference, ChunkResult
 from system.pipeline.parse import Parsed, parse
 from system.pipeline.records import split_records
 from system.pipeline.schema import Schema, SchemaField
-from system.pipeline.store import ChunkRows, Load
+from system.pipeline.store import ChunkRows, File
 from system.pipeline.transform import check_expressions, reject_csv, table_csv, transform
 from system.pipeline.validate import judge, referenced_values, type_values
 
@@ -20,7 +21,7 @@ __all__ = ["check_expressions", "copies", "judge", "read", "references", "transf
 
 def read(data: bytes, rows: int, schema: Schema) -> tuple[Parsed, pl.DataFrame]:
     """Return the records as read, and their typed values."""
-    parsed = parse(data, rows, schema)
+    parsed = json_lines.parse(data, rows, schema) if schema.format == "jsonl" else parse(data, rows, schema)
     return parsed, type_values(parsed, schema)
 
 
@@ -33,10 +34,11 @@ def references(typed: pl.DataFrame, schema: Schema) -> Iterator[tuple[SchemaFiel
 
 
 def copies(
-    rows: pl.DataFrame, rejected: pl.DataFrame, data: bytes, load: Load, chunk: ChunkReference, chunk_id: int
+    rows: pl.DataFrame, rejected: pl.DataFrame, data: bytes, file: File, chunk: ChunkReference, chunk_id: int
 ) -> ChunkRows:
     """Return what COPY is to write for one chunk."""
-    records = split_records(data, load.schema.delimiter, load.schema.quote) if rejected.height else []
+    schema = file.schema
+    records = split_records(data, schema.delimiter, schema.enclosing) if rejected.height else []
     return ChunkRows(
         id=chunk_id,
         result=ChunkResult(
@@ -45,8 +47,8 @@ def copies(
             rows_loaded=rows.height,
             rows_rejected=rejected.height,
         ),
-        dataset=load.dataset,
+        dataset=schema.dataset,
         columns=tuple(rows.columns),
         rows=table_csv(rows, chunk_id),
-        rejects=reject_csv(rejected, records, load.id, chunk.number, load.source, chunk.first_row),
+        rejects=reject_csv(rejected, records, file.load_id, chunk.number, file.name, chunk.first_row),
     )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from system.errors import LoadClosed, SourceChanged
 from system.pipeline.datasets import ROW_OWNER, count_rows
-from system.pipeline.models import ChunkReference, ChunkResult
-from system.pipeline.rules import ChunkCount
+from system.pipeline.files import settle_files, write_files
+from system.pipeline.models import ChunkResult
+from system.pipeline.rules import ChunkCount, content_digest
 from system.pipeline.schema import Schema
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from system.pipeline.manifest import Content
+    from system.storage.effects import Effect
     from system.storage.pool import Connection
 
 CLOSED = ("cancelled", "failed")
-LOAD = "SELECT id, workflow_id, state, source, schema, rows_read FROM loads WHERE id = $1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +30,20 @@ class Load:
     """A load as its row says."""
 
     id: int
-    state: str
-    source: str
+    dataset: str
+    rows_read: int
+    """Of the files that are not skipped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One file of a load."""
+
+    load_id: int
+    name: str
+    """As the user named it."""
     schema: Schema
     """With the fields in the order of the file."""
-    rows_read: int
-
-    @property
-    def dataset(self) -> str:
-        """Where its rows go."""
-        return self.schema.dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,49 +74,46 @@ async def open_load(connection: Connection, workflow_id: str) -> int:
 
 
 async def register(
-    connection: Connection,
-    load_id: int,
-    schema: Schema,
-    source: str,
-    sha256: str,
-    chunks: Iterable[ChunkReference],
+    connection: Connection, load_id: int, schema: Schema, contents: Sequence[Content], *, again: bool
 ) -> None:
     """Write what the load is to bring; another attempt with the same content changes nothing.
+
+    The load's row stays locked until the transaction ends.
 
     Raises:
         SourceChanged: an earlier attempt read something else, or under another schema.
         LoadClosed: the load was closed meanwhile.
 
     """
-    async with connection.transaction():
-        row = await connection.fetchrow(
-            "SELECT workflow_id, state, sha256, dataset, schema FROM loads WHERE id = $1 FOR UPDATE", load_id
-        )
-        assert row is not None
-        if row["state"] in CLOSED:
-            raise _closed(row)
-        if row["sha256"] is not None:
-            if (row["sha256"], Schema.model_validate_json(row["schema"])) != (sha256, schema):
-                raise SourceChanged(
-                    f"{source} or its schema is not what workflow id {row['workflow_id']!r} loaded into "
-                    f"{row['dataset']!r} before: to load it, use a new workflow id"
-                )
-            return
-        chunks = tuple(chunks)
-        await connection.execute(
-            "UPDATE loads SET dataset = $2, schema = $3, source = $4, sha256 = $5, rows_read = $6 WHERE id = $1",
-            load_id,
-            schema.dataset,
-            schema.model_dump_json(),
-            source,
-            sha256,
-            sum(chunk.rows for chunk in chunks),
-        )
-        await connection.copy_records_to_table(
-            "manifest",
-            records=[(load_id, c.number, c.offset, c.length, c.first_row, c.rows, c.sha256) for c in chunks],
-            columns=["load_id", "number", "byte_offset", "byte_length", "first_row", "rows_read", "sha256"],
-        )
+    chunks = [chunk for content in contents for chunk in content.chunks]
+    sha256 = content_digest([*(one.sha256 for one in contents), *(chunk.sha256 for chunk in chunks)])
+    row = await connection.fetchrow(
+        "SELECT workflow_id, state, sha256, dataset, schema FROM loads WHERE id = $1 FOR UPDATE", load_id
+    )
+    assert row is not None
+    if row["state"] in CLOSED:
+        raise _closed(row)
+    if row["sha256"] is not None:
+        if (row["sha256"], Schema.model_validate_json(row["schema"])) != (sha256, schema):
+            raise SourceChanged(
+                f"{', '.join(one.source.name for one in contents)} or its schema is not what workflow id "
+                f"{row['workflow_id']!r} loaded into {row['dataset']!r} before: to load it, use a new workflow id"
+            )
+        return
+    await connection.execute(
+        "UPDATE loads SET dataset = $2, schema = $3, sha256 = $4, rows_read = $5 WHERE id = $1",
+        load_id,
+        schema.dataset,
+        schema.model_dump_json(),
+        sha256,
+        sum(chunk.rows for chunk in chunks),
+    )
+    await write_files(connection, load_id, schema.dataset, contents, again=again)
+    await connection.copy_records_to_table(
+        "manifest",
+        records=[(load_id, c.number, c.source, c.offset, c.length, c.first_row, c.rows, c.sha256) for c in chunks],
+        columns=["load_id", "number", "source", "byte_offset", "byte_length", "first_row", "rows_read", "sha256"],
+    )
 
 
 async def recorded_chunk(connection: Connection, load_id: int, number: int) -> ChunkResult | None:
@@ -180,17 +183,22 @@ async def copy_rows(connection: Connection, chunk: ChunkRows) -> None:
         )
 
 
-async def read_load(connection: Connection, load_id: int) -> Load:
-    """Return a load that was registered.
+async def read_file(connection: Connection, load_id: int, number: int) -> File:
+    """Return a file of a load that was registered.
 
     Raises:
         LoadClosed: it is no longer there.
 
     """
-    row = await connection.fetchrow(LOAD, load_id)
+    row = await connection.fetchrow(
+        "SELECT name, columns, schema FROM loads JOIN files ON load_id = id WHERE id = $1 AND number = $2",
+        load_id,
+        number,
+    )
     if row is None:
         raise _closed(row)
-    return _load(row)
+    schema = Schema.model_validate_json(row["schema"]).arranged(row["columns"])
+    return File(load_id=load_id, name=row["name"], schema=schema)
 
 
 async def lock_load(connection: Connection, load_id: int) -> Load:
@@ -200,10 +208,12 @@ async def lock_load(connection: Connection, load_id: int) -> Load:
         LoadClosed: it was cancelled or has failed.
 
     """
-    row = await connection.fetchrow(f"{LOAD} FOR UPDATE", load_id)
+    row = await connection.fetchrow(
+        "SELECT id, workflow_id, state, dataset, rows_read FROM loads WHERE id = $1 FOR UPDATE", load_id
+    )
     if row is None or row["state"] in CLOSED:
         raise _closed(row)
-    return _load(row)
+    return Load(id=row["id"], dataset=row["dataset"], rows_read=row["rows_read"])
 
 
 async def count_rejects(connection: Connection, load_id: int) -> dict[tuple[int, str], int]:
@@ -218,7 +228,7 @@ async def count_chunks(connection: Connection, load: Load, rejects: Mapping[tupl
     """Count what the database holds of each chunk in the load's manifest, given its rejects by (chunk, reason)."""
     chunks = await connection.fetch(
         """
-        SELECT number, manifest.rows_read, chunks.id
+        SELECT number, source, manifest.rows_read, chunks.id
         FROM manifest LEFT JOIN chunks USING (load_id, number)
         WHERE load_id = $1 ORDER BY number
         """,
@@ -232,6 +242,7 @@ async def count_chunks(connection: Connection, load: Load, rejects: Mapping[tupl
     return [
         ChunkCount(
             number=row["number"],
+            source=row["source"],
             rows_read=row["rows_read"],
             rows_loaded=rows.get(row["id"], 0),
             rows_rejected=rejected[row["number"]],
@@ -242,38 +253,38 @@ async def count_chunks(connection: Connection, load: Load, rejects: Mapping[tupl
 
 
 async def mark_reconciled(connection: Connection, load_id: int) -> bool:
-    """Close the load as reconciled; False where it already was."""
+    """Close the load as reconciled, and its files as loaded; False where it already was."""
+    await settle_files(connection, load_id, "loaded")
     status = await connection.execute(
         "UPDATE loads SET state = 'reconciled', closed_at = clock_timestamp() WHERE id = $1 AND state = 'open'", load_id
     )
     return status == "UPDATE 1"
 
 
-async def close_load(connection: Connection, workflow_id: str, state: str) -> tuple[int, bool]:
-    """Close the workflow's load, even where it is not there yet: an attempt that wakes up late finds it closed.
+async def close_load(connection: Connection, effect: Effect) -> tuple[int, bool]:
+    """Close the workflow's load in the state that is the effect's item, and release its files.
+
+    It is closed even where it is not there yet, lest a late attempt open it.
 
     Returns:
         The load's id, and whether this call closed it.
 
     """
-    await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
+    await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", effect.workflow_id)
     status = await connection.execute(
-        "UPDATE loads SET state = $2, closed_at = clock_timestamp() WHERE workflow_id = $1 AND state = 'open'",
-        workflow_id,
-        state,
+        """
+        UPDATE loads SET state = $2, closed_at = clock_timestamp(), closed_by = $3
+        WHERE workflow_id = $1 AND state = 'open'
+        """,
+        effect.workflow_id,
+        effect.item,
+        effect.run_id,
     )
-    load_id = await connection.fetchval("SELECT id FROM loads WHERE workflow_id = $1", workflow_id)
-    return int(load_id), status == "UPDATE 1"
-
-
-def _load(row: Record) -> Load:
-    return Load(
-        id=row["id"],
-        state=row["state"],
-        source=row["source"],
-        schema=Schema.model_validate_json(row["schema"]),
-        rows_read=row["rows_read"],
-    )
+    load_id = await connection.fetchval("SELECT id FROM loads WHERE workflow_id = $1", effect.workflow_id)
+    closed = status == "UPDATE 1"
+    if closed:
+        await settle_files(connection, load_id, "released")
+    return int(load_id), closed
 
 
 def _closed(load: Record | None) -> LoadClosed:

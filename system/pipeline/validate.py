@@ -57,14 +57,19 @@ def judge(parsed: Parsed, typed: pl.DataFrame, known: Mapping[str, list[Any]], s
     bad = reduce(or_, (mask for _, mask in problems), broken)
     if not bad.any():
         return Judged(typed, pl.DataFrame(schema={"index": pl.UInt32, REASON: pl.String}))
-    masks = pl.DataFrame([mask.alias(str(number)) for number, (_, mask) in enumerate(problems)])
+    masks = pl.DataFrame([parsed.broken, *(mask.alias(str(number)) for number, (_, mask) in enumerate(problems))])
     reasons = [pl.when(pl.col(str(number))).then(pl.lit(label)) for number, (label, _) in enumerate(problems)]
     rejected = (
-        masks.with_columns(parsed.broken, index=pl.int_range(parsed.broken.len(), dtype=pl.UInt32))
+        masks.with_columns(index=pl.int_range(parsed.broken.len(), dtype=pl.UInt32))
         .filter(bad)
         .select("index", pl.coalesce(REASON, *reasons).alias(REASON))
     )
     return Judged(typed.filter(~bad), rejected)
+
+
+def not_of_type(field: SchemaField) -> str:
+    """Say that a value is not of the field's type."""
+    return f"not {ARTICLE.get(field.type, f'a {field.type}')}"
 
 
 def _problems(
@@ -79,7 +84,7 @@ def _problems(
 
 def _rule_breaks(raw: pl.Series, value: pl.Series, known: list[Any], field: SchemaField) -> Iterator[Problem]:
     if value.null_count() > raw.null_count():
-        yield f"not {ARTICLE.get(field.type, f'a {field.type}')}", value.is_null() & raw.is_not_null()
+        yield not_of_type(field), value.is_null() & raw.is_not_null()
     if field.required and raw.null_count():
         yield "missing", raw.is_null()
     if field.minimum is not None:
@@ -103,7 +108,7 @@ def _typed(raw: pl.Series, field: SchemaField) -> pl.Series:
             number = raw.cast(pl.Float64, strict=False)
             return number.set(~number.is_finite(), None)
         case "boolean":
-            return _boolean(raw)
+            return raw if raw.dtype == pl.Boolean else _boolean(raw)
         case "date":
             return _in_years(raw.str.to_date(field.format or "%Y-%m-%d", strict=False))
         case "timestamp":

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         PIPELINE,
         PROGRESS,
         ChunkTask,
+        ClaimRequest,
         CloseRequest,
         LoadReport,
         LoadRequest,
@@ -37,7 +38,7 @@ HEARTBEAT = timedelta(seconds=10)
 
 @workflow.defn(name=PIPELINE)
 class Pipeline(Pausable):
-    """Loads one source, each chunk exactly once, and proves it."""
+    """Loads files, each chunk exactly once, and proves it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +47,7 @@ class Pipeline(Pausable):
 
     @workflow.run
     async def run(self, request: LoadRequest) -> LoadReport:
-        """Load the source and report what the database holds."""
+        """Load the sources and report what the database holds."""
         try:
             manifest = await self._prepare(request)
             await self._load(manifest, request.concurrency)
@@ -77,8 +78,20 @@ class Pipeline(Pausable):
             retry_policy=RETRY,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
+        if not manifest.claimed:
+            manifest = manifest.without(await self._claim(manifest))
         self._chunks = len(manifest.chunks)
         return manifest
+
+    async def _claim(self, manifest: Manifest) -> tuple[int, ...]:
+        """Wait until no other load is at one of the files; return those that it has loaded."""
+        claimed = await workflow.execute_activity_method(
+            PipelineActivities.claim,
+            ClaimRequest(load_id=manifest.load_id),
+            start_to_close_timeout=timedelta(minutes=1),
+            retry_policy=RETRY,
+        )
+        return claimed.skipped
 
     async def _load(self, manifest: Manifest, concurrency: int) -> None:
         self._state = "loading"
@@ -128,8 +141,9 @@ class Pipeline(Pausable):
 
     async def _close(self, state: Literal["cancelled", "failed"]) -> None:
         self._state = state
+        # Not a coroutine: of one that is made while the worker forgets the workflow, Python says it was never awaited.
         await asyncio.shield(
-            workflow.execute_activity_method(
+            workflow.start_activity_method(
                 PipelineActivities.close,
                 CloseRequest(state=state),
                 start_to_close_timeout=timedelta(minutes=1),

@@ -25,13 +25,23 @@ def test_every_variable_is_read() -> None:
             "TEMPORAL_NAMESPACE": "n",
             "TASK_QUEUE": "q",
             "REDIS_URL": "redis://r:2/0",
+            "PAYMENT_URL": "http://pay:1",
+            "SHIPPING_URL": "https://ship:2",
             "HEALTH_ADDRESS": "0.0.0.0:8080",
             "WORK_DIRECTORY": "/nowhere/yet",
+            "CACHE_SECONDS": "0.5",
             "DRAIN_SECONDS": "1.5",
             "POOL_MIN": "2",
             "POOL_MAX": "3",
+            "SLOW_QUERY_SECONDS": "0",
+            "PAYLOAD_LIMIT": "1000",
+            "MIN_ACTIVITIES": "3",
             "MAX_ACTIVITIES": "4",
+            "MEMORY_TARGET": "0.5",
+            "CPU_TARGET": "1",
             "MAX_CACHED_WORKFLOWS": "5",
+            "DEPLOYMENT": "d",
+            "BUILD_ID": "1.2",
             "POLARS_THREADS": "6",
         }
     )
@@ -41,15 +51,31 @@ def test_every_variable_is_read() -> None:
         temporal_namespace="n",
         task_queue="q",
         redis_url="redis://r:2/0",
+        payment_url="http://pay:1",
+        shipping_url="https://ship:2",
         health_address=("0.0.0.0", 8080),
         work_directory=Path("/nowhere/yet"),
+        cache_seconds=0.5,
         drain_seconds=1.5,
         pool_min=2,
         pool_max=3,
+        slow_query_seconds=0,
+        payload_limit=1000,
+        min_activities=3,
         max_activities=4,
+        memory_target=0.5,
+        cpu_target=1,
         max_cached_workflows=5,
+        deployment="d",
+        build_id="1.2",
         polars_threads=6,
     )
+
+
+def test_the_least_gives_way_to_a_lower_most() -> None:
+    """Who only lowers the most activities need not know of the least."""
+    settings = Settings.from_environment({"DATABASE_URL": URL, "MAX_ACTIVITIES": "2"})
+    assert (settings.min_activities, settings.max_activities) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +90,11 @@ def test_every_variable_is_read() -> None:
         ("DRAIN_SECONDS", "-1", "number of seconds"),
         ("POOL_MAX", "0", "whole number"),
         ("POOL_MIN", "99", "at most POOL_MAX"),
+        ("MIN_ACTIVITIES", "99", "at most MAX_ACTIVITIES"),
+        ("CPU_TARGET", "1.1", "a share"),
+        ("CACHE_SECONDS", "0", "above zero"),
+        ("PAYMENT_URL", "pay:1", "http://"),
+        ("BUILD_ID", "1.2", "the name of the Worker Deployment"),
     ],
 )
 def test_bad_values_are_named(variable: str, value: str, expected: str) -> None:

@@ -79,7 +79,7 @@ async def test_sigterm_drains(
     source = write(b"name,age\n" + b"".join(b"n%d,1\n" % number for number in range(3000)))
     handle = await client.start_workflow(
         Pipeline.run,
-        LoadRequest(source=str(source), schema=people, chunk_bytes=200, concurrency=2),
+        LoadRequest(sources=(str(source),), schema=people, chunk_bytes=200, concurrency=2),
         id=settings.task_queue,
         task_queue=settings.task_queue,
     )

@@ -34,7 +34,7 @@ async def manifest(
     activities: PipelineActivities, attempt: ActivityEnvironment, write: Write, people: Schema
 ) -> Manifest:
     """A prepared load of one chunk: two good rows, one bad."""
-    return await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=people))
+    return await attempt.run(activities.prepare, LoadRequest(sources=(str(write(FILE)),), schema=people))
 
 
 def task(manifest: Manifest) -> ChunkTask:
@@ -121,7 +121,7 @@ async def test_closing_before_anything_began_leaves_a_tombstone(
     """A preparation that wakes up late finds its load closed."""
     await attempt.run(activities.close, CloseRequest(state="failed"))
     with pytest.raises(LoadClosed, match="failed"):
-        await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=people))
+        await attempt.run(activities.prepare, LoadRequest(sources=(str(write(FILE)),), schema=people))
 
 
 async def test_effect_rows_and_record_share_one_transaction(
@@ -191,7 +191,7 @@ async def test_a_source_that_changed_is_not_loaded(
     with pytest.raises(SourceChanged):
         await attempt.run(activities.load_chunk, task(manifest))
     with pytest.raises(SourceChanged):
-        await attempt.run(activities.prepare, LoadRequest(source=str(source), schema=people))
+        await attempt.run(activities.prepare, LoadRequest(sources=(str(source),), schema=people))
     source.unlink()
     with pytest.raises(SourceMissing):
         await attempt.run(activities.load_chunk, task(manifest))
@@ -201,11 +201,11 @@ async def test_another_schema_under_the_same_workflow_id_is_not_loaded(
     activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
 ) -> None:
     """Chunks follow the schema recorded first; another one is told so, and the same one is welcome again."""
-    request = LoadRequest(source=manifest.chunks[0].file, schema=people)
+    request = LoadRequest(sources=(manifest.chunks[0].file,), schema=people)
     assert await attempt.run(activities.prepare, request) == manifest
     other = people.model_copy(update={"null": ("-",)})
     with pytest.raises(SourceChanged, match="or its schema"):
-        await attempt.run(activities.prepare, LoadRequest(source=manifest.chunks[0].file, schema=other))
+        await attempt.run(activities.prepare, LoadRequest(sources=(manifest.chunks[0].file,), schema=other))
 
 
 async def test_a_table_with_other_columns_is_left_alone(
@@ -214,7 +214,7 @@ async def test_a_table_with_other_columns_is_left_alone(
     """The difference is named."""
     other = people.model_copy(update={"fields": people.fields[:1]})
     with pytest.raises(SchemaMismatch, match="age is not declared"):
-        await attempt.run(activities.prepare, LoadRequest(source=manifest.chunks[0].file, schema=other))
+        await attempt.run(activities.prepare, LoadRequest(sources=(manifest.chunks[0].file,), schema=other))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ async def test_references_to_nothing_are_refused(
     fields = [{"name": "name", "references": references}, {"name": "age", "type": "integer"}]
     schema = Schema.model_validate({"dataset": "people", "fields": fields})
     with pytest.raises(SchemaMismatch, match=message):
-        await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=schema))
+        await attempt.run(activities.prepare, LoadRequest(sources=(str(write(FILE)),), schema=schema))
 
 
 async def test_a_wrong_expression_is_refused(
@@ -238,7 +238,7 @@ async def test_a_wrong_expression_is_refused(
         people.model_dump() | {"derived": [{"name": "x", "type": "number", "expression": "nothing + 1"}]}
     )
     with pytest.raises(SchemaMismatch, match="nothing"):
-        await attempt.run(activities.prepare, LoadRequest(source=str(write(FILE)), schema=schema))
+        await attempt.run(activities.prepare, LoadRequest(sources=(str(write(FILE)),), schema=schema))
 
 
 async def test_a_table_that_postgresql_will_not_make_is_refused(
@@ -248,7 +248,7 @@ async def test_a_table_that_postgresql_will_not_make_is_refused(
     fields = [{"name": f"c{number}"} for number in range(1700)]
     schema = Schema.model_validate({"dataset": "wide", "header": False, "fields": fields})
     with pytest.raises(SchemaMismatch, match="1600 columns"):
-        await attempt.run(activities.prepare, LoadRequest(source=str(write(b"")), schema=schema))
+        await attempt.run(activities.prepare, LoadRequest(sources=(str(write(b"")),), schema=schema))
 
 
 async def test_what_polars_cannot_compute_is_not_retried(manifest: Manifest) -> None:

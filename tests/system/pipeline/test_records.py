@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.errors import SourceUnreadable
-from system.pipeline.manifest import build_manifest
+from system.pipeline.manifest import Content, Source, cut
 from system.pipeline.records import split_records
 from system.pipeline.schema import Schema
 
@@ -23,6 +23,10 @@ def written(rows: list[list[str]], ending: str) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=ending).writerows(rows)
     return text.getvalue().encode()
+
+
+def content(path: Path, chunk_bytes: int) -> Content:
+    return cut(Source(number=0, name="source.csv", path=path), SCHEMA, chunk_bytes)
 
 
 def parsed(data: bytes) -> list[list[str]]:
@@ -39,7 +43,7 @@ def test_chunks_are_the_file_and_hold_its_records(
     with TemporaryDirectory() as directory:
         path = Path(directory) / "source.csv"
         path.write_bytes(data)
-        _, chunks = build_manifest(path, SCHEMA, chunk_bytes)
+        chunks = content(path, chunk_bytes).chunks
     parts = [data[chunk.offset : chunk.offset + chunk.length] for chunk in chunks]
     assert b"".join(parts) == data
     assert [row for part in parts for row in parsed(part)] == rows
@@ -56,7 +60,7 @@ def test_any_text_is_cut_into_records_that_make_it_up(text: str) -> None:
     with TemporaryDirectory() as directory:
         path = Path(directory) / "source.csv"
         path.write_bytes(data)
-        _, chunks = build_manifest(path, SCHEMA, 5)
+        chunks = content(path, 5).chunks
     parts = [data[chunk.offset : chunk.offset + chunk.length] for chunk in chunks]
     assert b"".join(parts) == data
     assert [chunk.rows for chunk in chunks] == [len(split_records(part, ",", '"')) for part in parts]
@@ -70,24 +74,24 @@ def test_a_quote_that_is_never_closed_takes_its_own_line_only() -> None:
     with TemporaryDirectory() as directory:
         path = Path(directory) / "source.csv"
         path.write_bytes(data)
-        _, chunks = build_manifest(path, SCHEMA, 1)
+        chunks = content(path, 1).chunks
     assert [chunk.rows for chunk in chunks] == [1] * len(lines)
 
 
-@pytest.mark.parametrize("content", [b"a\rb\rc\r", b'"x\ry"\r\na\r\nb\rc\n'])
-def test_bare_carriage_returns_are_refused(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", [b"a\rb\rc\r", b'"x\ry"\r\na\r\nb\rc\n'])
+def test_bare_carriage_returns_are_refused(data: bytes, tmp_path: Path) -> None:
     """Other readers end a record there: the rows behind would be lost in the one before."""
     path = tmp_path / "source.csv"
-    path.write_bytes(content)
+    path.write_bytes(data)
     with pytest.raises(SourceUnreadable, match=r"row (1|3).*carriage return"):
-        build_manifest(path, SCHEMA, 1)
+        content(path, 1)
 
 
 def test_carriage_returns_in_quotes_and_before_a_line_break_are_no_line_ends(tmp_path: Path) -> None:
     """They are part of the value, or of the line's end."""
     path = tmp_path / "source.csv"
     path.write_bytes(b'"a\rb"\r\nb\r\r\nc\r')
-    _, chunks = build_manifest(path, SCHEMA, 1)
+    chunks = content(path, 1).chunks
     assert [chunk.rows for chunk in chunks] == [1, 1, 1]
 
 

@@ -24,17 +24,17 @@ def test_a_large_file_gets_larger_chunks_not_more(file_bytes: int, wanted: int) 
 
 
 def test_chunks_that_do_not_add_up_are_named() -> None:
-    """A lost row, a doubled row and an unclaimed chunk are found; a good chunk is not."""
+    """A lost row, a doubled row and an unclaimed chunk are found, with their files; a good chunk is not."""
     counts = [
-        ChunkCount(number=0, rows_read=3, rows_loaded=2, rows_rejected=1, claimed=True),
-        ChunkCount(number=1, rows_read=3, rows_loaded=2, rows_rejected=0, claimed=True),
-        ChunkCount(number=2, rows_read=3, rows_loaded=6, rows_rejected=0, claimed=True),
-        ChunkCount(number=3, rows_read=0, rows_loaded=0, rows_rejected=0, claimed=False),
+        ChunkCount(number=0, source=0, rows_read=3, rows_loaded=2, rows_rejected=1, claimed=True),
+        ChunkCount(number=1, source=0, rows_read=3, rows_loaded=2, rows_rejected=0, claimed=True),
+        ChunkCount(number=2, source=1, rows_read=3, rows_loaded=6, rows_rejected=0, claimed=True),
+        ChunkCount(number=3, source=1, rows_read=0, rows_loaded=0, rows_rejected=0, claimed=False),
     ]
-    assert disagreements(counts) == [
-        "chunk 1: read 3, loaded 2, rejected 0",
-        "chunk 2: read 3, loaded 6, rejected 0",
-        "chunk 3: read 0, loaded 0, rejected 0, never loaded",
+    assert disagreements(counts, ["a.csv", "b.csv"]) == [
+        "a.csv, chunk 1: read 3, loaded 2, rejected 0",
+        "b.csv, chunk 2: read 3, loaded 6, rejected 0",
+        "b.csv, chunk 3: read 0, loaded 0, rejected 0, never loaded",
     ]
 
 

@@ -31,6 +31,9 @@ def test_shipped_schemas_are_valid(dataset: str) -> None:
         ('dataset = "d"\n[[fields]]\nname = "a"\n[[fields]]\nname = "a"', "more than once: a"),
         ('dataset = "d"\ndelimiter = "|"\nquote = "|"\n[[fields]]\nname = "a"', "must differ"),
         ('dataset = "d"\n[[fields]]\nname = "a"\nreferences = "b"', "references"),
+        ('dataset = "d"\nformat = "json"\n[[fields]]\nname = "a"', "format"),
+        ('dataset = "d"\nformat = "jsonl"\ndelimiter = ";"\n[[fields]]\nname = "a"', "for csv, not jsonl"),
+        ('dataset = "d"\nformat = "jsonl"\nheader = false\n[[fields]]\nname = "a"', "for csv, not jsonl"),
         ('dataset = "d"\nquote = "\\n"\n[[fields]]\nname = "a"', "quote"),
         ('dataset = "d"\ndelimiter = "\\r"\n[[fields]]\nname = "a"', "delimiter"),
         ('dataset = "d"\n[[fields]]\nname = "a"\ntype = "number"\nminimum = nan', "minimum"),
@@ -63,3 +66,11 @@ def test_a_missing_schema_is_said(tmp_path: Path) -> None:
     """The path is in the error."""
     with pytest.raises(SourceMissing, match=r"none\.toml"):
         Schema.from_toml(tmp_path / "none.toml")
+
+
+def test_a_format_is_declared(tmp_path: Path) -> None:
+    """CSV, unless JSON lines are declared."""
+    path = tmp_path / "schema.toml"
+    path.write_text('dataset = "d"\nformat = "jsonl"\n[[fields]]\nname = "a"')
+    assert Schema.from_toml(path).format == "jsonl"
+    assert Schema.from_toml(SCHEMAS / "flights.toml").format == "csv"

@@ -11,7 +11,7 @@ from running_system import Write
 
 from system.errors import SchemaMismatch, SourceMissing, SourceUnreadable
 from system.pipeline.schema import Schema
-from system.pipeline.source import decode, is_plain, read_header, utf8_blocks
+from system.pipeline.source import decode, is_plain, read_header
 
 TEXT = "name,age\nZoë,3\n"
 
@@ -27,22 +27,6 @@ def zipped(**members: bytes) -> bytes:
         for name, data in members.items():
             archive.writestr(name, data)
     return content.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("content", "encoding"),
-    [
-        (TEXT.encode(), "utf-8"),
-        (TEXT.encode("utf-8-sig"), "utf-8"),
-        (gzip.compress(TEXT.encode()), "utf-8"),
-        (zipped(one=TEXT.encode()), "utf-8"),
-        (TEXT.encode("latin-1"), "latin-1"),
-        (gzip.compress(TEXT.encode("utf-16")), "utf-16"),
-    ],
-)
-def test_content_is_the_same_however_it_is_packed(content: bytes, encoding: str, write: Write) -> None:
-    """Plain, byte order mark, gzip, zip, other encodings: the same UTF-8 comes out."""
-    assert b"".join(utf8_blocks(write(content), schema(encoding=encoding))) == TEXT.encode()
 
 
 def test_only_plain_utf8_is_read_in_place(write: Write) -> None:

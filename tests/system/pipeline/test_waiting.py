@@ -14,6 +14,7 @@ from temporalio.exceptions import CancelledError
 from temporalio.worker import Worker
 
 from harness.eventually import eventually
+from system.cache.cache import Cache
 from system.connection import connect
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.models import ChunkResult, ChunkTask, LoadRequest
@@ -68,7 +69,7 @@ async def test_a_chunk_that_waits_longer_than_its_heartbeat_timeout_stays_alive(
     settings: Settings, database: Pool, locked: asyncpg.Connection, write: Write, people: Schema
 ) -> None:
     """It succeeds on its first attempt."""
-    activities = PipelineActivities(database, settings.work_directory)
+    activities = PipelineActivities(database, settings.work_directory, Cache(None))
     client = await connect(settings)
     async with Worker(
         client,
@@ -79,7 +80,7 @@ async def test_a_chunk_that_waits_longer_than_its_heartbeat_timeout_stays_alive(
     ):
         handle = await client.start_workflow(
             ImpatientLoad.run,
-            LoadRequest(source=str(write(FILE)), schema=people),
+            LoadRequest(sources=(str(write(FILE)),), schema=people),
             id=settings.task_queue,
             task_queue=settings.task_queue,
         )
@@ -111,7 +112,7 @@ async def test_a_cut_connection_is_the_reason_in_history(
     """In the middle of a COPY: the second attempt tells why the first one failed, and the log has the traceback."""
     await app.load(write(FILE), people)
     await connection.execute("BEGIN; LOCK TABLE datasets.people IN SHARE MODE")
-    handle = await app.start(write(FILE), people)
+    handle = await app.start(write(FILE), people, again=True)
     await app.database.execute("SELECT pg_terminate_backend($1)", await waiting(app.database))
 
     async def again() -> bool:

@@ -85,7 +85,7 @@ async def test_a_paused_load_starts_nothing_until_it_is_resumed(app: App, write:
     order = Order(by="an operator", reason="the disk is full")
     handle = await app.client.start_workflow(
         Pipeline.run,
-        LoadRequest(source=str(write(rows(100))), schema=people, chunk_bytes=50),
+        LoadRequest(sources=(str(write(rows(100))),), schema=people, chunk_bytes=50),
         id=f"paused-{app.settings.task_queue}",
         task_queue=app.settings.task_queue,
         start_signal=PAUSE,
@@ -134,7 +134,10 @@ async def test_the_same_workflow_id_loads_only_once(app: App, write: Write, peop
     handle = await app.start(source, people)
     first = await handle.result()
     again = await app.client.execute_workflow(
-        Pipeline.run, LoadRequest(source=str(source), schema=people), id=handle.id, task_queue=app.settings.task_queue
+        Pipeline.run,
+        LoadRequest(sources=(str(source),), schema=people),
+        id=handle.id,
+        task_queue=app.settings.task_queue,
     )
     assert again == first
     assert await app.database.fetchval("SELECT count(*) FROM datasets.people") == 10

@@ -1,0 +1,1 @@
+"""Keeps what is read often in Redis, and lives without it."""

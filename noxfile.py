@@ -55,6 +55,12 @@ def test(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def long(session: nox.Session) -> None:
+    """Run the tests that take minutes: a batch of 20,000 tasks."""
+    run(session, "pytest", "-m", "long", "-s", "-p", "no:randomly", *session.posargs)
+
+
+@nox.session(python=False)
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
     # The demo ends when its parent does, which is this process; and this one when make does.

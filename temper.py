@@ -164,7 +164,8 @@ def scenario_run(
     read, chosen = _chosen(target, names, every=every)
     if external:
         ask_leave(yes=yes)
-    _run(_scenario_run(_Plan(read, "scenario", _titled(chosen), seed, external, port), chosen, iterations, workers))
+    title = f"all {len(chosen)} scenarios" if every else _titled(chosen)
+    _run(_scenario_run(_Plan(read, "scenario", title, seed, external, port), chosen, iterations, workers))
 
 
 async def _scenario_run(plan: "_Plan", scenarios: Sequence["Scenario[Any]"], iterations: int, workers: int) -> None:

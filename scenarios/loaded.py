@@ -64,7 +64,7 @@ async def chunk_facts(connection: "Connection", iterations: Sequence[Iteration])
                     "read": chunk["rows_read"],
                     "loaded": rows.loaded,
                     "rejected": rows.rejected,
-                    "rejected_rows": rows.rejected_rows,
+                    "sum of rejected row numbers": rows.rejected_rows,
                     **{f"rejected: {why}": n for why, n in rows.reasons.items()},
                 },
             )

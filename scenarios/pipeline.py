@@ -123,7 +123,7 @@ class LoadLines(Scenario[Lines]):
                 findings.append(_finding(operations, "misjudged", message))
         bad = {*given.broken, *flights.dangling_rows(given.first, given.rows)}
         expected = (len(bad), sum(place + 1 for place in bad))
-        rejected = (_total(facts, "rejected"), _total(facts, "rejected_rows"))
+        rejected = (_total(facts, "rejected"), _total(facts, "sum of rejected row numbers"))
         if rejected != expected:
             message = "{} rows, their numbers adding up to {}, must be rejected; {}, adding up to {}, were"
             findings.append(_finding(operations, "misjudged", message.format(*expected, *rejected)))

@@ -8,9 +8,21 @@ from typing import Any
 
 from temporalio.client import Client
 
+from system.breaker import Breakers
+from system.cache.cache import Cache
+from system.control.activities import ControlActivities
+from system.dead_letters.activities import DeadLetterActivities
+from system.errors import ProviderUnanswered
+from system.orders.activities import OrderActivities
+from system.orders.providers import Http, Provider
 from system.pipeline.activities import PipelineActivities
+from system.pipeline.summaries import Summaries
+from system.scheduling.activities import SchedulingActivities
 from system.settings import Settings
 from system.storage.pool import Pool
+from system.tasks.activities import TaskActivities
+from system.tasks.models import RUN
+from system.tasks.redrive import redriver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +32,24 @@ class Resources:
     settings: Settings
     database: Pool
     client: Client
+    http: Http
+    cache: Cache
 
 
 def activities(resources: Resources) -> list[Callable[..., Any]]:
     """Every activity of the system, as a worker takes them."""
     settings, database = resources.settings, resources.database
+    # Ten, because a provider that fails is asked about each failure, and an answer to that closes the breaker again.
+    breakers = Breakers(threshold=10, ttl=5, failures=(ProviderUnanswered,))
+    payment = Provider("payment", settings.payment_url, resources.http, breakers)
+    shipping = Provider("shipping", settings.shipping_url, resources.http, breakers)
     return [
-        *PipelineActivities(database, settings.work_directory).all,
+        *ControlActivities(database, resources.client).all,
+        *DeadLetterActivities(database, resources.client, settings.task_queue, {RUN: redriver(database)}).all,
+        *OrderActivities(database, payment, shipping).all,
+        *PipelineActivities(database, settings.work_directory, resources.cache).all,
+        *SchedulingActivities(
+            database, resources.client, {"datasets": Summaries(database, resources.cache).warm}
+        ).all,
+        *TaskActivities(database).all,
     ]

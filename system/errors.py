@@ -4,13 +4,24 @@ Error:
     ├── SettingsError            never retried
     ├── NotMigrated              never retried
     ├── Unavailable              retried
-    │   └── BreakerOpen          retried, once the breaker lets a call through again
+    │   ├── BreakerOpen          retried, once the breaker lets a call through again
+    │   └── ProviderUnanswered   retried, by the same idempotency key
+    ├── PayloadLost              retried
+    ├── UndoRefused              retried, by another idempotency key
+    ├── LoadInProgress           retried
+    ├── LetterNotKept            retried
+    ├── LetterError              never retried
+    ├── ControlRefused           never retried
     ├── Superseded               never retried
     ├── InputError               never retried
     │   ├── SourceMissing
     │   ├── SourceUnreadable
     │   ├── SourceChanged
+    │   ├── ScheduleUnknown
     │   └── SchemaMismatch
+    ├── DeclarationRefused       never retried
+    ├── BatchRefused             never retried
+    ├── TaskRejected             never retried
     ├── LoadClosed               never retried
     └── ReconciliationFailed     never retried
 
@@ -95,6 +106,44 @@ class BreakerOpen(Unavailable):
         return timedelta(seconds=self._seconds)
 
 
+class PayloadLost(Error):
+    """A payload that a history refers to is not in the database, or not as it was stored."""
+
+    name = "PayloadLost"
+    # A workflow task that failed for good would end the workflow without its compensations.
+    retryable = True
+    remedy = (
+        "make sure that workers and clients use one database, then restore the row of `payloads` from a backup: "
+        "what waits for it goes on by itself; else terminate the workflow"
+    )
+
+
+class LoadInProgress(Error):
+    """Another load is at the same file."""
+
+    name = "LoadInProgress"
+    retryable = True
+    remedy = (
+        "nothing while that load runs, since the attempt is retried; if its workflow is gone, start it again under "
+        "the same id, or load the file with `again`"
+    )
+
+
+class ProviderUnanswered(Unavailable):
+    """A provider gave no answer that tells whether a call took effect."""
+
+    name = "ProviderUnanswered"
+    remedy = "look at the provider; the call is made again by the same key, so it takes effect once"
+
+
+class UndoRefused(Error):
+    """A provider refuses to take back what must not stand."""
+
+    name = "UndoRefused"
+    retryable = True
+    remedy = "settle it with the provider; once it agrees, the attempt that is retried finds nothing left to do"
+
+
 class Superseded(Error):
     """The step was undone before this attempt could write: it has written nothing."""
 
@@ -137,6 +186,34 @@ class SchemaMismatch(InputError):
     remedy = "correct the schema, or load into another dataset"
 
 
+class ScheduleUnknown(InputError):
+    """There is no schedule of this id."""
+
+    name = "ScheduleUnknown"
+    remedy = "see `python -m system schedules list`"
+
+
+class DeclarationRefused(Error):
+    """A file of schedules is wrong somewhere."""
+
+    name = "DeclarationRefused"
+    remedy = "correct the entries as the message says, and apply the file again"
+
+
+class BatchRefused(Error):
+    """The items of a batch cannot be taken on: nothing of it is stored."""
+
+    name = "BatchRefused"
+    remedy = "correct the item as the message says, and submit the batch under a new id"
+
+
+class TaskRejected(Error):
+    """A task's handler cannot do it with this input, and never will."""
+
+    name = "TaskRejected"
+    remedy = "correct the item's input as the message says, and submit it in a new batch"
+
+
 class LoadClosed(Error):
     """The load is already cancelled or failed: a late attempt changed nothing."""
 
@@ -149,3 +226,25 @@ class ReconciliationFailed(Error):
 
     name = "ReconciliationFailed"
     remedy = "keep the load, look at the chunks named, and report a defect"
+
+
+class LetterNotKept(Error):
+    """A dead letter could not be written; trying goes on until it can."""
+
+    name = "LetterNotKept"
+    retryable = True
+    remedy = "look at the database, and whether it is migrated: the workflow closes once its letter is kept"
+
+
+class LetterError(Error):
+    """What was asked of dead letters cannot be done."""
+
+    name = "LetterError"
+    remedy = "do as the message says"
+
+
+class ControlRefused(Error):
+    """What was asked to be done to workflows is not done."""
+
+    name = "ControlRefused"
+    remedy = "do as the message says"

@@ -9,11 +9,19 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from system.control.workflow import Bulk
+from system.dead_letters.interceptor import DeadLetterInterceptor
+from system.dead_letters.workflow import Digest, Redrive
 from system.interceptors import ErrorInterceptor
+from system.orders.stocktake import Stocktake
+from system.orders.workflow import Order
+from system.payloads import PayloadStore
 from system.pipeline.workflow import Pipeline
+from system.scheduling.workflow import Purge, WarmCache
 from system.search_attributes import SearchAttributesInterceptor
+from system.tasks.workflow import Batch
 
-WORKFLOWS: tuple[type, ...] = (Pipeline,)
+WORKFLOWS: tuple[type, ...] = (Pipeline, Bulk, Redrive, Digest, Batch, Order, Stocktake, WarmCache, Purge)
 DOMAINS = ("pipeline", "tasks", "orders", "control", "scheduling", "dead_letters")
 # Imported once, not anew for each workflow: none of them holds state of a workflow's own.
 PASSED_THROUGH = (
@@ -31,14 +39,20 @@ PASSED_THROUGH = (
 
 
 class SystemPlugin(SimplePlugin):
-    """Give it to ``Client.connect``: workers made from that client have it too. A replayer takes it as well."""
+    """Give it to ``Client.connect``: workers made from that client have it too. A replayer takes it as well.
 
-    def __init__(self) -> None:
+    Args:
+        payloads: where large payloads are; without it none travels by reference, and none that did can be read.
+
+    """
+
+    def __init__(self, payloads: PayloadStore | None = None) -> None:
+        storage = payloads.external_storage if payloads else None
         super().__init__(
             "system.SystemPlugin",
-            data_converter=pydantic_data_converter,
+            data_converter=dataclasses.replace(pydantic_data_converter, external_storage=storage),
             workflows=WORKFLOWS,
-            interceptors=[ErrorInterceptor(), SearchAttributesInterceptor()],
+            interceptors=[ErrorInterceptor(), SearchAttributesInterceptor(), DeadLetterInterceptor()],
             workflow_runner=_pass_through,
         )
 

@@ -8,19 +8,22 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from temporalio.worker import Interceptor, Worker
 
+from system.cache.cache import Cache
 from system.composition import Resources, activities
 from system.connection import connect
 from system.errors import SettingsError
 from system.fleet.status import Occupancy, Status, resident_bytes, tell
 from system.health import Health, Probe, served
+from system.orders.providers import Http
 from system.settings import Settings
 from system.storage.pool import Pool, check_migrated, open_pool
 from system.tuning import HEARTBEATS, POLLS, STICKY, deployment, tuner
@@ -51,13 +54,15 @@ async def run_worker(
     _make_writable(settings.work_directory)
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
-    async with _database(settings) as database:
-        client = await connect(settings)
+    async with _database(settings) as database, Http() as http, _cache(settings) as cache:
+        client = await connect(settings, database)
         occupancy = Occupancy()
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            activities=activities(Resources(settings=settings, database=database, client=client)),
+            activities=activities(
+                Resources(settings=settings, database=database, client=client, http=http, cache=cache)
+            ),
             interceptors=[occupancy, *interceptors],
             tuner=tuner(settings),
             deployment_config=deployment(settings),
@@ -72,7 +77,7 @@ async def run_worker(
         async with served(settings.health_address, health):
             telling = _tell(status_pipe, health, occupancy, settings.max_activities, stop)
             try:
-                await _poll(worker, health, settings, stop)
+                await _poll(worker, health, settings, stop, _warm_up(settings, cache))
             finally:
                 telling.cancel()
 
@@ -102,11 +107,13 @@ def _make_writable(directory: Path) -> None:
         ) from error
 
 
-async def _poll(worker: Worker, health: Health, settings: Settings, stop: asyncio.Event) -> None:
+async def _poll(
+    worker: Worker, health: Health, settings: Settings, stop: asyncio.Event, meanwhile: Coroutine[Any, Any, None]
+) -> None:
     polling = asyncio.create_task(worker.run())
     health.polling = True
     logger.info("polling %s on %s", settings.task_queue, settings.temporal_address)
-    threading.Thread(target=_warm, args=(settings,), name="warm", daemon=True).start()
+    warming = asyncio.create_task(meanwhile)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
     health.polling = False
@@ -115,16 +122,26 @@ async def _poll(worker: Worker, health: Health, settings: Settings, stop: asynci
         logger.info("draining, for up to %g s", settings.drain_seconds)
         await worker.shutdown()
     await polling
+    warming.cancel()
+    await asyncio.gather(warming, return_exceptions=True)
     logger.info("stopped")
 
 
-def _warm(settings: Settings) -> None:
-    """Import what the first chunk needs, while the worker already polls."""
+async def _warm_up(settings: Settings, cache: Cache) -> None:
+    """Import what the first chunk needs, and open the cache, while the worker already polls."""
     os.environ.setdefault("POLARS_MAX_THREADS", str(settings.polars_threads))
-    import_module("system.pipeline.stages")
+    await asyncio.to_thread(import_module, "system.pipeline.stages")
+    await cache.open()
 
-    if settings.redis_url:
-        import_module("redis.asyncio")  # else the first health probe would block the loop with it
+
+@asynccontextmanager
+async def _cache(settings: Settings) -> AsyncIterator[Cache]:
+    """Yield the cache, not yet open: until it is, everything is looked up anew."""
+    cache = Cache(settings.redis_url, call_seconds=settings.cache_seconds)
+    try:
+        yield cache
+    finally:
+        await cache.close()
 
 
 @asynccontextmanager

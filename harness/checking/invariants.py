@@ -11,8 +11,8 @@ from harness.records.operations import Ack, Kind, Operation
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import OPEN, WorkflowRun
 
-HARMLESS_TASK_FAILURES = frozenset({"UNHANDLED_COMMAND", "RESET_WORKFLOW"})
-"""Causes of a failed workflow task that healthy workflows have too: a signal that arrived while closing, a reset."""
+HARMLESS_TASK_FAILURES = frozenset({"UNHANDLED_COMMAND", "RESET_WORKFLOW", "FORCE_CLOSE_COMMAND"})
+"""Causes of a failed workflow task that healthy workflows have too: a signal while closing, a reset, a termination."""
 
 
 class Records(Struct, frozen=True, kw_only=True):

@@ -184,7 +184,7 @@ def test_a_scenario_may_allow_other_ends_instead() -> None:
     assert finding.message == "Pipeline ended completed; allowed: canceled, continued_as_new"
 
 
-@pytest.mark.parametrize("cause", ["UNHANDLED_COMMAND", "RESET_WORKFLOW"])
+@pytest.mark.parametrize("cause", ["UNHANDLED_COMMAND", "RESET_WORKFLOW", "FORCE_CLOSE_COMMAND"])
 def test_workflow_tasks_of_healthy_workflows_fail_too(cause: str) -> None:
     """A signal that came while closing, and a reset, are harmless."""
     assert problems(no_task_failed, replace(GOOD, workflows=[workflow(failures=(cause,))])) == []

@@ -1,4 +1,4 @@
-"""Services stop under use and come back: nothing fails, nothing is lost, nothing is doubled."""
+"""Services and workers stop under use: nothing fails, nothing is lost, nothing is doubled."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,6 +12,7 @@ from harness.records.workflows import WorkflowRun
 from harness.services.service import EmbeddedService
 from harness.target import Target
 from harness.testbed import Testbed, Wanted
+from harness.workers import Workers
 from loadtests.run import under_load
 
 ROOT = Path(__file__).parents[2]
@@ -24,12 +25,19 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 async def bed(tmp_path: Path) -> AsyncIterator[Testbed]:
-    """The system with two workers, on servers that no other test uses."""
+    """The system's servers, which no other test uses."""
     target = Target.read(ROOT / "temper.toml")
     with Run.create(tmp_path, kind="scenario", title="outages", target="system", seed=1, command="pytest") as run:
-        async with Testbed.standing(target, run, Wanted()) as standing, standing.workers(2):
-            await standing.prepare(*(target.scenario(name) for name in USE))
+        async with Testbed.standing(target, run, Wanted()) as standing:
             yield standing
+
+
+@pytest.fixture(autouse=True)
+async def workers(bed: Testbed) -> AsyncIterator[Workers]:
+    """Two workers, and what the scenarios need to be there."""
+    async with bed.workers(2) as started:
+        await bed.prepare(*(bed.target.scenario(name) for name in USE))
+        yield started
 
 
 async def used(bed: Testbed, seconds: float) -> None:
@@ -78,5 +86,15 @@ async def test_postgres_restarted_under_use_loses_and_doubles_nothing(bed: Testb
     await postgres.process.kill()
     await postgres.restart()
     assert not use.done(), "the outage was over before the use was"
+    await use
+    assert await wrong(bed) == []
+
+
+async def test_a_worker_that_drains_under_use_fails_no_workflow_task(bed: Testbed, workers: Workers) -> None:
+    """Told to stop with its hands full, it ends in time; the other one goes on with what it had."""
+    use = asyncio.create_task(used(bed, OUTAGE_SECONDS))
+    await asyncio.sleep(OUTAGE_SECONDS / 4)  # the use before it is part of what is tested
+    assert await workers[0].drain()
+    assert not use.done(), "the use was over before the worker was"
     await use
     assert await wrong(bed) == []

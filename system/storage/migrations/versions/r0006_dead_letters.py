@@ -47,7 +47,7 @@ def upgrade() -> None:
     op.execute("CREATE INDEX dead_letters_lineage ON dead_letters (redriven_from) WHERE redriven_from IS NOT NULL")
     op.execute(
         """
-        CREATE INDEX dead_letters_redrives ON dead_letters (redrive_workflow_id text_pattern_ops)
+        CREATE INDEX dead_letters_redrives ON dead_letters (redrive_workflow_id)
         WHERE redrive_workflow_id IS NOT NULL
         """
     )

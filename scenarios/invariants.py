@@ -1,0 +1,42 @@
+"""What must hold for every run of `system`, beside what must hold for every run of every target."""
+
+from harness.checking.invariants import Invariant, Records, as_judgement
+from harness.records.verdicts import Finding, Judgement, Verdict
+from harness.records.workflows import WorkflowRun
+
+NAME = "nothing silently lost"
+WORKFLOW_FAILED = "workflow_failed"
+"""The step in the ledger by which a dead letter says that its workflow, the item's run, has failed."""
+
+
+def nothing_silently_lost(records: Records) -> Judgement:
+    """Every workflow that was started completed, was cancelled, or has a dead letter.
+
+    A run that was terminated, or that timed out, and in whose place another one of the same id came, is not an end.
+    """
+    if records.effects is None:
+        return Judgement(invariant=NAME, verdict=Verdict.UNKNOWN, checked=0, reason="the ledger was not read")
+    lettered = {effect.item for effect in records.effects if effect.step == WORKFLOW_FAILED}
+    newest = {run.workflow_id: run.run_id for run in sorted(records.workflows, key=lambda run: run.started)}
+    findings = [
+        _finding(run, "silent", "and no dead letter says so")
+        for run in records.workflows
+        if run.run_id not in lettered and _is_bad_end(run, newest[run.workflow_id])
+    ]
+    findings += [
+        _finding(run, "phantom", "and a dead letter says that it failed")
+        for run in records.workflows
+        if run.run_id in lettered and run.status in {"completed", "continued_as_new"}
+    ]
+    return as_judgement(NAME, len(records.workflows), findings)
+
+
+def _is_bad_end(run: WorkflowRun, newest: str) -> bool:
+    return run.status == "failed" or (run.status in {"terminated", "timed_out"} and run.run_id == newest)
+
+
+def _finding(run: WorkflowRun, problem: str, what: str) -> Finding:
+    return Finding(problem=problem, message=f"{run.type} ended {run.status}, {what}", workflow_id=run.workflow_id)
+
+
+INVARIANTS: tuple[Invariant, ...] = (nothing_silently_lost,)

@@ -1,0 +1,1 @@
+"""Dead letters: what failed for good is kept, grouped, shown, and run again or discarded."""

@@ -1,0 +1,1 @@
+"""Schedules, declared in files; and the system's own maintenance, which runs by them."""

@@ -1,0 +1,199 @@
+"""The activities of a batch: each does one step, durably, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from temporalio import activity
+
+from system.errors import BatchRefused, ReconciliationFailed, Superseded, Unavailable
+from system.heartbeats import beating
+from system.storage.claims import once
+from system.storage.effects import Effect, record
+from system.tasks import endings, results, store
+from system.tasks.handlers import REGISTRY
+from system.tasks.models import (
+    CANCEL_WAITING,
+    OPEN,
+    RECONCILE,
+    RUN,
+    TAKE,
+    BatchReport,
+    BatchRequest,
+    CancelWaiting,
+    Position,
+    Ran,
+    ReconcileRequest,
+    Runnable,
+    RunRequest,
+    Taken,
+    TakeRequest,
+    WasCancelled,
+)
+from system.tasks.registry import ATTEMPTS, TIMEOUT, Context, Handler, Registry
+from system.tasks.rules import content_key, unaccounted
+from system.tasks.submission import submit
+
+if TYPE_CHECKING:
+    from asyncpg import Record as Row
+
+    from system.storage.pool import Connection, Pool
+
+ITEM_RUN, ITEM_SETTLED = "run", "settle"
+"""Steps of the ledger: an item was done, or ended otherwise. Each item has one of the two, once."""
+
+
+class TaskActivities:
+    """The activities and what they need: the database and the handlers."""
+
+    def __init__(self, database: Pool, registry: Registry = REGISTRY) -> None:
+        self._database = database
+        self._registry = registry
+
+    @property
+    def all(self) -> Sequence[Callable[..., Any]]:
+        """Every activity, as a worker takes them."""
+        return [self.open, self.take, self.run, self.cancel_waiting, self.reconcile]
+
+    @activity.defn(name=OPEN)
+    @beating()
+    async def open(self, request: BatchRequest) -> Position:
+        """Take on the items that come along, or find those that were submitted."""
+        workflow_id = Effect.of_attempt("open").workflow_id
+
+        async def write(connection: Connection) -> Position:
+            if request.items:
+                batch = await submit(connection, workflow_id, request.items, self._registry)
+            else:
+                found = await store.find_batch(connection, workflow_id)
+                if found is None:
+                    raise BatchRefused(
+                        f"no batch was submitted as {workflow_id!r}: submit its items, or send them along"
+                    )
+                batch = found
+            await store.open_batch(connection, batch.id)
+            return Position(batch=batch.id, items=batch.items)
+
+        position = await once(self._database, Effect.of_attempt("open"), Position, write)
+        async with self._database.acquire() as connection:
+            opened = await store.find_batch(connection, workflow_id)
+        if opened is None or opened.state == "cancelled":
+            raise BatchRefused(f"batch {workflow_id!r} was cancelled: submit its items under a new id")
+        return position
+
+    @activity.defn(name=TAKE)
+    @beating()
+    async def take(self, request: TakeRequest) -> Taken:
+        """Record what ended, skip what needed it, and hand out the items whose turn it is."""
+
+        async def write(connection: Connection) -> Taken:
+            settled = await endings.settle(connection, request.batch, request.ended)
+            late = {one.key for one in request.ended} - {row["key"] for row in settled}
+            done = await endings.count_done(connection, request.batch, late) if late else 0
+            if request.cancel_rest:
+                settled += await endings.cancel_rest(connection, request.batch)
+            skipped = await endings.skip_dependants(connection, request.batch, settled)
+            await _record_settled(connection, [*(row["key"] for row in settled), *skipped])
+            items = await store.take(connection, request.batch, request.room) if request.room else []
+            return Taken(
+                items=tuple(self._runnable(row) for row in items),
+                more=await store.anything_waits(connection, request.batch),
+                done=done,
+                failed=sum(row["state"] == "failed" for row in settled),
+                cancelled=sum(row["state"] == "cancelled" for row in settled),
+                skipped=len(skipped),
+            )
+
+        return await once(self._database, Effect.of_attempt("take", str(request.number)), Taken, write)
+
+    @activity.defn(name=RUN)
+    @beating()
+    async def run(self, request: RunRequest) -> Ran:
+        """Run an item's handler, or use the result that equal content had, and record it with the item's effect."""
+        effect = Effect.of_attempt(ITEM_RUN, request.item)
+        async with self._database.acquire() as connection:
+            task = await store.read_task(connection, request.batch, request.item)
+            if task.state not in ("running", "done"):
+                raise Superseded(f"item {request.item!r} of {effect.workflow_id} was {task.state} meanwhile")
+            handler = self._handler(task.handler)
+            given = handler.parse(task.input)
+            key = content_key(handler.name, handler.version, given.model_dump(mode="json")) if handler.pure else None
+            output = await results.find(connection, key) if key else None
+        context = Context(database=self._database, workflow_id=effect.workflow_id, item=request.item)
+        cached = output is not None
+        if output is None and not handler.writes and task.state == "running":
+            output = (await handler.function(given, context)).model_dump_json()
+
+        async def write(connection: Connection) -> Ran:
+            result = output
+            if result is None:
+                within = replace(context, connection=connection)
+                result = (await handler.function(given, within)).model_dump_json()
+            if not await store.finish(connection, request.batch, request.item, result, cached=cached):
+                raise Superseded(f"item {request.item!r} of {effect.workflow_id} ended before this attempt did")
+            if key and not cached:
+                await results.keep(connection, key, handler.name, result)
+            return Ran(cached=cached)
+
+        return await once(self._database, effect, Ran, write)
+
+    @activity.defn(name=CANCEL_WAITING)
+    async def cancel_waiting(self, request: CancelWaiting) -> WasCancelled:
+        """Cancel an item that has not been taken, and skip what needed it."""
+
+        async def write(connection: Connection) -> WasCancelled:
+            cancelled = await endings.cancel_waiting(connection, request.batch, request.item, request.reason)
+            if not cancelled:
+                return WasCancelled(state=await store.state_of(connection, request.batch, request.item))
+            skipped = await endings.skip_dependants(connection, request.batch, cancelled)
+            await _record_settled(connection, [request.item, *skipped])
+            return WasCancelled(state="waiting", skipped=len(skipped))
+
+        return await once(self._database, Effect.of_attempt("cancel_waiting", request.item), WasCancelled, write)
+
+    @activity.defn(name=RECONCILE)
+    @beating()
+    async def reconcile(self, request: ReconcileRequest) -> BatchReport:
+        """Prove from the database that every item came to one end, once, and close the batch."""
+
+        async def write(connection: Connection) -> BatchReport:
+            batch = await store.lock_batch(connection, request.batch)
+            counts, cached = await store.count_items(connection, batch.id)
+            effects = await store.count_effects(connection, batch.workflow_id)
+            wrong = unaccounted(batch.items, counts, run=effects.get(ITEM_RUN, 0), settled=effects.get(ITEM_SETTLED, 0))
+            if wrong:
+                raise ReconciliationFailed(f"batch {batch.id} of {batch.workflow_id}: {wrong}")
+            await store.close_batch(connection, batch.id, "cancelled" if request.cancelled else "done")
+            return BatchReport(
+                batch=batch.id,
+                items=batch.items,
+                cached=cached,
+                **counts.model_dump(include={"done", "failed", "cancelled", "skipped"}),
+            )
+
+        return await once(self._database, Effect.of_attempt("reconcile"), BatchReport, write)
+
+    def _handler(self, name: str) -> Handler[Any, Any]:
+        try:
+            return self._registry.find(name)
+        except BatchRefused as missing:
+            # It was there when the batch was submitted: this worker is of another version, the next may not be.
+            raise Unavailable(f"this worker cannot run it: {missing}") from None
+
+    def _runnable(self, row: Row) -> Runnable:
+        handler = self._registry.handlers.get(row["handler"])
+        return Runnable(
+            key=row["key"],
+            priority=row["priority"],
+            tenant=row["tenant"],
+            weight=row["weight"],
+            timeout=row["timeout"] or (handler.timeout if handler else TIMEOUT),
+            attempts=row["attempts"] or (handler.attempts if handler else ATTEMPTS),
+        )
+
+
+async def _record_settled(connection: Connection, keys: Sequence[str]) -> None:
+    for key in keys:
+        await record(connection, Effect.of_attempt(ITEM_SETTLED, key))

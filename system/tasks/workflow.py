@@ -1,0 +1,318 @@
+"""A batch: open, then take and run items until none is left, then reconcile."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Literal
+
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.workflow import ActivityCancellationType, ActivityHandle
+
+from system.control.pausable import Pausable
+
+with workflow.unsafe.imports_passed_through():
+    from system.tasks.activities import TaskActivities
+    from system.tasks.models import (
+        BATCH,
+        CANCEL_ALL,
+        CANCEL_ITEM,
+        PROGRESS,
+        REASON_CHARACTERS,
+        BatchReport,
+        BatchRequest,
+        CancelAllRequest,
+        CancelRequest,
+        CancelWaiting,
+        Ended,
+        Position,
+        Progress,
+        Ran,
+        ReconcileRequest,
+        Runnable,
+        RunRequest,
+        Taken,
+        TakeRequest,
+        WasCancelled,
+    )
+    from system.tasks.rules import is_full
+
+RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=2)
+)
+"""Of the batch's own steps, which must not fail while a service is away."""
+LONGEST_INTERVAL = timedelta(seconds=10)
+"""Between the attempts of an item, which has only so many."""
+HEARTBEAT = timedelta(seconds=10)
+STEP = timedelta(minutes=5)
+
+
+@workflow.defn(name=BATCH)
+class Batch(Pausable):
+    """Runs every item once it has what it needs, each once in effect, and proves it.
+
+    Items are in the database. The workflow holds those in flight, as many as its concurrency, and those it has taken
+    to run next, as many again; when its history is full it lets them end and continues as new.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state: Literal["opening", "running", "cancelling", "reconciling", "done", "cancelled", "failed"]
+        self._state = "opening"
+        self._position = Position(batch=0, items=0)
+        self._taken: dict[str, Runnable] = {}
+        self._running: dict[str, ActivityHandle[Ran]] = {}
+        self._ended: list[Ended] = []
+        self._ends = 0
+        self._withdrawn: dict[str, str] = {}
+        self._taking = asyncio.Lock()
+
+    @workflow.run
+    async def run(self, request: BatchRequest) -> BatchReport:
+        """Process the batch and report what the database holds."""
+        try:
+            await self._open(request)
+            if not await self._work(request):
+                await self._hand_over(request)
+            return await self._close()
+        except workflow.ContinueAsNewError:
+            raise
+        except BaseException as error:
+            if not is_cancelled_exception(error):
+                self._state = "failed"
+            elif self._position.batch:
+                await asyncio.shield(self._close(cancelled=True))
+            raise
+
+    @workflow.query(name=PROGRESS)
+    def progress(self) -> Progress:
+        """Say how far the batch has come."""
+        at = self._position
+        running = len(self._taken) + len(self._running) + len(self._ended)
+        return Progress(
+            state=self._state,
+            items=at.items,
+            waiting=at.items - running - at.done - at.failed - at.cancelled - at.skipped,
+            running=running,
+            done=at.done,
+            failed=at.failed,
+            cancelled=at.cancelled,
+            skipped=at.skipped,
+            cached=at.cached,
+            paused=self.is_paused,
+        )
+
+    @workflow.update(name=CANCEL_ITEM)
+    async def cancel_item(self, request: CancelRequest) -> WasCancelled:
+        """Cancel one item, and skip what needs it; refused for an item that is unknown or has ended.
+
+        One that runs is told to stop: it may be done before it hears of it.
+        """
+        reason = _ordered_by(request.by, request.reason)
+        async with self._taking:
+            if self._withdraw(request.item, reason):
+                return WasCancelled(state="running")
+            found = await workflow.execute_activity_method(
+                TaskActivities.cancel_waiting,
+                CancelWaiting(batch=self._position.batch, item=request.item, reason=reason),
+                start_to_close_timeout=STEP,
+                retry_policy=RETRY,
+            )
+            if found.state == "waiting":
+                self._count(cancelled=1, skipped=found.skipped)
+                return found
+        if found.state is None:
+            raise ApplicationError(f"the batch has no item {request.item!r}", type="UnknownItem", non_retryable=True)
+        raise ApplicationError(f"item {request.item!r} has ended already", type="ItemEnded", non_retryable=True)
+
+    @cancel_item.validator
+    def _may_cancel_item(self, request: CancelRequest) -> None:  # noqa: ARG002 items are known to the database alone
+        self._refuse_unless_running()
+
+    @workflow.update(name=CANCEL_ALL)
+    async def cancel_all(self, request: CancelAllRequest) -> Progress:
+        """Cancel every item that has not ended; the batch then completes, with its report."""
+        self._state = "cancelling"
+        for key in (*self._taken, *self._running):
+            self._withdraw(key, _ordered_by(request.by, request.reason))
+        return self.progress()
+
+    @cancel_all.validator
+    def _may_cancel_all(self, request: CancelAllRequest) -> None:  # noqa: ARG002 it says who, and not what
+        self._refuse_unless_running()
+
+    def _refuse_unless_running(self) -> None:
+        if self._state != "running":
+            raise ApplicationError(f"nothing can be cancelled: the batch is {self._state}", type="BatchNotRunning")
+
+    async def _open(self, request: BatchRequest) -> None:
+        if request.position is not None:
+            self._position = request.position
+        else:
+            await self.checkpoint()
+            opening = workflow.start_activity_method(
+                TaskActivities.open,
+                request,
+                start_to_close_timeout=STEP,
+                heartbeat_timeout=HEARTBEAT,
+                retry_policy=RETRY,
+            )
+            try:
+                self._position = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                self._position = await opening  # what was opened must be closed
+                raise
+        self._state = "running"
+
+    async def _work(self, request: BatchRequest) -> bool:
+        """Take and run items until none is left; False where the history is full before."""
+        try:
+            while self._state == "running":
+                await self.checkpoint()
+                ends = self._ends
+                taken = await self._take(request.concurrency)
+                while self._taken:
+                    await self._start_next(request)
+                if _history_is_full():
+                    await self._wait_for_end()
+                    return False
+                if len(taken.items) == request.concurrency:
+                    continue
+                # What ends may be what others wait for; where none waits, all may end before the next take.
+                await self._wait_for_end(after=ends if taken.more else None)
+                idle = not (self._running or self._ended)
+                if idle and (not taken.more or self._ends == ends):
+                    break
+        finally:
+            await asyncio.shield(self._stop_running("the batch was cancelled"))
+        return True
+
+    async def _wait_for_end(self, *, after: int | None = None) -> None:
+        """Wait until nothing runs any more; or until one item has ended, if told how many had."""
+        await workflow.wait_condition(lambda: not self._running or (after is not None and self._ends > after))
+
+    async def _take(self, room: int, *, cancel_rest: bool = False) -> Taken:
+        """Have recorded what ended, and take what may run next."""
+        async with self._taking:
+            self._count(takes=1)
+            request = TakeRequest(
+                batch=self._position.batch,
+                number=self._position.takes,
+                room=room,
+                ended=tuple(self._ended),
+                cancel_rest=cancel_rest,
+            )
+            taken = await workflow.execute_activity_method(
+                TaskActivities.take,
+                request,
+                start_to_close_timeout=STEP,
+                heartbeat_timeout=HEARTBEAT,
+                retry_policy=RETRY,
+            )
+            del self._ended[: len(request.ended)]  # others may have ended meanwhile
+            self._count(done=taken.done, failed=taken.failed, cancelled=taken.cancelled, skipped=taken.skipped)
+            self._taken = {item.key: item for item in taken.items}
+            return taken
+
+    async def _start_next(self, request: BatchRequest) -> None:
+        """Start the first item taken, once there is room for it."""
+        await workflow.wait_condition(lambda: len(self._running) < request.concurrency)
+        await self.checkpoint()
+        if not self._taken:  # cancelled meanwhile
+            return
+        item = self._taken.pop(next(iter(self._taken)))
+        handle = workflow.start_activity_method(
+            TaskActivities.run,
+            RunRequest(batch=self._position.batch, item=item.key),
+            start_to_close_timeout=timedelta(seconds=item.timeout),
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RetryPolicy(
+                initial_interval=RETRY.initial_interval,
+                backoff_coefficient=RETRY.backoff_coefficient,
+                maximum_interval=LONGEST_INTERVAL,
+                maximum_attempts=item.attempts,
+            ),
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            priority=Priority(
+                priority_key=item.priority,
+                fairness_key=request.tenant if item.tenant is None else item.tenant,
+                fairness_weight=item.weight,
+            ),
+        )
+        self._running[item.key] = handle
+        handle.add_done_callback(lambda _: self._note_end(item.key, handle))
+
+    def _note_end(self, key: str, handle: ActivityHandle[Ran]) -> None:
+        del self._running[key]
+        self._ends += 1
+        why_withdrawn = self._withdrawn.pop(key, "the batch was cancelled")
+        failure = asyncio.CancelledError() if handle.cancelled() else handle.exception()
+        if failure is None:
+            self._count(done=1, cached=int(handle.result().cached))
+        elif is_cancelled_exception(failure):
+            self._ended.append(Ended(key=key, state="cancelled", reason=why_withdrawn))
+        else:
+            self._ended.append(Ended(key=key, state="failed", reason=_told(failure)))
+
+    def _withdraw(self, key: str, reason: str) -> bool:
+        """Keep an item that was taken from running, or from running on; False where it is neither."""
+        if self._taken.pop(key, None) is not None:
+            self._ended.append(Ended(key=key, state="cancelled", reason=reason))
+            return True
+        handle = self._running.get(key)
+        if handle is None:
+            return False
+        self._withdrawn[key] = reason
+        handle.cancel()
+        return True
+
+    async def _stop_running(self, reason: str) -> None:
+        for key in (*self._taken, *self._running):
+            self._withdraw(key, reason)
+        await workflow.wait_condition(lambda: not self._running)
+
+    async def _hand_over(self, request: BatchRequest) -> None:
+        """Continue as new, with nothing to know but the position; returns only if everything is to be cancelled."""
+        if self._ended:
+            await self._take(0)
+        await workflow.wait_condition(lambda: not self.is_paused and workflow.all_handlers_finished())
+        if self._state == "running":
+            workflow.continue_as_new(request.model_copy(update={"items": (), "position": self._position}))
+
+    async def _close(self, *, cancelled: bool = False) -> BatchReport:
+        if cancelled or self._state == "cancelling":
+            self._state = "cancelling"
+            await self._take(0, cancel_rest=True)
+        self._state = "reconciling"
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        report = await workflow.execute_activity_method(
+            TaskActivities.reconcile,
+            ReconcileRequest(batch=self._position.batch, cancelled=cancelled),
+            start_to_close_timeout=STEP,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RETRY,
+        )
+        self._state = "cancelled" if cancelled else "done"
+        return report
+
+    def _count(self, **more: int) -> None:
+        at = self._position
+        self._position = at.model_copy(update={name: getattr(at, name) + count for name, count in more.items()})
+
+
+def _history_is_full() -> bool:
+    info = workflow.info()
+    return is_full(info.get_current_history_length(), suggested=info.is_continue_as_new_suggested())
+
+
+def _ordered_by(by: str, reason: str) -> str:
+    return f"cancelled by {by or 'somebody'}{': ' if reason else ''}{reason}"[:REASON_CHARACTERS]
+
+
+def _told(failure: BaseException) -> str:
+    """Say in one line why an item failed."""
+    cause = failure.cause if isinstance(failure, ActivityError) and failure.cause else failure
+    name = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
+    return f"{name}: {' '.join(str(getattr(cause, 'message', cause)).split())}"[:REASON_CHARACTERS]

@@ -1,0 +1,110 @@
+"""A worker that is killed in the midst of a bulk operation: another one goes on, and no target is acted on twice."""
+
+import dataclasses
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from controlled_loads import PATIENCE, paused_loads, request, signals, start_bulk, states
+from running_system import ROOT, App, Write, environment
+from temporalio.testing import ActivityEnvironment
+
+from harness.eventually import eventually
+from harness.services.process import Process
+from system.connection import connect
+from system.control import store
+from system.control.actions import Command, act, find
+from system.control.activities import ControlActivities
+from system.control.models import Pause, Round, Signal, Target, Terminate
+from system.control.pausable import RESUME, Order
+from system.pipeline.schema import Schema
+from system.settings import Settings
+from system.storage.pool import Pool
+
+TAKES_OVER = 90
+"""Seconds until a worker's death is noticed, and another one has gone on: heartbeat and sticky timeouts."""
+
+
+@pytest.fixture
+async def start_worker(settings: Settings, tmp_path: Path) -> AsyncIterator[Callable[[], Process]]:
+    """Start a worker as a process of its own."""
+    started: list[Process] = []
+
+    def start() -> Process:
+        process = Process(
+            f"worker-{len(started)}",
+            [sys.executable, "-m", "system", "worker"],
+            log_path=tmp_path / f"worker-{len(started)}.log",
+            env=environment(settings),
+            cwd=ROOT,
+        )
+        started.append(process)
+        process.start()
+        return process
+
+    yield start
+    for process in started:
+        await process.kill()
+
+
+async def test_a_killed_worker_loses_and_doubles_nothing(
+    start_worker: Callable[[], Process], settings: Settings, database: Pool, write: Write, people: Schema
+) -> None:
+    """Each of the targets gets its one signal, and has its one outcome."""
+    worker = start_worker()
+    app = App(await connect(settings), settings, database)
+    query, loads = await paused_loads(app, write, people, 20)
+    operation = await start_bulk(app, query, Signal(name="once"), rate=5)
+
+    async def some_done() -> bool:
+        return (await states(app, operation.id)).get("done", 0) >= 5
+
+    await eventually(some_done, timeout=PATIENCE)
+    await worker.kill()
+    assert (await states(app, operation.id))["pending"] > 0, "it was killed in the midst"
+    start_worker()
+    await eventually(lambda: done(app, operation.id, 20), timeout=TAKES_OVER, interval=0.2)
+    assert (await operation.result()).counts.done == 20
+    for load in loads:
+        assert await signals(load) == ["control.pause", "once"]
+    acts = await database.fetchrow(
+        "SELECT count(*), count(DISTINCT item) AS items FROM effects WHERE workflow_id = $1 AND step = 'act'",
+        operation.id,
+    )
+    assert acts is not None
+    assert tuple(acts) == (20, 20)
+
+
+async def done(app: App, operation: str, number: int) -> bool:
+    return (await states(app, operation)).get("done", 0) == number
+
+
+@pytest.mark.parametrize("action", [Signal(name="once"), Terminate(), Pause()], ids=["signal", "terminate", "pause"])
+async def test_an_attempt_that_died_before_it_could_record(
+    app: App, write: Write, people: Schema, action: Signal | Terminate | Pause
+) -> None:
+    """The next one finds in the history that the action was carried out, even where the workflow has ended since."""
+    _, [load] = await paused_loads(app, write, people, 1)
+    run = await find(app.client, load.id)
+    assert run is not None
+    operation = f"bulk-{secrets.token_hex(6)}"
+    order = request("x", action, at_most=1)
+    target = Target(workflow_id=load.id, run_id=run.run_id, workflow_type=run.workflow_type, status="running")
+    async with app.database.acquire() as connection, connection.transaction():
+        await store.open_operation(connection, operation, "bulk", order, [target])
+        await store.begin(connection, operation, 1, 1)
+    command = Command(action=action, by="ann", reason="a test", operation=operation)
+    assert (await act(app.client, command, run, repeated=False)).state == "done"
+    if action.kind == "signal":
+        await load.signal(RESUME, Order(by="x", reason="y"))
+        await load.result()
+    before = await signals(load)
+    attempt = ActivityEnvironment()
+    attempt.info = dataclasses.replace(attempt.info, workflow_id=operation)
+    counts = await attempt.run(ControlActivities(app.database, app.client).act, Round(first=1, last=1, order=order))
+    assert (counts.done, counts.skipped) == (1, 0)
+    assert await signals(load) == before
+    again = await attempt.run(ControlActivities(app.database, app.client).act, Round(first=1, last=1, order=order))
+    assert (again.done, await signals(load)) == (1, before)

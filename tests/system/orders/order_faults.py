@@ -1,0 +1,160 @@
+"""Everything that can go wrong at a step of an order, and what the order may come to then."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.faultpoints import FaultPoints, Place
+from system.orders.models import (
+    ARRANGE_SHIPMENT,
+    AUTHORISE_PAYMENT,
+    CANCEL_SHIPMENT,
+    CAPTURE_PAYMENT,
+    CLOSE_ORDER,
+    CONFIRM_ORDER,
+    OPEN_ORDER,
+    REFUND_PAYMENT,
+    RELEASE_STOCK,
+    RESERVE_STOCK,
+    REVOKE_CONFIRMATION,
+    VOID_PAYMENT,
+)
+
+FORWARD = (OPEN_ORDER, RESERVE_STOCK, AUTHORISE_PAYMENT, CAPTURE_PAYMENT, ARRANGE_SHIPMENT, CONFIRM_ORDER)
+BACK = (REVOKE_CONFIRMATION, CANCEL_SHIPMENT, REFUND_PAYMENT, VOID_PAYMENT, RELEASE_STOCK, CLOSE_ORDER)
+AGAIN_AND_AGAIN = range(1, 1000)
+"""Attempts: whichever of them comes through, if the machine is so busy that one is given up."""
+
+Direction = Literal["forward", "compensating"]
+Cancel = Literal["by its customer", "by its operator"]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One order: what happens to it at which step, and how it must end."""
+
+    step: str
+    direction: Direction
+    fault: str
+    arm: Callable[[Place], None]
+    ends: str
+    cancel: Cancel | None = None
+    """Sent once the fault has bitten."""
+    attempts: int | range = 1
+
+    @property
+    def order_id(self) -> str:
+        words = f"{self.step} {self.direction} {self.fault}"
+        return "".join(letter if letter.isalnum() else "-" for letter in words)
+
+    @property
+    def kills(self) -> bool:
+        return "killed" in self.fault
+
+    def set_up(self, faults: FaultPoints) -> None:
+        """Arm the fault; and, for a compensation, what makes the order go back from its very end."""
+        self.arm(faults.at(self.order_id, self.step, attempt=self.attempts))
+        if self.direction == "compensating":
+            faults.at(self.order_id, CONFIRM_ORDER, attempt=AGAIN_AND_AGAIN).after(retryable=False)
+
+    def bites(self) -> set[tuple[str, str]]:
+        """Which faults must have bitten: activity and point."""
+        place = _Recorder()
+        self.arm(place)
+        expected = {(self.step, place.point)}
+        return expected | ({(CONFIRM_ORDER, "after")} if self.direction == "compensating" else set())
+
+
+class _Recorder(Place):
+    """Tells which point a fault is armed at, and arms nothing."""
+
+    def __init__(self) -> None:
+        self.point = ""
+
+    def _arm(self, point: str, act: str) -> None:  # noqa: ARG002
+        self.point = point
+
+
+def fails_again(place: Place) -> None:
+    place.before()
+
+
+def fails_before(place: Place) -> None:
+    place.before(retryable=False)
+
+
+def fails_after(place: Place) -> None:
+    place.after(retryable=False)
+
+
+def killed_after(place: Place) -> None:
+    place.kill_after()
+
+
+def lost(place: Place) -> None:
+    place.lose()
+
+
+def every_combination() -> Iterator[Combination]:
+    """{fails, cancelled, worker killed, completion lost after commit} x {each step, forward and compensating}."""
+    for step in FORWARD:
+        yield from _forward(step)
+    for step in BACK:
+        yield from _back(step)
+
+
+def _forward(step: str) -> Iterator[Combination]:
+    last = step == CONFIRM_ORDER
+    yield Combination(step, "forward", "fails once", fails_again, "confirmed")
+    yield Combination(
+        step, "forward", "fails for good before its effect", fails_before, "failed", attempts=AGAIN_AND_AGAIN
+    )
+    yield Combination(
+        step, "forward", "fails for good after its effect", fails_after, "failed", attempts=AGAIN_AND_AGAIN
+    )
+    # From its last step on an order can no longer be cancelled by its customer.
+    yield Combination(
+        step,
+        "forward",
+        "cancelled by its customer before its effect",
+        fails_again,
+        "confirmed" if last else "cancelled",
+        cancel="by its customer",
+        attempts=range(1, 4) if last else AGAIN_AND_AGAIN,
+    )
+    yield Combination(
+        step,
+        "forward",
+        "cancelled by its customer after its effect",
+        lost,
+        "confirmed" if last else "cancelled",
+        cancel="by its customer",
+    )
+    yield Combination(
+        step,
+        "forward",
+        "cancelled by its operator before its effect",
+        fails_again,
+        "canceled",
+        cancel="by its operator",
+        attempts=AGAIN_AND_AGAIN,
+    )
+    yield Combination(
+        step, "forward", "cancelled by its operator after its effect", lost, "canceled", cancel="by its operator"
+    )
+    yield Combination(step, "forward", "worker killed after its effect", killed_after, "confirmed")
+    yield Combination(step, "forward", "completion lost after commit", lost, "confirmed")
+
+
+def _back(step: str) -> Iterator[Combination]:
+    for fault, arm in (
+        ("fails once", fails_again),
+        ("fails for good before its effect", fails_before),
+        ("fails for good after its effect", fails_after),
+        ("worker killed after its effect", killed_after),
+        ("completion lost after commit", lost),
+    ):
+        yield Combination(
+            step, "compensating", fault, arm, "failed", attempts=AGAIN_AND_AGAIN if "for good" in fault else 1
+        )
+    yield Combination(step, "compensating", "cancelled by its operator", lost, "failed", cancel="by its operator")

@@ -1,0 +1,124 @@
+"""Waiting, days of it: approval, escalation and the payment's deadline, on a server that skips time."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from ordering import an_order
+from skipping import skipping
+from temporalio.api.testservice.v1 import SleepRequest
+from temporalio.client import Client, WorkflowHandle
+
+from harness.eventually import eventually
+from scenarios.outside.client import Outside
+from scenarios.outside.wire import Action, Behaviour, Kind
+from system.breaker import Breakers
+from system.connection import connect
+from system.dead_letters.activities import DeadLetterActivities
+from system.orders.activities import OrderActivities
+from system.orders.models import APPROVE, REJECT, OrderOutcome, OrderRequest, Policy, Word
+from system.orders.providers import Http, Provider
+from system.orders.workflow import Order
+from system.settings import Settings
+from system.storage.pool import Pool
+
+SKU = "sku"
+WAITS = Policy(approval_above_cents=0)
+DAY = timedelta(days=1)
+HALF_A_DAY = Duration(seconds=43_200)
+
+
+@dataclass(frozen=True)
+class Skipping:
+    """Orders on a server that skips time, with the real activities, database and providers."""
+
+    client: Client
+    task_queue: str
+    database: Pool
+    outside: Outside
+
+    async def order(self, request: OrderRequest, **options: Any) -> WorkflowHandle[Order, OrderOutcome]:
+        return await self.client.start_workflow(
+            Order.run, request, id=f"order-{secrets.token_hex(6)}", task_queue=self.task_queue, **options
+        )
+
+
+@pytest.fixture
+async def orders(settings: Settings, database: Pool, outside: Outside) -> AsyncIterator[Skipping]:
+    await database.execute("INSERT INTO stock (sku, counted, on_hand) VALUES ($1, 10, 10)", SKU)
+    # A breaker's clock is not skipped: it never opens here.
+    breakers = Breakers(threshold=1_000_000)
+    async with Http() as http:
+        providers = (Provider(name, outside.url, http, breakers) for name in ("payment", "shipping"))
+        letters = DeadLetterActivities(database, await connect(settings), settings.task_queue)
+        activities = [*OrderActivities(database, *providers).all, *letters.all]
+        async with skipping(activities) as (client, task_queue):
+            yield Skipping(client, task_queue, database, outside)
+
+
+async def test_silence_is_escalated_once_and_then_a_no(orders: Skipping) -> None:
+    """Two days pass; the escalation is on record, nothing was ever held, and the outcome says why."""
+    handle = await orders.order(an_order(SKU, policy=WAITS))
+    outcome = await handle.result()
+    assert (outcome.state, outcome.reason) == ("rejected", "nobody decided in time, although it was escalated")
+    description = await handle.describe()
+    assert description.close_time is not None
+    assert description.close_time - description.start_time >= 2 * DAY
+    assert await orders.database.fetchval("SELECT workflow_id FROM escalations") == handle.id
+    assert await orders.database.fetchval("SELECT count(*) FROM effects WHERE step = 'reserve_stock'") == 0
+
+
+async def test_a_yes_after_the_escalation_still_counts(orders: Skipping) -> None:
+    """A week's waiting for the second answer: approved meanwhile, the order goes on to its end."""
+    handle = await orders.order(an_order(SKU, policy=WAITS.model_copy(update={"escalation_seconds": 7 * 86_400})))
+
+    async def escalated() -> bool:
+        await orders.client.test_service.unlock_time_skipping_with_sleep(SleepRequest(duration=HALF_A_DAY))
+        return (await handle.query(Order.status)).state == "escalated"
+
+    await eventually(escalated, timeout=20)
+    await handle.signal(APPROVE, Word(by="the manager"))
+    assert (await handle.result()).state == "confirmed"
+
+
+async def test_a_no_says_who_and_why(orders: Skipping) -> None:
+    """It is there before the order even waits: a signal that comes first counts."""
+    handle = await orders.order(
+        an_order(SKU, policy=WAITS), start_signal=REJECT, start_signal_args=[Word(by="ann", reason="never paid")]
+    )
+    outcome = await handle.result()
+    assert (outcome.state, outcome.reason) == ("rejected", "ann: never paid")
+
+
+async def test_a_small_order_waits_for_nobody(orders: Skipping) -> None:
+    """At the limit itself nobody is asked."""
+    request = an_order(SKU, policy=Policy(approval_above_cents=3_000))
+    assert (await (await orders.order(request)).result()).state == "confirmed"
+
+
+async def test_stock_is_not_held_longer_than_the_payment_may_take(orders: Skipping) -> None:
+    """The payment provider is down for good: when its time is up the order expires, and the stock is free again."""
+    prefix = f"expires-{secrets.token_hex(4)}"
+    await orders.outside.behave(Behaviour(kind=Kind.FAIL_BEFORE, prefix=prefix, actions=(Action.AUTHORIZE,)))
+    request = an_order(SKU, policy=Policy(payment_seconds=120, step_seconds=86_400))
+    handle = await orders.client.start_workflow(Order.run, request, id=prefix, task_queue=orders.task_queue)
+    outcome = await handle.result()
+    assert (outcome.state, outcome.reason) == ("expired", "the payment was not authorised in time")
+    stock = await orders.database.fetchrow("SELECT on_hand, reserved, shipped FROM stock")
+    assert tuple(stock or ()) == (10, 0, 0)
+
+
+async def test_a_step_has_failed_when_its_time_is_up(orders: Skipping) -> None:
+    """Shipping is down for good: the order fails, and what was paid is given back."""
+    prefix = f"fails-{secrets.token_hex(4)}"
+    await orders.outside.behave(Behaviour(kind=Kind.DOWN, prefix=prefix, actions=(Action.SHIP,)))
+    request = an_order(SKU, policy=Policy(step_seconds=60, settle_seconds=5))
+    handle = await orders.client.start_workflow(Order.run, request, id=prefix, task_queue=orders.task_queue)
+    assert (await handle.result()).state == "failed"
+    [total] = await orders.outside.totals(prefix)
+    assert (total.captured_cents, total.net_cents, total.authorized_cents) == (3_000, 0, 0)
+    assert await orders.database.fetchval("SELECT sum(amount_cents) FROM entries WHERE account = 'sales'") is None

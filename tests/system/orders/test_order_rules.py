@@ -1,0 +1,148 @@
+"""The decisions of an order, and the laws they keep."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from system.orders import rules
+from system.orders.models import Line, OrderRequest, Policy
+
+STATES = st.sampled_from(sorted(rules.TRANSITIONS))
+PLACING = ["opening", "reserving", "authorising", "capturing", "shipping", "confirming"]
+
+
+def order(cents: int = 100, **policy: object) -> OrderRequest:
+    line = Line(sku="pen", quantity=1, price_cents=cents)
+    return OrderRequest(customer="c", address="a", lines=(line,), policy=Policy.model_validate(policy))
+
+
+@given(st.integers(0, len(rules.STEPS)))
+def test_what_was_begun_is_undone_backwards_and_nothing_else(begun: int) -> None:
+    """However far an order came, each step it began is undone once, and the last one first."""
+    steps = rules.STEPS[:begun]
+    assert rules.compensations(steps) == list(steps[::-1])
+
+
+def test_every_step_has_a_state_and_can_end_in_compensation() -> None:
+    """Each step's state follows the one before, and from each the order may go back."""
+    states = [rules.STATE_OF[step] for step in rules.STEPS]
+    assert ["opening", *states] == PLACING
+    for before, after in zip(PLACING, [*PLACING[1:], "confirmed"], strict=True):
+        assert rules.may_follow(before, after)  # type: ignore[arg-type]
+        assert rules.may_follow(before, "compensating")  # type: ignore[arg-type]
+
+
+@given(STATES, STATES)
+def test_nothing_follows_an_end(state: str, following: str) -> None:
+    """A final state is final; and nobody is confirmed but from the last step, or by an earlier run."""
+    if state in rules.FINAL:
+        assert not rules.may_follow(state, following)  # type: ignore[arg-type]
+    if following == "confirmed" and rules.may_follow(state, "confirmed"):  # type: ignore[arg-type]
+        assert state in {"confirming", "opening"}
+
+
+def test_an_order_reaches_an_end_from_every_state() -> None:
+    """No state is a dead end."""
+    reached = set(rules.FINAL)
+    for _ in rules.TRANSITIONS:
+        reached |= {state for state, after in rules.TRANSITIONS.items() if after & reached}
+    assert reached == set(rules.TRANSITIONS)
+
+
+@given(STATES, st.booleans())
+def test_a_customer_can_cancel_until_it_ends_and_once(state: str, asked: bool) -> None:
+    """Refused are the ended, the ending and the second wish; each refusal says why."""
+    refusal = rules.why_not_cancel(state, asked_before=asked)  # type: ignore[arg-type]
+    ended = state in rules.FINAL or state in {"compensating", "settling"}
+    assert (refusal is not None) == (ended or asked)
+    assert not rules.too_late("capturing")
+    assert rules.too_late("confirming")
+
+
+@pytest.mark.parametrize(
+    ("limit", "cents", "asked"), [(None, 10**9, False), (100, 100, False), (100, 101, True), (0, 1, True)]
+)
+def test_a_person_is_asked_above_the_limit(limit: int | None, cents: int, asked: bool) -> None:
+    """Not at the limit, and never without one."""
+    assert rules.needs_approval(order(cents, approval_above_cents=limit)) is asked
+
+
+def test_a_decision_is_waited_for_only_before_anything_is_held() -> None:
+    """A signal that comes early counts; one that comes late is told why not."""
+    assert rules.why_not_decide("opening") is None
+    assert rules.why_not_decide("escalated") is None
+    assert rules.why_not_decide("reserving") == "the order is reserving"
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.integers(1, 9), min_size=1),
+    st.dictionaries(st.sampled_from("abcd"), st.integers(0, 9)),
+)
+def test_shortages_are_just_the_lines_that_cannot_be_had(ordered: dict[str, int], on_hand: dict[str, int]) -> None:
+    """A sku nobody counted is not on hand at all."""
+    lines = [Line(sku=sku, quantity=quantity, price_cents=1) for sku, quantity in ordered.items()]
+    short = [sku for sku, quantity in ordered.items() if quantity > on_hand.get(sku, 0)]
+    assert [text.partition(":")[0] for text in rules.shortages(lines, on_hand)] == short
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.sampled_from(["authorized", "voided", "captured", "refunded"]))
+def test_money_is_given_back_before_it_is_let_go_of(captured: int, refunded: int, status: str) -> None:
+    """What was taken and not given back is refunded; what is merely held is voided; else nothing is left to do."""
+    undoing = rules.undoing(status, captured, refunded)
+    assert (undoing == "refund") == (captured > refunded)
+    assert (undoing == "void") == (status == "authorized" and captured <= refunded)
+
+
+@given(st.integers(1, 10**12), st.sampled_from(rules.STEPS))
+def test_what_a_step_posts_balances(cents: int, step: str) -> None:
+    """Debits and credits sum to zero, and what is deposited when it is paid is withdrawn when it is sold."""
+    assert sum(rules.entries_of(step, cents).values()) == 0  # type: ignore[arg-type]
+    paid, sold = rules.entries_of("capture_payment", cents), rules.entries_of("confirm_order", cents)
+    assert paid["customer_deposits"] + sold["customer_deposits"] == 0
+
+
+@given(st.integers(1, 10_000))
+def test_waiting_doubles_and_has_a_limit(failures: int) -> None:
+    """The first wait is a second, each is at least as long as the one before, and none longer than an hour."""
+    wait = rules.wait_before(failures)
+    assert timedelta(seconds=1) <= wait <= timedelta(hours=1)
+    assert wait <= rules.wait_before(failures + 1)
+
+
+@given(st.floats(0.1, 10_000))
+def test_a_provider_is_asked_soon_and_at_the_limit_itself(limit: float) -> None:
+    """The first question comes within a second, one comes just at the limit, and there are few in between."""
+    waited, asked = 0.0, 0
+    while waited < limit:
+        wait = rules.wait_to_ask(waited, limit)
+        assert wait <= max(1.0, waited)
+        waited, asked = waited + wait, asked + 1
+    assert waited == pytest.approx(limit)
+    assert asked <= 16
+    assert rules.wait_to_ask(waited + 1, limit) == limit
+
+
+@pytest.mark.parametrize("good", ["o", "run-1.orders-place.0.order-0", "A_b:c", "x" * 200])
+def test_an_order_id_goes_to_providers(good: str) -> None:
+    """Letters, digits and ._:- do."""
+    assert rules.why_bad_id(good) is None
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a/b", "é", "x" * 201, "a\n"])
+def test_an_id_that_no_provider_takes_is_refused(bad: str) -> None:
+    """What would have to be escaped in a header or a path, and what is too long for a key."""
+    assert "is no order id" in str(rules.why_bad_id(bad))
+
+
+def test_an_order_is_something_that_costs_something() -> None:
+    """Two lines with the same sku, and a total of nothing, say what was expected."""
+    line = {"sku": "pen", "quantity": 1, "price_cents": 0}
+    with pytest.raises(ValidationError, match="expected one line with the sum of both"):
+        OrderRequest.model_validate({"customer": "c", "address": "a", "lines": [line, line]})
+    with pytest.raises(ValidationError, match="expected a total of at least one cent"):
+        OrderRequest.model_validate({"customer": "c", "address": "a", "lines": [line]})
+    assert rules.why_not_same(order(1), order(1)) is None
+    assert rules.why_not_same(order(1), order(2)) is not None

@@ -1,0 +1,295 @@
+"""The purge, on real servers: what is old goes, what anybody may need stays."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from explain import explained
+from hypothesis import given
+from hypothesis import strategies as st
+from running_system import App
+from temporalio.client import WorkflowHandle
+
+from harness.eventually import eventually
+from system.control.pausable import Order
+from system.scheduling import retention
+from system.scheduling.models import PurgeRequest, Run, WarmRequest
+from system.scheduling.workflow import Purge, WarmCache
+from system.storage.pool import Connection
+from system.tasks.handlers import REGISTRY
+from system.tasks.models import BatchRequest, Item
+from system.tasks.submission import submit
+from system.tasks.workflow import Batch
+
+LONG_AGO = timedelta(days=90)
+PAST = datetime.now(UTC) - LONG_AGO
+AGED = {
+    "effects": "committed_at",
+    "claims": "claimed_at",
+    "task_batches": "closed_at",
+    "task_results": "created_at",
+    "loads": "closed_at",
+    "dead_letters": "recorded_at",
+    "maintenance_runs": "recorded_at",
+    "maintenance_counts": "counted_at",
+    "payloads": "last_stored_at",
+}
+
+
+async def purge(app: App, **more: Any) -> Run:
+    return await app.client.execute_workflow(
+        Purge.run,
+        PurgeRequest(keep_days=30, **more),
+        id=f"purge-{secrets.token_hex(6)}",
+        task_queue=app.settings.task_queue,
+    )
+
+
+async def age(app: App) -> None:
+    """Make everything there is 90 days older."""
+    for table, column in AGED.items():
+        await app.database.execute(f"UPDATE {table} SET {column} = {column} - $1::interval", LONG_AGO)
+
+
+async def count(app: App, table: str) -> int:
+    return int(await app.database.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+async def forgotten_batch(app: App, items: int) -> str:
+    """A batch that is done, and of whose workflow Temporal knows nothing any more."""
+    batch_id = f"batch-{secrets.token_hex(6)}"
+    tasks = [
+        Item(key=f"k{n}", handler="text.checksum", input={"text": "t"}, needs=("k0",) if n else ())
+        for n in range(items)
+    ]
+    async with app.database.acquire() as connection:
+        await submit(connection, batch_id, tasks, REGISTRY)
+        await connection.execute("UPDATE task_batches SET state = 'done', closed_at = now()")
+        for table in (
+            "effects (workflow_id, step, item, kind, run_id, attempt)",
+            "claims (workflow_id, step, item, state)",
+        ):
+            more = ", 'forward', 'r', 1" if "effects" in table else ", 'done'"
+            await connection.execute(f"INSERT INTO {table} SELECT $1, 'run', key{more} FROM task_items", batch_id)
+        await connection.execute(
+            "INSERT INTO task_results (key, handler, output) SELECT sha256(key::bytea), handler, '1' FROM task_items"
+        )
+    return batch_id
+
+
+async def test_what_is_old_goes_and_is_counted(app: App) -> None:
+    """A batch that closed long ago, and that Temporal has forgotten, leaves nothing; smaller batches than rows do."""
+    await forgotten_batch(app, items=5)
+    await age(app)
+    run = await purge(app, batch=2)
+    assert run.counts["task_items"] == run.counts["task_results"] == 5
+    assert run.counts["task_batches"] == 1
+    assert run.counts["task_needs"] == 4
+    assert run.counts["effects"] == run.counts["claims"] == 5
+    for table in ("task_items", "task_needs", "task_batches", "task_results"):
+        assert await count(app, table) == 0
+    row = await app.database.fetchrow("SELECT kind, scheduled_for, counts::text FROM maintenance_runs")
+    assert row is not None
+    assert (row["kind"], row["scheduled_for"]) == ("purge", None)
+    assert '"task_items": 5' in row["counts"]
+
+
+async def test_what_is_young_stays(app: App) -> None:
+    """Nothing that is younger than it has to be kept."""
+    await forgotten_batch(app, items=3)
+    run = await purge(app)
+    assert {table: deleted for table, deleted in run.counts.items() if deleted} == {}
+    assert await count(app, "task_items") == 3
+
+
+async def test_rows_of_an_open_workflow_stay(app: App) -> None:
+    """A batch that was paused for months, with claims and effects older than the limit, goes on as if nothing was."""
+    handle = await app.client.start_workflow(
+        Batch.run,
+        BatchRequest(
+            items=tuple(
+                Item(key=f"k{n}", handler="account.post", input={"account": "a", "amount": 1}) for n in range(4)
+            ),
+            concurrency=1,
+        ),
+        id=f"batch-{secrets.token_hex(6)}",
+        task_queue=app.settings.task_queue,
+    )
+    await handle.signal(Batch.pause, Order(by="me", reason="for months"))
+    await eventually(lambda: _listed(app, handle.id), timeout=60)
+    await app.database.execute("UPDATE task_batches SET submitted_at = submitted_at - $1::interval", LONG_AGO)
+    await age(app)
+    before = {table: await count(app, table) for table in ("task_items", "effects", "claims")}
+    run = await purge(app)
+    assert {run.counts[table] for table in before} == {0}
+    await handle.signal(Batch.resume, Order(by="me", reason="go on"))
+    assert (await handle.result()).done == 4
+
+
+async def test_rows_of_a_closed_workflow_that_temporal_still_has_stay(app: App) -> None:
+    """It can be reset: then it needs its claims, and its items."""
+    handle = await app.client.start_workflow(
+        WarmCache.run, WarmRequest(), id=f"warm-{secrets.token_hex(6)}", task_queue=app.settings.task_queue
+    )
+    await handle.result()
+    await eventually(lambda: _listed(app, handle.id), timeout=60)
+    # Time cannot be turned back on the server, so the limit is put behind the workflow's start instead.
+    query = retention.held_by(datetime.now(UTC) + timedelta(days=1))
+    assert handle.id in [one.id async for one in app.client.list_workflows(query)]
+
+
+async def _listed(app: App, workflow_id: str) -> bool:
+    return bool([one async for one in app.client.list_workflows(f"WorkflowId = '{workflow_id}'")])
+
+
+async def test_rejects_go_with_their_load_and_the_load_stays(app: App) -> None:
+    """What a dataset holds is known by its loads; why rows were rejected is not kept for ever."""
+    load = "INSERT INTO loads (workflow_id, state, closed_at) VALUES ($1, $2, $3) RETURNING id"
+    closed = await app.database.fetchval(load, "load-old", "reconciled", PAST)
+    still_open = await app.database.fetchval(load, "load-open", "open", None)
+    for load_id in (closed, still_open):
+        await app.database.execute("INSERT INTO rejects VALUES ($1, 1, 'f', 1, 'r', '')", load_id)
+    run = await purge(app)
+    assert run.counts["rejects"] == 1
+    assert await app.database.fetchval("SELECT load_id FROM rejects") == still_open
+    assert await count(app, "loads") == 2
+
+
+async def test_a_letter_goes_only_when_nothing_came_of_it_that_is_open(app: App) -> None:
+    """Resolved and discarded ones go; open and redriven ones stay, with those they came of."""
+    resolved = await _letter(app, "resolved")
+    parent = await _letter(app, "discarded")
+    child = await _letter(app, "open", of=parent)
+    redriven = await _letter(app, "redriven")
+    run = await purge(app)
+    assert run.counts["dead_letters"] == 1
+    left = {row["id"] for row in await app.database.fetch("SELECT id FROM dead_letters")}
+    assert left == {parent, child, redriven}
+    assert resolved not in left
+
+
+async def test_a_batch_with_an_open_letter_stays(app: App) -> None:
+    """What failed may be redriven, however late; once its letter is settled, the batch goes too."""
+    batch_id = await forgotten_batch(app, items=2)
+    await age(app)
+    letter = await _letter(app, "open", workflow_id=batch_id)
+    held = await purge(app)
+    assert [held.counts[table] for table in ("task_items", "task_batches", "claims", "effects")] == [0, 0, 0, 0]
+    await app.database.execute("UPDATE dead_letters SET state = 'resolved' WHERE id = $1", letter)
+    assert (await purge(app)).counts["task_items"] == 2
+
+
+async def _letter(app: App, state: str, of: int | None = None, workflow_id: str | None = None) -> int:
+    return int(
+        await app.database.fetchval(
+            """
+            INSERT INTO dead_letters (workflow_id, run_id, activity_id, workflow_type, activity_type, item, error_type,
+                message, remedy, details, ended_workflow, child, parent, fingerprint, state, redriven_from, failed_at,
+                recorded_at)
+            VALUES ($1, 'r', '', 't', '', '', 'e', 'm', '', '{}', true, '', '', 'f', $2, $3, $4, $4) RETURNING id
+            """,
+            workflow_id or f"letter-{secrets.token_hex(6)}",
+            state,
+            of,
+            PAST,
+        )
+    )
+
+
+async def test_payloads_go_unless_somebody_began_before_them(app: App) -> None:
+    """A payload that nobody stored again for longer than it is kept."""
+    for size, age_ in ((1, timedelta(days=200)), (2, timedelta(days=1))):
+        await app.database.execute(
+            "INSERT INTO payloads (sha256, content, last_stored_at) VALUES ($1, $2, now() - $3::interval)",
+            bytes([size]) * 32,
+            b"x",
+            age_,
+        )
+    assert (await purge(app)).counts["payloads"] == 1
+    assert await app.database.fetchval("SELECT sha256 FROM payloads") == bytes([2]) * 32
+
+
+@given(st.lists(st.integers(-10_000, 10_000).map(lambda days: PAST + timedelta(days=days))))
+def test_payloads_outlive_the_oldest_that_temporal_still_has(starts: list[datetime]) -> None:
+    """Whatever was stored for a workflow that Temporal has is younger than the limit."""
+    limit = retention.payload_limit(PAST, starts)
+    assert limit <= PAST
+    assert all(limit < start for start in starts)
+
+
+def test_every_rule_is_of_a_table_that_is_told_about() -> None:
+    """The docstring says of each table why its rows may go."""
+    told = str(retention.__doc__)
+    assert [name for name in retention.NAMES if name not in told] == []
+
+
+def test_a_rule_that_this_version_has_no_more_deletes_nothing() -> None:
+    """A purge that a version before has planned goes on."""
+    assert retention.rule_of("a table of before") is None
+    assert retention.rule_of("effects") is not None
+
+
+async def test_an_old_row_is_found_by_an_index(connection: Connection) -> None:
+    """No night's purge reads the ledger whole."""
+    await connection.execute(
+        """
+        INSERT INTO effects (workflow_id, step, item, kind, run_id, attempt, committed_at)
+        SELECT 'w' || n, 's', '', 'forward', 'r', 1, now() - n * interval '1 minute' FROM generate_series(1, 20000) n
+        """
+    )
+    await connection.execute("ANALYZE effects")
+    rule = retention.rule_of("effects")
+    assert rule is not None
+    plan = await explained(connection, retention.statement(rule), datetime.now(UTC) - timedelta(days=13), ["w1"], 100)
+    assert "effects_committed" in plan
+    assert "all of effects" not in plan
+
+
+async def test_a_purge_is_paused_between_two_tables(app: App) -> None:
+    """It can be told to leave the database alone for a while."""
+    handle = await app.client.start_workflow(
+        Purge.run,
+        PurgeRequest(),
+        id=f"purge-{secrets.token_hex(6)}",
+        task_queue=app.settings.task_queue,
+        start_signal="control.pause",
+        start_signal_args=[Order(by="me", reason="busy")],
+    )
+    await eventually(lambda: _answers(handle), timeout=30)
+    history = await handle.fetch_history()
+    scheduled = [event for event in history.events if event.HasField("activity_task_scheduled_event_attributes")]
+    assert len(scheduled) <= 1
+    await handle.signal(Purge.resume, Order(by="me", reason="go on"))
+    assert set((await handle.result()).counts) == set(retention.NAMES)
+
+
+async def _answers(handle: WorkflowHandle[Any, Any]) -> bool:
+    return (await handle.query(Purge.paused)).paused
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_day_is_too_short(days: int) -> None:
+    """Visibility lags behind: what a purge is told to keep must be longer than that by far."""
+    with pytest.raises(ValueError, match="keep_days"):
+        PurgeRequest(keep_days=days)
+
+
+async def test_warming_is_recorded_once(app: App) -> None:
+    """By hand it was for no time in particular."""
+    warm_id = f"warm-{secrets.token_hex(6)}"
+    run = await app.client.execute_workflow(
+        WarmCache.run, WarmRequest(reason="by hand"), id=warm_id, task_queue=app.settings.task_queue
+    )
+    assert run.counts == {"datasets loaded": 0, "datasets present": 0, "datasets failed": 0}
+    row = await app.database.fetchrow(
+        """
+        SELECT scheduled_for, request ->> 'reason' AS reason, run.xmin::text::bigint AS writer,
+               transaction::text::bigint % (2::bigint ^ 32)::bigint AS ledger
+        FROM maintenance_runs AS run JOIN effects USING (workflow_id) WHERE workflow_id = $1
+        """,
+        warm_id,
+    )
+    assert row is not None
+    assert (row["scheduled_for"], row["reason"]) == (None, "by hand")
+    assert row["writer"] == row["ledger"]

@@ -1,0 +1,204 @@
+"""The handlers that come with the system, on real files, servers and tables; and the registry they are in."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from aiohttp import web
+
+from system.errors import BatchRefused, Error, SourceMissing, TaskRejected, Unavailable
+from system.records import Record
+from system.storage.pool import Pool
+from system.tasks.handlers import REGISTRY
+from system.tasks.registry import Context, Registry
+
+
+@pytest.fixture
+def context(database: Pool) -> Context:
+    return Context(database=database, workflow_id="w", item="i")
+
+
+async def call(name: str, given: str, context: Context) -> dict[str, Any]:
+    handler = REGISTRY.find(name)
+    output = await handler.function(handler.parse(given), context)
+    assert isinstance(output, handler.output_type)
+    return dict(output.model_dump())
+
+
+async def test_the_checksum_of_a_text_is_that_of_its_bytes(context: Context) -> None:
+    """As UTF-8."""
+    output = await call("text.checksum", '{"text": "ü", "algorithm": "sha512"}', context)
+    assert output == {"hexdigest": hashlib.sha512("ü".encode()).hexdigest(), "bytes": 2}
+
+
+async def test_the_checksum_of_a_file_is_that_of_its_bytes(context: Context, tmp_path: Path) -> None:
+    """A file that is not there is an error that names it."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(100_000))
+    output = await call("file.checksum", f'{{"path": "{path}"}}', context)
+    assert output == {"hexdigest": hashlib.sha256(bytes(100_000)).hexdigest(), "bytes": 100_000}
+    with pytest.raises(SourceMissing, match="gone: No such file"):
+        await call("file.checksum", f'{{"path": "{tmp_path}/gone"}}', context)
+    with pytest.raises(SourceMissing, match="Is a directory"):
+        await call("file.checksum", f'{{"path": "{tmp_path}"}}', context)
+
+
+FIELDS = """{
+    "name": {"case": "upper", "required": true}, "age": {"type": "integer", "source": "Age"},
+    "rate": {"type": "number"}, "on": {"type": "boolean"}, "day": {"type": "date", "format": "%d.%m.%Y"}
+}"""
+
+
+async def test_a_record_is_brought_into_its_shape(context: Context) -> None:
+    """Names, types, case and blanks; what is not declared is left out, what is empty is none."""
+    values = '{"name": " ann  lee ", "Age": "7", "rate": "1e3", "on": "No", "day": "24.12.2013", "more": 1}'
+    output = await call("record.normalise", f'{{"values": {values}, "fields": {FIELDS}}}', context)
+    assert output["values"] == {"name": "ANN LEE", "age": 7, "rate": 1000.0, "on": False, "day": "2013-12-24"}
+    output = await call("record.normalise", f'{{"values": {{"name": "x", "on": ""}}, "fields": {FIELDS}}}', context)
+    assert output["values"] == {"name": "X", "age": None, "rate": None, "on": None, "day": None}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ('{"name": " "}', "'name' is missing"),
+        ('{"name": "x", "Age": "7.5"}', "'age' is '7.5': expected integer"),
+        ('{"name": "x", "rate": "NaN"}', "'rate' is 'NaN': expected number"),
+        ('{"name": "x", "rate": "many"}', "expected number"),
+        ('{"name": "x", "on": "perhaps"}', "expected boolean"),
+        ('{"name": "x", "day": "2013-12-24"}', "expected date"),
+    ],
+)
+async def test_a_value_that_does_not_fit_is_rejected(context: Context, values: str, says: str) -> None:
+    """The field, what it was and what was expected."""
+    with pytest.raises(TaskRejected, match=says):
+        await call("record.normalise", f'{{"values": {values}, "fields": {FIELDS}}}', context)
+
+
+@pytest.fixture
+async def people_table(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        """
+        CREATE TABLE datasets.people (name text, age bigint);
+        INSERT INTO datasets.people VALUES ('ann', 1), ('bob', 2), ('ann', 9007199254740993)
+        """
+    )
+
+
+@pytest.mark.usefixtures("people_table")
+@pytest.mark.parametrize(
+    ("given", "groups"),
+    [
+        ('{"dataset": "people"}', [(None, "3")]),
+        ('{"dataset": "people", "function": "max", "column": "age"}', [(None, "9007199254740993")]),
+        (
+            '{"dataset": "people", "function": "sum", "column": "age", "by": "name"}',
+            [("ann", "9007199254740994"), ("bob", "2")],
+        ),
+    ],
+)
+async def test_a_data_set_is_aggregated(context: Context, given: str, groups: list[tuple[str | None, str]]) -> None:
+    """In all, or by a column; no digit is lost."""
+    output = await call("dataset.aggregate", given, context)
+    assert [(one["group"], one["value"]) for one in output["groups"]] == groups
+
+
+@pytest.mark.usefixtures("people_table")
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ('{"dataset": "pets"}', "pets.* does not exist; expected a loaded data set"),
+        ('{"dataset": "people", "function": "max", "column": "size"}', '"size" does not exist'),
+        ('{"dataset": "people", "function": "sum", "column": "name"}', "sum.text. does not exist"),
+        ('{"dataset": "people", "function": "sum"}', "sum needs a column"),
+    ],
+)
+async def test_what_cannot_be_aggregated_is_rejected(context: Context, given: str, says: str) -> None:
+    """No such data set or column, or none that can be summed."""
+    with pytest.raises(TaskRejected, match=says):
+        await call("dataset.aggregate", given, context)
+
+
+async def test_too_many_groups_are_rejected(context: Context, connection: asyncpg.Connection) -> None:
+    """An output is a task's result, and no data set."""
+    await connection.execute("CREATE TABLE datasets.many AS SELECT n FROM generate_series(1, 1001) AS n")
+    with pytest.raises(TaskRejected, match="n of many has more than 1000 values"):
+        await call("dataset.aggregate", '{"dataset": "many", "by": "n"}', context)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[tuple[str, list[str]]]:
+    """A receiver that answers as the path says, and the idempotency keys it was given."""
+    keys: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        assert await request.json() == {"n": 1}
+        return web.Response(status=int(request.match_info["status"]), text="so it is")
+
+    application = web.Application()
+    application.router.add_post("/{status}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}", keys
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(200, None), (204, None), (302, TaskRejected), (404, TaskRejected), (429, Unavailable), (503, Unavailable)],
+)
+async def test_a_receiver_is_told_and_its_answer_judged(
+    context: Context, receiver: tuple[str, list[str]], status: int, error: type[Error] | None
+) -> None:
+    """Every attempt has the same key; a receiver that cannot now is asked again, one that refuses is not."""
+    url, keys = receiver
+    given = f'{{"url": "{url}/{status}", "body": {{"n": 1}}}}'
+    if error is None:
+        assert await call("webhook.deliver", given, context) == {"status": status}
+    else:
+        with pytest.raises(error, match=str(status)):
+            await call("webhook.deliver", given, context)
+    assert keys == ["w/i"]
+
+
+async def test_a_receiver_that_is_away_is_asked_again(context: Context) -> None:
+    """Nobody listens there."""
+    with pytest.raises(Unavailable, match="did not answer"):
+        await call("webhook.deliver", '{"url": "http://127.0.0.1:9/x"}', context)
+
+
+class Word(Record):
+    word: str
+
+
+async def test_a_handler_is_known_by_its_name_and_types() -> None:
+    """What is not known, or not of its type, is refused with what was expected."""
+    registry = Registry()
+
+    @registry.handler("say", timeout=5, version=3)
+    async def say(given: Word, _: Context) -> Word:
+        """Say a word."""
+        return given
+
+    handler = registry.find("say")
+    assert (handler.input_type, handler.output_type, handler.timeout, handler.version) == (Word, Word, 5, 3)
+    assert handler.purpose == "Say a word."
+    registry.check("say", '{"word": "x"}')
+    with pytest.raises(BatchRefused, match="there is no handler 'shout'; expected one of say"):
+        registry.check("shout", "{}")
+    with pytest.raises(BatchRefused, match="say does not take this input: word: field required"):
+        registry.check("say", "{}")
+    with pytest.raises(AssertionError, match="two handlers"):
+        registry.handler("say")(say)
+
+
+async def test_only_a_handler_that_writes_has_a_transaction(context: Context) -> None:
+    """Another would write what is committed whether or not its item is done."""
+    with pytest.raises(AssertionError, match="writes=True"):
+        _ = context.transaction

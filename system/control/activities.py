@@ -21,7 +21,6 @@ from system.control.models import (
     CloseRequest,
     Counts,
     Listed,
-    Outcome,
     Recorded,
     Round,
     Target,
@@ -34,7 +33,8 @@ from system.storage.effects import Effect, record
 if TYPE_CHECKING:
     from system.storage.pool import Pool
 
-AT_ONCE = 8
+AT_ONCE = 4
+"""Targets acted on at the same time, each with a connection of the pool."""
 
 
 class ControlActivities:
@@ -145,15 +145,17 @@ class ControlActivities:
         return await asked(query, ask)
 
     async def _act(self, command: Command, target: Recorded, room: asyncio.Semaphore, *, repeated: bool) -> None:
-        async with room:
+        """Act on a target and record the outcome, while its row is locked.
+
+        Another attempt waits meanwhile: the server does not know a reset again that is asked for twice.
+        """
+        async with room, self._database.acquire() as connection, connection.transaction():
+            if not await store.lock_pending(connection, command.operation, target.number):
+                return
             run = await find(self._client, target.workflow_id, target.run_id)
             outcome = await act(self._client, command, run, repeated=repeated)
-            await self._record(command.operation, target, outcome)
-
-    async def _record(self, name: str, target: Recorded, outcome: Outcome) -> None:
-        async with self._database.acquire() as connection, connection.transaction():
-            if await store.end(connection, name, target.number, outcome):
-                await record(connection, Effect.of_attempt("act", f"{target.workflow_id}/{target.run_id}"))
+            await store.end(connection, command.operation, target.number, outcome)
+            await record(connection, Effect.of_attempt("act", f"{target.workflow_id}/{target.run_id}"))
 
 
 def _operation() -> str:

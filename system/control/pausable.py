@@ -34,7 +34,13 @@ class Pausable:
     """A workflow that starts nothing while it is paused; what runs already ends.
 
     A workflow inherits it, calls ``super().__init__()``, and awaits ``checkpoint()`` before each step, compensations
-    included.
+    included. While it is paused
+
+    - messages are answered, and timers run on: a deadline that passes takes effect once it is resumed;
+    - a cancellation is noticed at once, and compensations wait until it is resumed;
+    - it can be terminated like any other, and then takes nothing back;
+    - a run that a reset makes of it is paused as well, until that is resumed: the server applies to the new run the
+      signals that came after the point it was reset to.
     """
 
     def __init__(self) -> None:

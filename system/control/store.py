@@ -114,12 +114,26 @@ async def begin(connection: Connection, name: str, first: int, last: int) -> lis
     return [(_recorded(row), row["repeated"]) for row in rows]
 
 
-async def end(connection: Connection, name: str, number: int, outcome: Outcome) -> bool:
-    """Write a target's outcome, once; False where it has one."""
-    status = await connection.execute(
+async def lock_pending(connection: Connection, name: str, number: int) -> bool:
+    """Lock a target until the transaction ends; False where it has its outcome. Waits for another attempt's end."""
+    found: bool | None = await connection.fetchval(
+        """
+        SELECT true FROM control_outcomes
+        WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1) AND number = $2 AND state = 'pending'
+        FOR UPDATE
+        """,
+        name,
+        number,
+    )
+    return bool(found)
+
+
+async def end(connection: Connection, name: str, number: int, outcome: Outcome) -> None:
+    """Write a target's outcome."""
+    await connection.execute(
         """
         UPDATE control_outcomes SET state = $3, message = $4, new_run_id = $5, ended_at = clock_timestamp()
-        WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1) AND number = $2 AND state = 'pending'
+        WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1) AND number = $2
         """,
         name,
         number,
@@ -127,7 +141,6 @@ async def end(connection: Connection, name: str, number: int, outcome: Outcome) 
         outcome.message,
         outcome.new_run_id,
     )
-    return status == "UPDATE 1"
 
 
 async def counts(connection: Connection, name: str, first: int = 1, last: int = 2**31 - 1) -> Counts:

@@ -6,23 +6,23 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from system.errors import InputError, SourceMissing
+from system.errors import DeclarationRefused, InputError, SourceMissing
 from system.scheduling.asking import ANSWER_WITHIN, asking
+from system.scheduling.declaration import Declaration, Overlap, at, parse
 from system.settings import Settings
 
 if TYPE_CHECKING:
     from temporalio.client import Client, ScheduleDescription, ScheduleHandle
 
-    from system.scheduling.declaration import Declaration
 
 DONE = 0
 MAINTENANCE = Path(__file__).with_name("maintenance.toml")
-OVERLAPS = ("skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all")
+OVERLAPS = get_args(Overlap)
 EXAMPLE = """\
 a file has a name, by which its schedules are known as its own, and a table for each schedule:
 
@@ -42,7 +42,7 @@ also: workflow_id, offset, skip, start_at, end_at, pause_on_failure, remaining_a
 
 example: python -m system schedules apply reports.toml --prune --dry-run
 """
-Run = Callable[[argparse.Namespace], Awaitable[int]]
+Run = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
 
 
 def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
             epilog=example if "\n" in example else f"example: python -m system schedules {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        parser.set_defaults(run=lambda options: asyncio.run(_awaited(run(options))))
+        parser.set_defaults(run=lambda options: asyncio.run(run(options)))
         return parser
 
     apply = command("apply", _apply, "make the schedules of a file, and update what differs", EXAMPLE)
@@ -103,9 +103,7 @@ def read(path: Path) -> Declaration:
         DeclarationRefused: an entry is wrong; says which.
 
     """
-    from system.errors import DeclarationRefused  # noqa: PLC0415 each command imports what it needs
-    from system.plugin import WORKFLOWS  # noqa: PLC0415
-    from system.scheduling.declaration import parse  # noqa: PLC0415
+    from system.plugin import WORKFLOWS  # noqa: PLC0415 each command imports what it needs
     from system.scheduling.render import inputs  # noqa: PLC0415
 
     try:
@@ -222,10 +220,6 @@ async def _client() -> Client:
     return await connect(Settings.from_environment())
 
 
-async def _awaited(result: Awaitable[int]) -> int:
-    return await result
-
-
 def _told(found: ScheduleDescription, owner: str) -> Iterable[tuple[str, str]]:
     state, info = found.schedule.state, found.info
     yield "schedule", found.id
@@ -259,8 +253,6 @@ def _note(what: str, options: argparse.Namespace) -> str:
 
 
 def _time(text: str) -> datetime:
-    from system.scheduling.declaration import at  # noqa: PLC0415
-
     try:
         return at(text)
     except ValueError as error:

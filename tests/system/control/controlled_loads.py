@@ -2,16 +2,18 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from running_system import App, Write
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 
 from harness.eventually import eventually
 from system.control.models import BulkReport, BulkRequest
-from system.control.pausable import PAUSE, Order
+from system.control.pausable import PAUSE, RESUME, Order
 from system.control.preview import preview
 from system.control.workflow import Bulk
 from system.pipeline.models import LoadReport, LoadRequest
@@ -44,6 +46,16 @@ async def paused_loads(app: App, write: Write, schema: Schema, number: int) -> t
     query = f"WorkflowId STARTS_WITH '{prefix}'"
     await visible(app, query, number)
     return query, loads
+
+
+async def let_go(app: App) -> None:
+    """Let every load that is still paused go on, and wait for its end: a worker forgets what it stops with too late."""
+    left = f"TaskQueue = '{app.settings.task_queue}' AND WorkflowType = 'pipeline.Pipeline'"
+    async for one in app.client.list_workflows(f"{left} AND ExecutionStatus = 'Running'"):
+        handle = app.client.get_workflow_handle(one.id)
+        with suppress(RPCError, WorkflowFailureError):
+            await handle.signal(RESUME, Order(by="the test", reason="it is over"))
+            await handle.result()
 
 
 async def visible(app: App, query: str, number: int) -> None:

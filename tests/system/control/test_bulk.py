@@ -1,19 +1,38 @@
 """Bulk operations on real servers: previewed, each target once, recorded, resumable."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
-from controlled_loads import PATIENCE, WHO, paused_loads, signals, start_bulk, start_paused, states, visible
+from controlled_loads import (
+    PATIENCE,
+    WHO,
+    let_go,
+    paused_loads,
+    request,
+    signals,
+    start_bulk,
+    start_paused,
+    states,
+    visible,
+)
 from running_system import App, Write
 from temporalio.client import WorkflowFailureError
 
 from harness.eventually import eventually
-from system.control.models import Cancel, Pause, Resume, Signal, Terminate
+from scenarios.held import started_while_paused
+from system.control.models import PROGRESS, Cancel, Pause, Progress, Resume, Signal, Terminate
 from system.control.pausable import Order
 from system.control.preview import preview
 from system.control.workflow import Bulk
 from system.errors import ControlRefused
 from system.pipeline.schema import Schema
+
+
+@pytest.fixture(autouse=True)
+async def nothing_stays_paused(app: App) -> AsyncIterator[None]:
+    yield
+    await let_go(app)
 
 
 async def test_what_is_paused_is_found_resumed_and_completes(app: App, write: Write, people: Schema) -> None:
@@ -139,6 +158,8 @@ async def test_a_paused_operation_does_nothing_and_goes_on(app: App, write: Writ
     await operation.signal(Bulk.resume, Order(**WHO))
     assert (await operation.result()).counts.done == 4
     assert [await signals(load) for load in loads] == [["control.pause", "x"]] * 4
+    history = await operation.fetch_history()
+    assert started_while_paused(history.events) == (0, 1)
 
 
 async def test_a_cancelled_operation_leaves_the_rest_alone(app: App, write: Write, people: Schema) -> None:
@@ -175,6 +196,6 @@ async def any_done(app: App, operation: str) -> bool:
 
 async def idle(app: App, operation: str) -> bool:
     """No target is being acted on, and the round has been counted."""
-    handle = app.client.get_workflow_handle_for(Bulk.run, operation)
-    counted = (await handle.query(Bulk.progress)).done
-    return counted == (await states(app, operation)).get("done", 0)
+    handle = app.client.get_workflow_handle(operation)
+    progress: Progress = await handle.query(PROGRESS, result_type=Progress)
+    return progress.done == (await states(app, operation)).get("done", 0)

@@ -1,5 +1,6 @@
 """A worker that is killed in the midst of a bulk operation: another one goes on, and no target is acted on twice."""
 
+import asyncio
 import dataclasses
 import secrets
 import sys
@@ -7,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from controlled_loads import PATIENCE, paused_loads, request, signals, start_bulk, states
+from controlled_loads import PATIENCE, let_go, paused_loads, request, signals, start_bulk, states
 from running_system import ROOT, App, Write, environment
 from temporalio.testing import ActivityEnvironment
 
@@ -17,8 +18,8 @@ from system.connection import connect
 from system.control import store
 from system.control.actions import Command, act, find
 from system.control.activities import ControlActivities
-from system.control.models import Pause, Round, Signal, Target, Terminate
-from system.control.pausable import RESUME, Order
+from system.control.models import Pause, Reset, Round, Signal, Target, Terminate
+from system.control.pausable import PAUSED, RESUME, Order
 from system.pipeline.schema import Schema
 from system.settings import Settings
 from system.storage.pool import Pool
@@ -108,3 +109,40 @@ async def test_an_attempt_that_died_before_it_could_record(
     assert await signals(load) == before
     again = await attempt.run(ControlActivities(app.database, app.client).act, Round(first=1, last=1, order=order))
     assert (again.done, await signals(load)) == (1, before)
+    await let_go(app)
+
+
+@pytest.mark.parametrize("action", [Signal(name="once"), Reset(to="first_task")], ids=["signal", "reset"])
+async def test_attempts_at_the_same_time_have_one_effect(
+    app: App, write: Write, people: Schema, action: Signal | Reset
+) -> None:
+    """One was given up and runs on: the server takes each request once, and each outcome is recorded once."""
+    _, loads = await paused_loads(app, write, people, 3)
+    operation = f"bulk-{secrets.token_hex(6)}"
+    order = request("x", action, at_most=3)
+    targets = []
+    for load in loads:
+        await load.query(PAUSED)  # then it has a workflow task to be reset to
+        run_id = load.first_execution_run_id or ""
+        targets.append(Target(workflow_id=load.id, run_id=run_id, workflow_type="pipeline.Pipeline", status="running"))
+    async with app.database.acquire() as connection, connection.transaction():
+        await store.open_operation(connection, operation, "bulk", order, targets)
+    activities = ControlActivities(app.database, app.client)
+
+    async def attempt() -> int:
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(environment.info, workflow_id=operation)
+        return (await environment.run(activities.act, Round(first=1, last=3, order=order))).done
+
+    counted = await asyncio.gather(*(attempt() for _ in range(4)))
+    assert max(counted) == 3
+    for load in loads:
+        if action.kind == "signal":
+            assert await signals(load) == ["control.pause", "once"]
+        else:
+            runs = [one async for one in app.client.list_workflows(f"WorkflowId = '{load.id}'")]
+            latest = (await app.client.get_workflow_handle(load.id).describe()).run_id
+            assert {one.run_id for one in runs} <= {load.first_execution_run_id, latest}
+    acts = await app.database.fetch("SELECT item FROM effects WHERE workflow_id = $1 AND step = 'act'", operation)
+    assert len(acts) == len(set(acts)) == 3
+    await let_go(app)

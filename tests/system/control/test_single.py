@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from harness.eventually import eventually
 from system.connection import connect
 from system.control.models import Action, Cancel, Outcome, Pause, Reset, Resume, Retry, Signal, Terminate
+from system.control.pausable import PAUSED, Paused
 from system.control.single import act_on
 from system.dead_letters.activities import DeadLetterActivities
 from system.errors import ControlRefused
@@ -230,3 +231,28 @@ async def test_a_run_that_continued_as_new_is_followed(client: Client, settings:
     )
     assert outcome == Outcome(state="done")
     await client.get_workflow_handle(handle.id).result()
+
+
+@pytest.mark.parametrize("action", [Reset(to="first_task"), Retry()], ids=["reset", "retry"])
+async def test_what_was_paused_when_it_was_reset_is_still_paused(
+    client: Client, settings: Settings, database: Pool, action: Action
+) -> None:
+    """The pause came after the point, and is applied to the new run again; a resume ends it."""
+    handle = await client.start_workflow(
+        Chained.run, id=f"chained-{secrets.token_hex(6)}", task_queue=settings.task_queue
+    )
+    assert not (await handle.query(PAUSED, result_type=Paused)).paused
+    for order in (Pause(), Terminate()):
+        await act_on(database, client, order, handle.id, **WHO)
+    outcome = await act_on(database, client, action, handle.id, **WHO)
+    run = client.get_workflow_handle(handle.id, run_id=outcome.new_run_id)
+
+    async def paused() -> bool:
+        told: Paused = await run.query(PAUSED, result_type=Paused)
+        return told.paused and told.by == "ann"
+
+    await eventually(paused, timeout=PATIENCE)
+    await act_on(database, client, Resume(), handle.id, **WHO)
+    assert not (await run.query(PAUSED, result_type=Paused)).paused
+    await run.signal("end")
+    await run.result()

@@ -152,6 +152,29 @@ async def test_a_paused_order_begins_nothing_not_even_a_compensation(shop: Shop)
     assert await shop.books(handle.id, sku) == undone("cancelled")
 
 
+async def test_what_ends_already_is_not_ended_otherwise_by_a_cancellation(shop: Shop) -> None:
+    """It comes while the compensation waits: that goes on to its end, and the order is what it was to be."""
+    sku, who = await shop.stock(), Instruction(by="an operator", reason="stocktaking")
+    handle = await shop.start(an_order(sku, policy=WAITS))
+    await shop.reaches(handle, "awaiting_approval")
+    await handle.signal(PAUSE, who)
+    await handle.signal(REJECT, Word(by="ann", reason="never paid"))
+    await shop.reaches(handle, "compensating")
+    await handle.cancel()
+
+    async def heard() -> bool:
+        return any(
+            event.HasField("workflow_execution_cancel_requested_event_attributes")
+            for event in (await handle.fetch_history()).events
+        )
+
+    await eventually(heard, timeout=20)
+    assert (await handle.query(Order.status)).state == "compensating"
+    await handle.signal(RESUME, who)
+    assert (await handle.result()).state == "rejected"
+    assert await shop.books(handle.id, sku) == undone("rejected")
+
+
 async def test_an_id_that_no_provider_takes_fails_the_order(shop: Shop) -> None:
     """It is closed as failed, and says what an id looks like; nothing was held."""
     sku = await shop.stock()

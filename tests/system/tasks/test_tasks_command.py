@@ -74,7 +74,7 @@ async def test_failed_tasks_make_waiting_for_them_fail(command: Command, tmp_pat
         ([text("a", needs=["b"]), text("b", needs=["a"])], "in a circle: 'a' → 'b' → 'a'"),
         ([text("a", tenant="x\0y")], "line 1: tenant: string should match pattern"),
         ([text("a", tenant="ü" * 33)], "line 1: tenant: value error, expected at most 64 bytes"),
-        (['{"key": "a", "handler": "text.checksum", "input": {"text": NaN}}'], "item 'a': out of range float"),
+        (['{"key": "a", "handler": "text.checksum", "input": {"text": NaN}}'], "item 'a': Out of range float"),
         ([], "the batch is empty"),
     ],
 )

@@ -34,6 +34,7 @@ PASSED_THROUGH = (
     "system.storage",
     "system.settings",
     "system.pipeline.schema",
+    "system.dead_letters.pending",
     *(f"system.{domain}.{module}" for domain in DOMAINS for module in ("models", "rules", "activities")),
 )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from system.dead_letters.pending import LETTERS_ARE_WRITTEN
     from system.records import Record
 
 PAUSE = "control.pause"
@@ -65,6 +66,16 @@ class Pausable:
     def paused(self) -> Paused:
         """Tell whether it is paused, by whom and why."""
         return self._pause
+
+    async def ready_to_continue(self) -> None:
+        """Wait for all that would be lost if the run ended now: a pause, handlers under way, letters being written.
+
+        Continue as new right after it, with no other await between: a signal that comes meanwhile is the old run's.
+        """
+        letters_are_written = LETTERS_ARE_WRITTEN.get()
+        await workflow.wait_condition(
+            lambda: not self._pause.paused and workflow.all_handlers_finished() and letters_are_written()
+        )
 
     async def checkpoint(self) -> None:
         """Wait until the workflow is not paused."""

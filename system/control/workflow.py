@@ -44,7 +44,7 @@ class Bulk(Pausable):
         try:
             self._progress = request.progress or await self._list(request)
             if self._progress.state == "running" and not await self._work(request):
-                await workflow.wait_condition(lambda: not self.is_paused and workflow.all_handlers_finished())
+                await self.ready_to_continue()
                 workflow.continue_as_new(request.model_copy(update={"progress": self._progress}))
         except BaseException as error:
             if is_cancelled_exception(error):

@@ -25,6 +25,7 @@ from temporalio.workflow import ActivityHandle
 
 from system.dead_letters.failures import child_behind, told
 from system.dead_letters.models import KEEP, REDRIVEN_FROM, SETTLE, Failure, Kept, Origin, Settled, Settlement
+from system.dead_letters.pending import LETTERS_ARE_WRITTEN
 from system.dead_letters.rules import item_of, will_run_again
 
 # Without limit: a database that is away delays a letter, and never loses it.
@@ -55,6 +56,7 @@ class _Inbound(WorkflowInboundInterceptor):
         super().init(_Outbound(outbound, self._letters))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 the SDK's own parameter name
+        LETTERS_ARE_WRITTEN.set(self._letters.are_written)
         try:
             result = await self.next.execute_workflow(input)
         except (Exception, asyncio.CancelledError) as error:
@@ -143,6 +145,10 @@ class _Letters:
     def completed(self) -> None:
         """Settle the letters that this workflow stands for, if it is a redrive, or a new run after a reset."""
         self._settle("completed")
+
+    def are_written(self) -> bool:
+        """Whether none is being written."""
+        return all(writing.done() for writing in self._writing)
 
     async def written(self) -> None:
         """Wait until every letter is in the database, also while the workflow is being cancelled.

@@ -50,10 +50,10 @@ class Redrive(Pausable):
     async def run(self, request: RedriveRequest) -> RedriveProgress:
         """Redrive what was asked for and say what became of it."""
         self._progress = request.progress or self._progress
-        done = await self._redrive_some(request)
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        if not done:
+        if not await self._redrive_some(request):
+            await self.ready_to_continue()
             workflow.continue_as_new(request.model_copy(update={"progress": self._progress}))
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return self._progress
 
     @workflow.query(name="dead_letters.progress")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 from system.errors import DeclarationRefused, InputError, SourceMissing
 from system.scheduling.asking import ANSWER_WITHIN, asking

@@ -277,7 +277,7 @@ class Batch(Pausable):
         """Continue as new, with nothing to know but the position; returns only if everything is to be cancelled."""
         if self._ended:
             await self._take(0)
-        await workflow.wait_condition(lambda: not self.is_paused and workflow.all_handlers_finished())
+        await self.ready_to_continue()
         if self._state == "running":
             workflow.continue_as_new(request.model_copy(update={"items": (), "position": self._position}))
 

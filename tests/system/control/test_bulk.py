@@ -17,11 +17,12 @@ from controlled_loads import (
     visible,
 )
 from running_system import App, Write
-from temporalio.client import WorkflowFailureError
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from harness.eventually import eventually
 from scenarios.held import started_while_paused
-from system.control.models import PROGRESS, Cancel, Pause, Progress, Resume, Signal, Terminate
+from system.control.models import BulkReport, Cancel, Pause, Resume, Signal, Terminate
 from system.control.pausable import Order
 from system.control.preview import preview
 from system.control.workflow import Bulk
@@ -151,7 +152,7 @@ async def test_a_paused_operation_does_nothing_and_goes_on(app: App, write: Writ
         return (await operation.query(Bulk.progress)).paused
 
     await eventually(paused, timeout=PATIENCE)
-    await eventually(lambda: idle(app, operation.id), timeout=PATIENCE)
+    await eventually(lambda: waited_through(operation), timeout=PATIENCE)
     progress = await operation.query(Bulk.progress)
     assert (progress.paused, progress.state, progress.targets) == (True, "running", 4)
     assert 0 < progress.done < 4
@@ -194,8 +195,9 @@ async def any_done(app: App, operation: str) -> bool:
     return (await states(app, operation)).get("done", 0) > 0
 
 
-async def idle(app: App, operation: str) -> bool:
-    """No target is being acted on, and the round has been counted."""
-    handle = app.client.get_workflow_handle(operation)
-    progress: Progress = await handle.query(PROGRESS, result_type=Progress)
-    return progress.done == (await states(app, operation)).get("done", 0)
+async def waited_through(operation: WorkflowHandle[Bulk, BulkReport]) -> bool:
+    """The wait that it was in when it was paused is over, and it has made up its mind what to do next."""
+    kinds = [event.event_type async for event in operation.fetch_history_events()]
+    after = kinds[kinds.index(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) :]
+    fired = EventType.EVENT_TYPE_TIMER_FIRED
+    return fired in after and EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED in after[after.index(fired) :]

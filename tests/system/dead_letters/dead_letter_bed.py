@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from failing_workflows import ACTIVITIES, Failing, How, Work
+from failing_workflows import ACTIVITIES, Chained, Failing, How, Work
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -71,7 +71,7 @@ async def bed(
     async with Worker(
         client,
         task_queue=queue,
-        workflows=[Failing],
+        workflows=[Failing, Chained],
         activities=[*ACTIVITIES, *letters.all],
         max_cached_workflows=cached,
     ):

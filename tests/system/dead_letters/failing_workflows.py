@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Literal
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+
+from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
     from system.errors import InputError, Unavailable
@@ -177,3 +180,17 @@ class Failing:
     async def _caught_then_waits(self, work: Work) -> None:
         await self._caught(work)
         await self._waits(work)
+
+
+@workflow.defn(name="failing.Chained")
+class Chained(Pausable):
+    """Goes on after a caught failure in a run of its own, as workflows with long histories do."""
+
+    @workflow.run
+    async def run(self, work: Work) -> Done:
+        if work.how == "caught":
+            with suppress(ActivityError):
+                await workflow.execute_activity(refuse, work, start_to_close_timeout=MINUTE)
+            await self.ready_to_continue()
+            workflow.continue_as_new(work.model_copy(update={"how": "completes"}))
+        return Done(how=work.how)

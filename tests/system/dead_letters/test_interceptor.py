@@ -8,13 +8,14 @@ from typing import Any
 import asyncpg
 import pytest
 from dead_letter_bed import Bed, bed
-from failing_workflows import Failing, How
-from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from failing_workflows import Chained, Failing, How, Work
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Replayer
 
 from harness.eventually import eventually
+from system.control.pausable import Order
 from system.plugin import SystemPlugin
 from system.settings import Settings
 from system.storage.effects import ledger
@@ -174,6 +175,39 @@ async def test_a_letter_waits_for_the_database_also_through_a_cancel(
     assert not isinstance(raised.value.cause, CancelledError)
     assert (await standing.letter()).error_type == "NoWay"
     assert await _has_event(handle, "workflow_execution_failed_event_attributes")
+
+
+async def test_a_pause_is_not_lost_while_a_run_that_goes_on_waits_for_its_letter(
+    standing: Bed, connection: asyncpg.Connection
+) -> None:
+    """It comes before the run has decided to continue as new, which it therefore does only once it is resumed."""
+    await connection.execute("BEGIN; LOCK TABLE dead_letters IN EXCLUSIVE MODE")
+    order = Order(by="an operator", reason="a look around")
+    handle = await standing.client.start_workflow(
+        Chained.run,
+        Work(how="caught", item="seven"),
+        id=f"chained-{standing.task_queue}",
+        task_queue=standing.task_queue,
+    )
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await eventually(lambda: standing.database.fetchval(waiting), timeout=20)
+    await handle.signal(Chained.pause, order)
+    await connection.execute("ROLLBACK")
+    await eventually(lambda: standing.database.fetchval("SELECT count(*) FROM dead_letters"), timeout=20)
+    await eventually(lambda: _kept(handle), timeout=20)
+    first = standing.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+    assert (await first.query(Chained.paused)).paused
+    assert (await first.describe()).status is WorkflowExecutionStatus.RUNNING
+    await handle.signal(Chained.resume, order)
+    assert (await handle.result()).how == "completes"
+    assert (await first.describe()).status is WorkflowExecutionStatus.CONTINUED_AS_NEW
+
+
+async def _kept(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the workflow has heard that its letter is kept, and has done with it what it would."""
+    events = [event.WhichOneof("attributes") for event in (await handle.fetch_history()).events]
+    done = "activity_task_completed_event_attributes"
+    return done in events and events[-1] == "workflow_task_completed_event_attributes"
 
 
 async def _has_event(handle: WorkflowHandle[Any, Any], attributes: str) -> bool:

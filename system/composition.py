@@ -48,8 +48,6 @@ def activities(resources: Resources) -> list[Callable[..., Any]]:
         *DeadLetterActivities(database, resources.client, settings.task_queue, {RUN: redriver(database)}).all,
         *OrderActivities(database, payment, shipping).all,
         *PipelineActivities(database, settings.work_directory, resources.cache).all,
-        *SchedulingActivities(
-            database, resources.client, {"datasets": Summaries(database, resources.cache).warm}
-        ).all,
+        *SchedulingActivities(database, resources.client, {"datasets": Summaries(database, resources.cache).warm}).all,
         *TaskActivities(database).all,
     ]

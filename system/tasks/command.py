@@ -185,7 +185,7 @@ async def _progress(settings: Settings, options: argparse.Namespace) -> int:
     from system.connection import connect  # noqa: PLC0415
     from system.tasks.workflow import Batch  # noqa: PLC0415
 
-    handle = (await connect(settings)).get_workflow_handle_for(Batch.run, options.id)
+    handle: WorkflowHandle[Batch, BatchReport] = (await connect(settings)).get_workflow_handle(options.id)
     _line(_told(await _asked(options.id, lambda: handle.query(Batch.progress))))
     return DONE
 
@@ -195,7 +195,7 @@ async def _cancel(settings: Settings, options: argparse.Namespace) -> int:
     from system.tasks.models import CancelAllRequest, CancelRequest  # noqa: PLC0415
     from system.tasks.workflow import Batch  # noqa: PLC0415
 
-    handle = (await connect(settings)).get_workflow_handle_for(Batch.run, options.id)
+    handle: WorkflowHandle[Batch, BatchReport] = (await connect(settings)).get_workflow_handle(options.id)
     if options.item is None:
         everything = CancelAllRequest(by=options.by, reason=options.reason)
         _line(_told(await _asked(options.id, lambda: handle.execute_update(Batch.cancel_all, everything))))

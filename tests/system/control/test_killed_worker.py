@@ -101,7 +101,13 @@ async def test_an_attempt_that_died_before_it_could_record(
     if action.kind == "signal":
         await load.signal(RESUME, Order(by="x", reason="y"))
         await load.result()
-    before = await signals(load)
+    sent = {"signal": ["once", "control.resume"], "pause": ["control.pause"], "terminate": []}[action.kind]
+    before = ["control.pause", *sent]
+
+    async def arrived() -> bool:  # a signal is in no history while a workflow task is under way
+        return await signals(load) == before
+
+    await eventually(arrived, timeout=PATIENCE)
     attempt = ActivityEnvironment()
     attempt.info = dataclasses.replace(attempt.info, workflow_id=operation)
     counts = await attempt.run(ControlActivities(app.database, app.client).act, Round(first=1, last=1, order=order))

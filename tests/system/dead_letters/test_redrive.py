@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from dead_letter_bed import Bed, bed, reset
 from failing_workflows import Done, Failing, Work, repaired
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from harness.eventually import eventually
 from system.dead_letters import inspection, listing, store
@@ -39,7 +39,9 @@ async def redrive(standing: Bed, letter: Letter) -> Redriven:
 
 
 async def result(standing: Bed, redriven: Redriven) -> Done:
-    handle = standing.client.get_workflow_handle_for(Failing.run, redriven.workflow_id, run_id=redriven.run_id)
+    handle: WorkflowHandle[Failing, Done] = standing.client.get_workflow_handle(
+        redriven.workflow_id, run_id=redriven.run_id, result_type=Done
+    )
     return await handle.result()
 
 

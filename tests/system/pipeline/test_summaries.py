@@ -31,7 +31,7 @@ def summaries(app: App, cache: Cache) -> Summaries:
 
 
 def told(summary: Summary | None) -> tuple[int, int, int] | None:
-    return summary and (summary.loads, summary.rows, summary.rows_rejected)
+    return (summary.loads, summary.rows, summary.rows_rejected) if summary else None
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def dataset(people: Schema, settings: Settings) -> Schema:
 async def test_a_reconciled_load_ends_what_was_cached(
     app: App, cache: Cache, summaries: Summaries, write: Write, dataset: Schema
 ) -> None:
-    """ "There is none" and a count alike are gone once more is loaded; asked twice, it is counted once."""
+    """A count, and that there is none, are gone once more is loaded; asked twice, it is counted once."""
     assert await summaries.of(dataset.dataset) is None
     await app.load(write(b"name,age\nann,1\nbob,x\n"), dataset)
     first = await summaries.of(dataset.dataset)

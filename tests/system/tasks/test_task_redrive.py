@@ -8,8 +8,7 @@ from running_system import App
 from system.dead_letters import listing
 from system.dead_letters.models import Filter, Letter, RedriveRequest
 from system.dead_letters.workflow import Redrive
-from system.tasks.models import RUN, Item
-from system.tasks.workflow import Batch
+from system.tasks.models import RUN, BatchReport, Item
 
 
 async def letters(app: App) -> list[Letter]:
@@ -36,7 +35,8 @@ async def test_a_failed_item_is_redriven_alone(app: App, tmp_path: Path) -> None
     assert redriven.redriven == 1
     (resolved,) = await letters(app)
     assert resolved.redrive_workflow_id is not None
-    again = await app.client.get_workflow_handle_for(Batch.run, resolved.redrive_workflow_id).result()
+    handle = app.client.get_workflow_handle(resolved.redrive_workflow_id, result_type=BatchReport)
+    again: BatchReport = await handle.result()
     assert (again.items, again.done) == (1, 1)
     assert (await letters(app))[0].state == "resolved"
     priority = "SELECT min(priority) = 2 FROM task_items WHERE key = 'late'"

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from batches import Gate, states
 from running_system import App, environment
+from temporalio.client import WorkflowHandle
 
 from harness.eventually import eventually
 from system.__main__ import main
 from system.tasks.handlers import REGISTRY
+from system.tasks.models import BatchReport
 from system.tasks.workflow import Batch
 
 Ran = tuple[int, str, str]
@@ -112,7 +114,7 @@ async def test_tasks_are_cancelled(app: App, command: Command, tmp_path: Path, m
     assert (status, "the batch has no item 'z'" in err) == (2, True)
     status, out, _ = await command("cancel", "halfway", "--by", "ann")
     assert (status, out.startswith("cancelling: ")) == (0, True)
-    handle = app.client.get_workflow_handle_for(Batch.run, "halfway")
+    handle: WorkflowHandle[Batch, BatchReport] = app.client.get_workflow_handle("halfway", result_type=BatchReport)
     assert (await handle.result()).cancelled == 3
     assert await states(app, handle) == {"a": "cancelled", "b": "cancelled", "c": "skipped", "d": "cancelled"}
 

@@ -195,7 +195,7 @@ TASKS = (Mixed(), Depending(), Cancelled(), Alike())
 
 
 def _task(rng: Random, key: str, *, failing: float = 0.15) -> Task:
-    kind = rng.choice(("post", "checksum", "normalise", "file"))
+    kind = rng.choice(("post", "checksum", "normalise", "file", "summary"))
     fails = rng.random() < failing
     chosen: dict[str, Any] = {"priority": rng.randint(1, 5), "tenant": rng.choice(("red", "green", ""))}
     if kind == "post":
@@ -204,6 +204,9 @@ def _task(rng: Random, key: str, *, failing: float = 0.15) -> Task:
     if kind == "normalise":
         rough = {"values": {"n": "many" if fails else f" {rng.randrange(99)} "}, "fields": {"n": {"type": "integer"}}}
         return Task(key, "record.normalise", rough, fails="TaskRejected" if fails else "", **chosen)
+    if kind == "summary":
+        dataset = f"never_{rng.randrange(10**6)}" if fails else rng.choice(("airlines", "airports", "planes"))
+        return Task(key, "dataset.summary", {"dataset": dataset}, fails="TaskRejected" if fails else "", **chosen)
     if kind == "file" and fails:
         return Task(key, "file.checksum", {"path": f"/nonexistent/{key}"}, fails="SourceMissing", **chosen)
     return Task(key, "text.checksum", {"text": f"{key} {rng.getrandbits(64):x}"}, **chosen)

@@ -43,11 +43,12 @@ def activities(resources: Resources) -> list[Callable[..., Any]]:
     breakers = Breakers(threshold=10, ttl=5, failures=(ProviderUnanswered,))
     payment = Provider("payment", settings.payment_url, resources.http, breakers)
     shipping = Provider("shipping", settings.shipping_url, resources.http, breakers)
+    summaries = Summaries(database, resources.cache)
     return [
         *ControlActivities(database, resources.client).all,
         *DeadLetterActivities(database, resources.client, settings.task_queue, {RUN: redriver(database)}).all,
         *OrderActivities(database, payment, shipping).all,
         *PipelineActivities(database, settings.work_directory, resources.cache).all,
-        *SchedulingActivities(database, resources.client, {"datasets": Summaries(database, resources.cache).warm}).all,
-        *TaskActivities(database).all,
+        *SchedulingActivities(database, resources.client, {"datasets": summaries.warm}).all,
+        *TaskActivities(database, summaries).all,
     ]

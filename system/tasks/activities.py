@@ -39,6 +39,7 @@ from system.tasks.submission import submit
 if TYPE_CHECKING:
     from asyncpg import Record as Row
 
+    from system.pipeline.summaries import Summaries
     from system.storage.pool import Connection, Pool
 
 ITEM_RUN, ITEM_SETTLED = "run", "settle"
@@ -46,10 +47,11 @@ ITEM_RUN, ITEM_SETTLED = "run", "settle"
 
 
 class TaskActivities:
-    """The activities and what they need: the database and the handlers."""
+    """The activities and what they need: the database, the summaries of datasets, and the handlers."""
 
-    def __init__(self, database: Pool, registry: Registry = REGISTRY) -> None:
+    def __init__(self, database: Pool, summaries: Summaries, registry: Registry = REGISTRY) -> None:
         self._database = database
+        self._summaries = summaries
         self._registry = registry
 
     @property
@@ -121,7 +123,9 @@ class TaskActivities:
             given = handler.parse(task.input)
             key = content_key(handler.name, handler.version, given.model_dump(mode="json")) if handler.pure else None
             output = await results.find(connection, key) if key else None
-        context = Context(database=self._database, workflow_id=effect.workflow_id, item=request.item)
+        context = Context(
+            database=self._database, summaries=self._summaries, workflow_id=effect.workflow_id, item=request.item
+        )
         cached = output is not None
         if output is None and not handler.writes and task.state == "running":
             output = (await handler.function(given, context)).model_dump_json()

@@ -11,6 +11,7 @@ import asyncpg
 from pydantic import Field
 
 from system.errors import InputError, SourceMissing, TaskRejected, Unavailable
+from system.pipeline.summaries import Summary
 from system.records import Record
 from system.tasks.models import Strict
 from system.tasks.normalise import FieldRule, Scalar, normalised
@@ -136,6 +137,21 @@ async def aggregate(given: Aggregation, context: Context) -> Aggregate:
 
 def _quoted(identifier: str) -> str:
     return f'"{identifier}"'
+
+
+class Dataset(Strict):
+    """A loaded data set."""
+
+    dataset: str = Field(pattern=IDENTIFIER)
+
+
+@REGISTRY.handler("dataset.summary")
+async def summarise(given: Dataset, context: Context) -> Summary:
+    """Tell how many rows the loads of a data set brought; up to ten minutes old where the cache was away."""
+    summary = await context.summaries.of(given.dataset)
+    if summary is None:
+        raise TaskRejected(f"nothing was ever loaded into {given.dataset!r}; expected a loaded data set")
+    return summary
 
 
 class Posting(Strict):

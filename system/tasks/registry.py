@@ -13,6 +13,7 @@ from system.errors import BatchRefused
 from system.records import Record
 
 if TYPE_CHECKING:
+    from system.pipeline.summaries import Summaries
     from system.storage.pool import Connection, Pool
 
 TIMEOUT = 30.0
@@ -30,6 +31,8 @@ class Context:
 
     database: Pool
     """To read from."""
+    summaries: Summaries
+    """What the datasets hold, by way of the cache."""
     workflow_id: str
     item: str
     connection: Connection | None = None

@@ -7,6 +7,8 @@ from batches import Gate, checksum, gated
 from skipping import skipping
 from temporalio.client import WorkflowHandle
 
+from system.cache.cache import Cache
+from system.pipeline.summaries import Summaries
 from system.storage.pool import Pool
 from system.tasks.activities import TaskActivities
 from system.tasks.handlers import REGISTRY
@@ -31,7 +33,7 @@ async def test_attempts_outlast_a_service_that_is_away(database: Pool, gate: Gat
     """Nine of ten attempts fail, over more than 40 s; the item is done, and what needs it as well."""
     gate.failures = 9
     items = (gated("a", waits=False), checksum("b", needs=("a",)))
-    async with skipping(TaskActivities(database).all) as (client, queue):
+    async with skipping(TaskActivities(database, Summaries(database, Cache(None))).all) as (client, queue):
         handle = await client.start_workflow(Batch.run, BatchRequest(items=items), id="away", task_queue=queue)
         assert (await handle.result()).done == 2
         assert await duration(handle) > timedelta(seconds=40)

@@ -15,6 +15,8 @@ from temporalio.worker import Worker
 from harness.eventually import eventually
 from harness.services import temporal
 from harness.stack import Stack
+from system.cache.cache import Cache
+from system.pipeline.summaries import Summaries
 from system.plugin import SystemPlugin
 from system.search_attributes import register
 from system.storage.pool import Pool
@@ -51,7 +53,12 @@ async def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterat
 async def begun_in_one_slot(client: Client, database: Pool, gate: Gate, items: list[Item], first: int) -> list[str]:
     """Keys in the order in which one slot ran a batch's items, the ``first`` ones of which were all waiting for it."""
     queue = f"turns-{secrets.token_hex(4)}"
-    async with Worker(client, task_queue=queue, activities=TaskActivities(database).all, max_concurrent_activities=1):
+    async with Worker(
+        client,
+        task_queue=queue,
+        activities=TaskActivities(database, Summaries(database, Cache(None))).all,
+        max_concurrent_activities=1,
+    ):
         request = BatchRequest(items=tuple(items), concurrency=MOST_AT_ONCE)
         handle = await client.start_workflow(Batch.run, request, id=queue, task_queue=queue)
 

@@ -9,7 +9,9 @@ import asyncpg
 import pytest
 from aiohttp import web
 
+from system.cache.cache import Cache
 from system.errors import BatchRefused, Error, SourceMissing, TaskRejected, Unavailable
+from system.pipeline.summaries import Summaries
 from system.records import Record
 from system.storage.pool import Pool
 from system.tasks.handlers import REGISTRY
@@ -18,7 +20,7 @@ from system.tasks.registry import Context, Registry
 
 @pytest.fixture
 def context(database: Pool) -> Context:
-    return Context(database=database, workflow_id="w", item="i")
+    return Context(database=database, summaries=Summaries(database, Cache(None)), workflow_id="w", item="i")
 
 
 async def call(name: str, given: str, context: Context) -> dict[str, Any]:
@@ -202,3 +204,21 @@ async def test_only_a_handler_that_writes_has_a_transaction(context: Context) ->
     """Another would write what is committed whether or not its item is done."""
     with pytest.raises(AssertionError, match="writes=True"):
         _ = context.transaction
+
+
+async def test_a_data_set_is_summarised(context: Context) -> None:
+    """What its reconciled loads brought; one that nobody ever loaded is rejected."""
+    await context.database.execute(
+        """
+        WITH load AS (
+            INSERT INTO loads (workflow_id, dataset, state, closed_at) VALUES ('w', 'people', 'reconciled', now())
+            RETURNING id
+        )
+        INSERT INTO chunks (load_id, number, rows_read, rows_loaded, rows_rejected)
+        SELECT id, number, 5, 3, 2 FROM load, generate_series(0, 1) AS number
+        """
+    )
+    output = await call("dataset.summary", '{"dataset": "people"}', context)
+    assert (output["loads"], output["rows"], output["rows_rejected"]) == (1, 6, 4)
+    with pytest.raises(TaskRejected, match="nothing was ever loaded into 'nobody'"):
+        await call("dataset.summary", '{"dataset": "nobody"}', context)

@@ -9,7 +9,9 @@ from explain import explained_call
 from temporalio.testing import ActivityEnvironment
 
 from harness.eventually import eventually
+from system.cache.cache import Cache
 from system.errors import ReconciliationFailed, Superseded, Unavailable
+from system.pipeline.summaries import Summaries
 from system.storage.effects import ledger
 from system.storage.pool import Pool
 from system.tasks import endings, results, store
@@ -30,7 +32,7 @@ from system.tasks.models import (
 
 @pytest.fixture
 def tasks(database: Pool) -> TaskActivities:
-    return TaskActivities(database)
+    return TaskActivities(database, Summaries(database, Cache(None)))
 
 
 async def opened(attempt: ActivityEnvironment, tasks: TaskActivities, *items: Item) -> Position:

@@ -64,7 +64,7 @@ async def test_just_the_broken_lines_are_rejected(bed: Testbed) -> None:
         assert given.broken
         assert scenario.check(given, operations, facts) == []
         assert problems(scenario.check(given, operations, changed(facts, "load_chunk", rejected=0))) == {"misjudged"}
-        [moved] = scenario.check(given, operations, changed(facts, "load_chunk", rejected_rows=1))
+        [moved] = scenario.check(given, operations, changed(facts, "load_chunk", **{"sum of rejected row numbers": 1}))
         assert "adding up to 1, were" in moved.message
 
 

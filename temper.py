@@ -79,8 +79,6 @@ YesOption = Annotated[
     bool, typer.Option("--yes", help="For external services: they are mine, and may be migrated and written to.")
 ]
 DEFAULT_TARGET = Path("temper.toml")
-
-
 screen = Screen()
 
 
@@ -164,8 +162,8 @@ def scenario_run(
     read, chosen = _chosen(target, names, every=every)
     if external:
         ask_leave(yes=yes)
-    title = f"all {len(chosen)} scenarios" if every else _titled(chosen)
-    _run(_scenario_run(_Plan(read, "scenario", title, seed, external, port), chosen, iterations, workers))
+    plan = _Plan(read, "scenario", _titled(chosen, every=every), seed, external, port)
+    _run(_scenario_run(plan, chosen, iterations, workers))
 
 
 async def _scenario_run(plan: "_Plan", scenarios: Sequence["Scenario[Any]"], iterations: int, workers: int) -> None:
@@ -411,8 +409,8 @@ def _chosen(path: Path, names: Sequence[str] | None, *, every: bool) -> tuple["T
     return target, target.choose(names)
 
 
-def _titled(scenarios: Sequence["Scenario[Any]"]) -> str:
-    return ", ".join(scenario.name for scenario in scenarios)
+def _titled(scenarios: Sequence["Scenario[Any]"], *, every: bool = False) -> str:
+    return f"all {len(scenarios)} scenarios" if every else ", ".join(scenario.name for scenario in scenarios)
 
 
 def _directories(runs: Sequence[str] | None) -> list[Path]:

@@ -9,7 +9,6 @@ from random import Random
 
 import asyncpg
 from msgspec import Struct
-from temporalio.service import RPCError
 
 from harness.driver import App, Refused, Started
 from harness.records.effects import Fact
@@ -20,14 +19,16 @@ from scenarios import flights
 from scenarios.held import ACT, PAUSED, outcome_facts, pause_facts
 from scenarios.loaded import RECONCILE, chunk_facts
 from scenarios.pipeline import LoadFlights, Slice, schema
-from system.control.models import BULK, Action, BulkReport, BulkRequest, Cancel, Pause, Resume
+from system.control.models import BULK, Action, BulkReport, BulkRequest, Cancel, Pause, Preview, Resume
 from system.control.pausable import PAUSE, RESUME, Order
+from system.control.preview import preview
+from system.errors import Unavailable
 from system.pipeline.models import PIPELINE, LoadReport, LoadRequest
 
 BY = "the scenario"
 CHUNK_BYTES = 4_096
 """About 45 flights: many chunks, so that a pause falls between two of them."""
-VISIBLE_SECONDS = 20.0
+VISIBLE_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
@@ -89,7 +90,7 @@ class ManyLoads(Scenario[Many]):
     """Several loads are found by a query and paused at once, then resumed or cancelled at once."""
 
     name = "control-bulk"
-    proves = "two to six loads found by a query are paused, then resumed or cancelled in bulk, each outcome once"
+    proves = "two to six loads found by a query are previewed, paused, then resumed or cancelled in bulk, each once"
     ends = frozenset({"completed", "canceled"})
     rows = LoadFlights("control-bulk", proves, rows=(200, 800))
 
@@ -106,11 +107,17 @@ class ManyLoads(Scenario[Many]):
             for number, load in enumerate(given.loads)
         ]
         query = f"WorkflowId STARTS_WITH '{app.iteration.id('load-')}'"
-        await _visible(app, query, len(loads))
         then: Action = Resume() if given.then == "resume" else Cancel()
         for part, action in (("pause", Pause()), ("then", then)):
+            seen = await _previewed(app, action, query, len(loads))
             request = BulkRequest(
-                by=BY, reason="a drill", query=query, action=action, at_most=len(loads), rate=given.rate
+                by=BY,
+                reason="a drill",
+                query=query,
+                action=action,
+                token=seen.token,
+                sample=seen.sample,
+                rate=given.rate,
             )
             await app.result(await app.start(BULK, request, part=part, result_type=BulkReport))
         await asyncio.gather(*(app.result(load) for load in loads))
@@ -177,15 +184,16 @@ def _paused() -> Mapping[str, object]:
     return {"start_signal": PAUSE, "start_signal_args": [Order(by=BY, reason="to be found waiting")]}
 
 
-async def _visible(app: App, query: str, number: int) -> None:
-    """Wait until visibility has caught up; under faults for so long, and no longer."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(VISIBLE_SECONDS):
-            while True:
-                with contextlib.suppress(RPCError):
-                    if (await app.client.count_workflows(query)).count >= number:
-                        return
-                await asyncio.sleep(POLL_SECONDS)
+async def _previewed(app: App, action: Action, query: str, number: int) -> Preview:
+    """Preview until visibility has caught up; what is still missing after so long is not acted on."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + VISIBLE_SECONDS
+    while True:
+        with contextlib.suppress(Unavailable):  # under faults
+            seen = await preview(app.client, action, query)
+            if seen.count >= number or loop.time() > until:
+                return seen
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _loaded(stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:

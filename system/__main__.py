@@ -25,7 +25,7 @@ settings come from the environment: DATABASE_URL (required), TEMPORAL_ADDRESS,
 TEMPORAL_NAMESPACE, TASK_QUEUE, REDIS_URL, CACHE_SECONDS, PAYMENT_URL, SHIPPING_URL,
 HEALTH_ADDRESS, WORK_DIRECTORY, DRAIN_SECONDS, POOL_MIN, POOL_MAX, SLOW_QUERY_SECONDS,
 PAYLOAD_LIMIT, MIN_ACTIVITIES, MAX_ACTIVITIES, MEMORY_TARGET, CPU_TARGET,
-MAX_CACHED_WORKFLOWS, DEPLOYMENT, BUILD_ID, POLARS_THREADS
+MAX_CACHED_WORKFLOWS, DEPLOYMENT, BUILD_ID, VERSIONING, POLARS_THREADS
 
 exit status: 0 done, 1 ran and failed, 2 could not run
 """
@@ -55,6 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
         return COULD_NOT_RUN
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if options.debug:
+            raise
+        _say(sys.stderr, f"error: {type(error).__name__}: {' '.join(str(error).split())}\n--debug shows where")
+        return COULD_NOT_RUN if _is_of_a_service(error) else FAILED
+
+
+def _is_of_a_service(error: Exception) -> bool:
+    """Whether a service or the input said no, and not a defect of ours."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("asyncpg", "temporalio")
 
 
 def _worker(options: argparse.Namespace) -> int:

@@ -12,7 +12,6 @@ from system.breaker import Breakers
 from system.cache.cache import Cache
 from system.control.activities import ControlActivities
 from system.dead_letters.activities import DeadLetterActivities
-from system.errors import ProviderUnanswered
 from system.orders.activities import OrderActivities
 from system.orders.providers import Http, Provider
 from system.pipeline.activities import PipelineActivities
@@ -34,15 +33,14 @@ class Resources:
     client: Client
     http: Http
     cache: Cache
+    breakers: Breakers
 
 
 def activities(resources: Resources) -> list[Callable[..., Any]]:
     """Every activity of the system, as a worker takes them."""
     settings, database = resources.settings, resources.database
-    # Ten, because a provider that fails is asked about each failure, and an answer to that closes the breaker again.
-    breakers = Breakers(threshold=10, ttl=5, failures=(ProviderUnanswered,))
-    payment = Provider("payment", settings.payment_url, resources.http, breakers)
-    shipping = Provider("shipping", settings.shipping_url, resources.http, breakers)
+    payment = Provider("payment", settings.payment_url, resources.http, resources.breakers)
+    shipping = Provider("shipping", settings.shipping_url, resources.http, resources.breakers)
     summaries = Summaries(database, resources.cache)
     return [
         *ControlActivities(database, resources.client).all,

@@ -36,7 +36,7 @@ async def connect(settings: Settings, database: Pool | None = None) -> Client:
             ),
             CONNECT_SECONDS,
         )
-    except (RuntimeError, RPCError, OSError, TimeoutError) as error:
+    except (RuntimeError, ValueError, RPCError, OSError, TimeoutError) as error:
         raise Unavailable(
             f"Temporal at {settings.temporal_address} does not answer ({_first_line(error)}); "
             "start it, or correct TEMPORAL_ADDRESS"

@@ -7,12 +7,13 @@ Error:
     │   ├── BreakerOpen          retried, once the breaker lets a call through again
     │   └── ProviderUnanswered   retried, by the same idempotency key
     ├── PayloadLost              retried
-    ├── UndoRefused              retried, by another idempotency key
+    ├── UndoRefused              retried, where a provider refused by another idempotency key
     ├── LoadInProgress           retried
     ├── LetterNotKept            retried
     ├── LetterError              never retried
     ├── ControlRefused           never retried
     ├── Superseded               never retried
+    ├── StillInDoubt             never retried
     ├── InputError               never retried
     │   ├── SourceMissing
     │   ├── SourceUnreadable
@@ -22,6 +23,7 @@ Error:
     ├── DeclarationRefused       never retried
     ├── BatchRefused             never retried
     ├── TaskRejected             never retried
+    ├── DataRefused              never retried
     ├── LoadClosed               never retried
     └── ReconciliationFailed     never retried
 
@@ -137,11 +139,27 @@ class ProviderUnanswered(Unavailable):
 
 
 class UndoRefused(Error):
-    """A provider refuses to take back what must not stand."""
+    """What must not stand is not taken back: a provider refuses, or a compensation has failed for good."""
 
     name = "UndoRefused"
     retryable = True
-    remedy = "settle it with the provider; once it agrees, the attempt that is retried finds nothing left to do"
+    remedy = "settle what the message says; the attempt that is retried then takes back what is left"
+
+    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self._after = after
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """When to try again, as the one who raised it would have it."""
+        return self._after
+
+
+class StillInDoubt(Error):
+    """An order has ended, and its provider knows nothing of a call that was sent for it."""
+
+    name = "StillInDoubt"
+    remedy = "ask the provider for the order's id; what stands there has to be voided, refunded or cancelled with it"
 
 
 class Superseded(Error):
@@ -214,6 +232,13 @@ class TaskRejected(Error):
     remedy = "correct the item's input as the message says, and submit it in a new batch"
 
 
+class DataRefused(Error):
+    """PostgreSQL refused what a step would write: a value it cannot hold, or a constraint."""
+
+    name = "DataRefused"
+    remedy = "look at the value or the constraint that the message names; if the input is right, report a defect"
+
+
 class LoadClosed(Error):
     """The load is already cancelled or failed: a late attempt changed nothing."""
 
@@ -240,11 +265,17 @@ class LetterError(Error):
     """What was asked of dead letters cannot be done."""
 
     name = "LetterError"
-    remedy = "do as the message says"
+    remedy = (
+        "see which letters there are, and in which state, with `python -m system dead-letters list`, and what was done "
+        "with one with `python -m system dead-letters inspect ID`"
+    )
 
 
 class ControlRefused(Error):
     """What was asked to be done to workflows is not done."""
 
     name = "ControlRefused"
-    remedy = "do as the message says"
+    remedy = (
+        "nothing was changed: see what the query finds with `python -m system control preview ACTION --query Q`, "
+        "and repeat with the token it shows; what was done before: `python -m system control show`"
+    )

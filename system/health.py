@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,29 +13,32 @@ from typing import Any
 PROBE_SECONDS = 2.0
 
 Probe = Callable[[], Awaitable[object]]
+Figures = Callable[[], Mapping[str, Any]]
 
 
 class Health:
     """What the worker says about itself."""
 
-    def __init__(self, required: dict[str, Probe], shown: dict[str, Probe]) -> None:
+    def __init__(self, required: dict[str, Probe], shown: dict[str, Probe], figures: Figures = dict) -> None:
         """Start out not polling.
 
         Args:
             required: services the worker cannot be ready without; a probe raises where one does not answer.
             shown: services reported only.
+            figures: whatever else can be told without asking anybody.
 
         """
         self.polling = False
         self._required = required
         self._shown = shown
+        self._figures = figures
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """Return whether the worker is ready, and the details."""
         probes = self._required | self._shown
         answers = dict(zip(probes, await asyncio.gather(*map(_answer, probes.values())), strict=True))
         ready = self.polling and all(answers[name] == "ok" for name in self._required)
-        return ready, {"ready": ready, "polling": self.polling, **answers}
+        return ready, {"ready": ready, "polling": self.polling, **answers, **self._figures()}
 
 
 class HealthServer:

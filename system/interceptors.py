@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from system.errors import Error, FailureDetails, NotMigrated, SchemaMismatch, Unavailable
+from system.errors import DataRefused, Error, FailureDetails, NotMigrated, SchemaMismatch, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, async
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
-def translate(error: Exception) -> Error | None:
-    """Return the error of our tree that a library's error amounts to; None for one nobody foresaw.
+def translate(error: Exception, activity_type: str = "") -> Error | None:
+    """Return the error of our tree that a library's error amounts to in this activity; None for one nobody foresaw.
 
     An unforeseen error is left as it is: Temporal retries it until a corrected version is deployed.
     """
@@ -41,7 +41,8 @@ def translate(error: Exception) -> Error | None:
     if isinstance(error, NOT_MIGRATED):
         return NotMigrated(f"{text}; run `python -m system migrate`")
     if isinstance(error, REFUSED):
-        return SchemaMismatch(f"PostgreSQL refused the rows: {text}")
+        refused = SchemaMismatch if activity_type.startswith("pipeline.") else DataRefused
+        return refused(f"PostgreSQL refused what was to be written: {text}")
     if isinstance(error, TRANSIENT):
         return Unavailable(text)
     return None
@@ -67,7 +68,7 @@ class _ErrorInbound(ActivityInboundInterceptor):
         try:
             return await self.next.execute_activity(input)
         except Exception as error:
-            known = translate(error)
+            known = translate(error, activity.info().activity_type)
             if known is None:
                 raise
             if known is not error:

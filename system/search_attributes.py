@@ -68,7 +68,8 @@ def described(
     if "." not in workflow_type or not (given is None or isinstance(given, TypedSearchAttributes)):
         return given
     pairs: dict[str, SearchAttributePair[Any]] = {
-        DOMAIN.name: SearchAttributePair(DOMAIN, workflow_type.partition(".")[0])
+        DOMAIN.name: SearchAttributePair(DOMAIN, workflow_type.partition(".")[0]),
+        PAUSED.name: SearchAttributePair(PAUSED, False),
     }
     tenant = getattr(arguments[0], "tenant", None) if arguments else None
     if tenant:

@@ -15,6 +15,12 @@ from system.errors import SettingsError
 
 Value = TypeVar("Value")
 
+DAY = 86_400.0
+MOST = 10_000_000
+"""Of anything that is counted; more is a slip of the pen."""
+MOST_CONNECTIONS = 1_000
+"""Of one worker. The pool makes an object for each at once."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -27,9 +33,9 @@ class Settings:
     task_queue: str = "system"
     redis_url: str | None = field(default=None, repr=False)
     """The cache; without it, or while it is down, everything works, and is looked up anew."""
-    payment_url: str = "http://127.0.0.1:8700"
-    shipping_url: str = "http://127.0.0.1:8700"
-    """The providers that orders call."""
+    payment_url: str | None = None
+    shipping_url: str | None = None
+    """The providers that orders call; without them, an order fails before anything of it is begun."""
     health_address: tuple[str, int] | None = None
     """Host and port of the health endpoint; none is served when absent."""
     work_directory: Path = Path(tempfile.gettempdir()) / "system-work"
@@ -55,6 +61,8 @@ class Settings:
     deployment: str | None = None
     build_id: str | None = None
     """Name of the Worker Deployment and of this build; without a build, workers are not versioned."""
+    versioning: str = "pinned"
+    """Whether workflows stay with the build they began on (pinned), or move on to the current one (auto-upgrade)."""
     polars_threads: int = 1
     """Threads polars may use within one activity; chunks already run side by side."""
 
@@ -74,8 +82,8 @@ class Settings:
             temporal_namespace=reader.read("TEMPORAL_NAMESPACE", TEXT, cls.temporal_namespace),
             task_queue=reader.read("TASK_QUEUE", TEXT, cls.task_queue),
             redis_url=reader.read_optional("REDIS_URL", REDIS_URL),
-            payment_url=reader.read("PAYMENT_URL", HTTP_URL, cls.payment_url),
-            shipping_url=reader.read("SHIPPING_URL", HTTP_URL, cls.shipping_url),
+            payment_url=reader.read_optional("PAYMENT_URL", HTTP_URL),
+            shipping_url=reader.read_optional("SHIPPING_URL", HTTP_URL),
             health_address=reader.read_optional("HEALTH_ADDRESS", ADDRESS),
             work_directory=reader.read("WORK_DIRECTORY", DIRECTORY, cls.work_directory),
             cache_seconds=reader.read("CACHE_SECONDS", DURATION, cls.cache_seconds),
@@ -91,8 +99,10 @@ class Settings:
             max_cached_workflows=reader.read("MAX_CACHED_WORKFLOWS", COUNT, cls.max_cached_workflows),
             deployment=reader.read_optional("DEPLOYMENT", TEXT),
             build_id=reader.read_optional("BUILD_ID", TEXT),
+            versioning=reader.read("VERSIONING", VERSIONING, cls.versioning),
             polars_threads=reader.read("POLARS_THREADS", COUNT, cls.polars_threads),
         )
+        _in_order("POOL_MAX", settings.pool_max, "what one worker may have", MOST_CONNECTIONS)
         _in_order("POOL_MIN", settings.pool_min, "POOL_MAX", settings.pool_max)
         _in_order("MIN_ACTIVITIES", settings.min_activities, "MAX_ACTIVITIES", settings.max_activities)
         if settings.build_id is not None and settings.deployment is None:
@@ -171,7 +181,7 @@ def _directory(text: str) -> Path:
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not 0 <= seconds < float("inf"):
+    if not 0 <= seconds <= DAY:
         raise ValueError(text)
     return seconds
 
@@ -183,6 +193,12 @@ def _duration(text: str) -> float:
     return seconds
 
 
+def _versioning(text: str) -> str:
+    if text not in ("pinned", "auto-upgrade"):
+        raise ValueError(text)
+    return text
+
+
 def _share(text: str) -> float:
     share = float(text)
     if not 0 < share <= 1:
@@ -192,7 +208,7 @@ def _share(text: str) -> float:
 
 def _count(text: str) -> int:
     count = int(text)
-    if count < 1:
+    if not 1 <= count <= MOST:
         raise ValueError(text)
     return count
 
@@ -204,7 +220,8 @@ POSTGRES_URL = _Kind(_url("postgresql", "postgres"), "postgresql://user:password
 REDIS_URL = _Kind(_url("redis", "rediss"), "redis://host:port/number")
 HTTP_URL = _Kind(_url("http", "https"), "http://host:port")
 DIRECTORY = _Kind(_directory, "an absolute path to a directory, which is made if missing")
-SECONDS = _Kind(_seconds, "a number of seconds, zero or more")
+SECONDS = _Kind(_seconds, "a number of seconds, from zero to a day")
+VERSIONING = _Kind(_versioning, "pinned or auto-upgrade")
 SHARE = _Kind(_share, "a share above 0, at most 1")
-DURATION = _Kind(_duration, "a number of seconds above zero")
-COUNT = _Kind(_count, "a whole number, one or more")
+DURATION = _Kind(_duration, "a number of seconds above zero, up to a day")
+COUNT = _Kind(_count, f"a whole number from one to {MOST:,}")

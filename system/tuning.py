@@ -27,6 +27,8 @@ HEARTBEATS = timedelta(seconds=1)
 POLLS = PollerBehaviorAutoscaling(minimum=2, initial=4, maximum=16)
 """Long polls open at once, of each kind, as the server's answers suggest. A namespace has 1,200 for a frontend."""
 
+BEHAVIOURS = {"pinned": VersioningBehavior.PINNED, "auto-upgrade": VersioningBehavior.AUTO_UPGRADE}
+
 
 def tuner(settings: Settings) -> WorkerTuner:
     """Activity slots that follow memory and processor, between the least and the most of the settings."""
@@ -43,12 +45,14 @@ def tuner(settings: Settings) -> WorkerTuner:
 def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
     """Versioning, where the settings name a deployment and a build.
 
-    A workflow stays with the build it began on unless it declares that it moves on to newer ones.
+    By ``VERSIONING`` a workflow stays with the build it began on, or moves on to the one that is current; what it did
+    must replay there: see ``workflow.patched``. It is said for all workflows of a worker at once, because a type that
+    says so itself cannot run on a worker that is not versioned: the server refuses its tasks.
     """
     if settings.deployment is None or settings.build_id is None:
         return None
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=settings.deployment, build_id=settings.build_id),
         use_worker_versioning=True,
-        default_versioning_behavior=VersioningBehavior.PINNED,
+        default_versioning_behavior=BEHAVIOURS[settings.versioning],
     )

@@ -17,10 +17,11 @@ from typing import Any
 
 from temporalio.worker import Interceptor, Worker
 
+from system.breaker import Breakers
 from system.cache.cache import Cache
 from system.composition import Resources, activities
 from system.connection import connect
-from system.errors import SettingsError
+from system.errors import ProviderUnanswered, SettingsError, Unavailable
 from system.fleet.status import Occupancy, Status, resident_bytes, tell
 from system.health import Health, Probe, served
 from system.orders.providers import Http
@@ -57,11 +58,15 @@ async def run_worker(
     async with _database(settings) as database, Http() as http, _cache(settings) as cache:
         client = await connect(settings, database)
         occupancy = Occupancy()
+        # Ten, because a provider that fails is asked about each failure, and an answer closes the breaker again.
+        breakers = Breakers(threshold=10, ttl=5, failures=(ProviderUnanswered,))
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             activities=activities(
-                Resources(settings=settings, database=database, client=client, http=http, cache=cache)
+                Resources(
+                    settings=settings, database=database, client=client, http=http, cache=cache, breakers=breakers
+                )
             ),
             interceptors=[occupancy, *interceptors],
             tuner=tuner(settings),
@@ -73,7 +78,16 @@ async def run_worker(
             graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
             max_heartbeat_throttle_interval=HEARTBEATS,
         )
-        health = Health({"postgres": _postgres_probe(database)}, _redis_probe(settings.redis_url))
+
+        def figures() -> dict[str, Any]:
+            return {
+                "memory": resident_bytes(),
+                "busy": occupancy.busy,
+                "cache": {**cache.statistics().model_dump(), "hit_ratio": cache.statistics().hit_ratio},
+                "breakers": [state.model_dump() for state in breakers.states()],
+            }
+
+        health = Health({"postgres": _postgres_probe(database)}, _redis_probe(settings.redis_url), figures)
         async with served(settings.health_address, health):
             telling = _tell(status_pipe, health, occupancy, settings.max_activities, stop)
             try:
@@ -121,9 +135,13 @@ async def _poll(
     if not polling.done():
         logger.info("draining, for up to %g s", settings.drain_seconds)
         await worker.shutdown()
-    await polling
-    warming.cancel()
-    await asyncio.gather(warming, return_exceptions=True)
+    try:
+        await polling
+    except RuntimeError as error:  # the SDK's own: it says no more of its kind
+        raise Unavailable(f"Temporal refused the worker ({error}); is TEMPORAL_NAMESPACE right?") from error
+    finally:
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
     logger.info("stopped")
 
 

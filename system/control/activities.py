@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
@@ -21,12 +22,13 @@ from system.control.models import (
     CloseRequest,
     Counts,
     Listed,
+    Outcome,
     Recorded,
     Round,
     Target,
 )
 from system.control.preview import as_target, asked, checked
-from system.errors import ControlRefused
+from system.errors import ControlRefused, Unavailable
 from system.heartbeats import beating
 from system.storage.effects import Effect, record
 
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
     from system.storage.pool import Pool
 
 AT_ONCE = 4
-"""Targets acted on at the same time, each with a connection of the pool."""
+"""Targets acted on at the same time."""
+LEASE = timedelta(seconds=10)
+"""How long a claim of a target outlives the worker that acts on it."""
+POLL_SECONDS = 0.2
 
 
 class ControlActivities:
@@ -88,12 +93,12 @@ class ControlActivities:
         name = _operation()
         command = Command(action=round_.order.action, by=round_.order.by, reason=round_.order.reason, operation=name)
         async with self._database.acquire() as connection:
-            pending = await store.begin(connection, name, round_.first, round_.last)
+            pending = await store.pending(connection, name, round_.first, round_.last)
         room = asyncio.Semaphore(AT_ONCE)
         try:
             async with asyncio.TaskGroup() as group:
-                for target, repeated in pending:
-                    group.create_task(self._act(command, target, room, repeated=repeated))
+                for target in pending:
+                    group.create_task(self._act(command, target, room))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
         async with self._database.acquire() as connection:
@@ -144,18 +149,56 @@ class ControlActivities:
 
         return await asked(query, ask)
 
-    async def _act(self, command: Command, target: Recorded, room: asyncio.Semaphore, *, repeated: bool) -> None:
-        """Act on a target and record the outcome, while its row is locked.
+    async def _act(self, command: Command, target: Recorded, room: asyncio.Semaphore) -> None:
+        """Act on a target that this attempt has claimed, and record the outcome.
 
-        Another attempt waits meanwhile: the server does not know a reset again that is asked for twice.
+        Another attempt waits meanwhile: the server does not know a reset again that is asked for twice. No transaction
+        is open while Temporal is asked: a long history takes longer than PostgreSQL lets one be idle.
         """
-        async with room, self._database.acquire() as connection, connection.transaction():
-            if not await store.lock_pending(connection, command.operation, target.number):
+        async with room:
+            try:
+                claimed = await self._claim(command.operation, target.number)
+            except LookupError:
                 return
-            run = await find(self._client, target.workflow_id, target.run_id)
-            outcome = await act(self._client, command, run, repeated=repeated)
-            await store.end(connection, command.operation, target.number, outcome)
-            await record(connection, Effect.of_attempt("act", f"{target.workflow_id}/{target.run_id}"))
+            acting = asyncio.create_task(self._carry_out(command, target, repeated=claimed > 1))
+            try:
+                outcome = await self._while_claimed(acting, command.operation, target.number, claimed)
+            except BaseException:
+                acting.cancel()
+                await asyncio.wait({acting})
+                async with self._database.acquire() as connection:
+                    await store.keep_claim(connection, command.operation, target.number, claimed, timedelta())
+                raise
+            async with self._database.acquire() as connection, connection.transaction():
+                if await store.end(connection, command.operation, target.number, claimed, outcome):
+                    await record(connection, Effect.of_attempt("act", f"{target.workflow_id}/{target.run_id}"))
+
+    async def _carry_out(self, command: Command, target: Recorded, *, repeated: bool) -> Outcome:
+        run = await find(self._client, target.workflow_id, target.run_id)
+        return await act(self._client, command, run, repeated=repeated)
+
+    async def _claim(self, operation: str, number: int) -> int:
+        """Claim a target as soon as nobody else does.
+
+        Raises:
+            LookupError: it has its outcome.
+
+        """
+        while True:
+            async with self._database.acquire() as connection:
+                if (claimed := await store.claim(connection, operation, number, LEASE)) is not None:
+                    return claimed
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _while_claimed(self, acting: asyncio.Task[Outcome], operation: str, number: int, claimed: int) -> Outcome:
+        """Wait for the action, and keep the claim meanwhile; without the claim nothing more is done."""
+        while True:
+            await asyncio.wait({acting}, timeout=LEASE.total_seconds() / 4)
+            if acting.done():
+                return acting.result()
+            async with self._database.acquire() as connection:
+                if not await store.keep_claim(connection, operation, number, claimed, LEASE):
+                    raise Unavailable(f"target {number} of {operation}: another attempt has taken it over")
 
 
 def _operation() -> str:

@@ -30,13 +30,14 @@ async def run(client: Client, task_queue: str, request: BulkRequest, say: Say) -
         Unavailable: Temporal does not answer.
 
     """
-    found = await preview(client, request.action, request.query, everything=request.everything, sample=1)
+    found = await preview(client, request.action, request.query, everything=request.everything)
     try:
         refused = rules.why_refused(found.count, rules.allowed(request, found.query))
     except ValueError as error:
         raise ControlRefused(str(error)) from error
     if refused:
         raise ControlRefused(refused)
+    request = request.model_copy(update={"sample": found.sample})
     name = f"bulk-{request.action.kind}-{secrets.token_hex(4)}"
     try:
         handle = await client.start_workflow(Bulk.run, request, id=name, task_queue=task_queue)

@@ -77,7 +77,6 @@ def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
             if verb == "bulk":
                 _add_who(one)
                 one.add_argument("--token", default="", metavar="T", help="the preview's: refused if there is more now")
-                one.add_argument("--at-most", type=int, metavar="N", help="refused if there are more")
                 one.add_argument("--rate", type=float, default=50.0, metavar="N", help="a second (default: 50)")
 
     shown = command(
@@ -124,7 +123,7 @@ async def _bulk(options: argparse.Namespace) -> int:
     from system.control import bulk  # noqa: PLC0415
     from system.control.models import BulkRequest  # noqa: PLC0415
 
-    fields = ("by", "reason", "query", "everything", "token", "at_most", "rate")
+    fields = ("by", "reason", "query", "everything", "token", "rate")
     try:
         request = BulkRequest(action=_action(options), **{name: getattr(options, name) for name in fields})
     except ValidationError as error:

@@ -117,9 +117,9 @@ class BulkRequest(Record):
     everything: bool = False
     """Act on every workflow there is, which an empty query does not mean."""
     token: str = ""
-    """The preview's. It, or ``at_most``, must be given."""
-    at_most: int | None = Field(default=None, ge=0)
-    """Refuse if the query finds more."""
+    """The preview's: without it nothing is done, nor if the query finds more by now."""
+    sample: tuple[Target, ...] = ()
+    """What the preview showed, for the record of who looked at what."""
     rate: float = Field(default=50.0, gt=0, le=500)
     """Targets a second, at most."""
     progress: Progress | None = None
@@ -210,6 +210,10 @@ class Operation(Record):
     state: OperationState
     message: str
     targets: int
+    previewed: int | None
+    """How many the preview counted, for a bulk operation."""
+    sample: tuple[Target, ...]
+    """What the preview showed."""
     counts: Mapping[str, int]
     started_at: datetime
     closed_at: datetime | None

@@ -26,6 +26,8 @@ LARGEST_ROUND = 100
 MOST_TARGETS = 100_000
 """Of one operation: they are listed in memory, and written in one transaction."""
 TOKEN_DIGITS = 12
+COUNT_DIGITS = 9
+"""A count of more digits is no preview's, and would not fit the record."""
 BULK_ONLY_OTHERS = "WorkflowType != 'control.Bulk'"
 CLOSED: Mapping[Status, str] = {
     "completed": "already completed",
@@ -84,23 +86,26 @@ def token(query: str, action: Action, count: int) -> str:
 
 
 def allowed(request: BulkRequest, query: str) -> int:
-    """Return how many targets a request may have at most.
+    """Return how many targets a request may have at most: as many as its preview has counted.
 
     Raises:
-        ValueError: neither token nor limit is given, or the token is another query's or action's.
+        ValueError: there is no token, or it is another query's or action's.
 
     """
-    limits = [] if request.at_most is None else [request.at_most]
-    if request.token:
-        count = request.token.partition("-")[0]
-        if not (count.isascii() and count.isdigit()) or token(query, request.action, int(count)) != request.token:
-            raise ValueError(
-                f"the token {request.token!r} was made for another query or action: preview again, and use its token"
-            )
-        limits.append(int(count))
-    if not limits:
-        raise ValueError("there is neither a preview's token nor a limit (at_most): preview first, and use its token")
-    return min(limits)
+    if not request.token:
+        raise ValueError("there is no preview's token: preview first, and use its token")
+    count = previewed(request)
+    if count is None or token(query, request.action, count) != request.token:
+        raise ValueError(
+            f"the token {request.token!r} was made for another query or action: preview again, and use its token"
+        )
+    return count
+
+
+def previewed(request: BulkRequest) -> int | None:
+    """Return how many the preview has counted, as the token tells; None where it tells nothing."""
+    count = request.token.partition("-")[0]
+    return int(count) if count.isascii() and count.isdigit() and len(count) <= COUNT_DIGITS else None
 
 
 def why_refused(found: int, most: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -15,6 +16,9 @@ from system.errors import ControlRefused
 
 if TYPE_CHECKING:
     from system.storage.pool import Pool
+
+LEASE = timedelta(minutes=1)
+"""For the record only: nobody else acts on this target in this operation."""
 
 
 async def act_on(
@@ -45,10 +49,11 @@ async def act_on(
     )
     async with database.acquire() as connection, connection.transaction():
         await store.open_operation(connection, name, "single", request, [target])
-        await store.begin(connection, name, 1, 1)
+        claimed = await store.claim(connection, name, 1, LEASE)
+    assert claimed is not None, "nobody else knows of it"
     command = Command(action=action, by=by, reason=reason, operation=name)
     outcome = await act(client, command, run, repeated=False)
     async with database.acquire() as connection, connection.transaction():
-        await store.end(connection, name, 1, outcome)
+        await store.end(connection, name, 1, claimed, outcome)
         await store.close(connection, name, "done")
     return outcome

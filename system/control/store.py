@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter
@@ -19,6 +20,7 @@ from system.control.models import (
     Recorded,
     Target,
 )
+from system.control.rules import previewed
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = """
     SELECT name, kind, action, query, ordered_by AS by, reason, operations.state, operations.message, targets,
-           started_at, closed_at, counts
+           previewed, sample, started_at, closed_at, counts
     FROM control_operations AS operations, LATERAL (
         SELECT coalesce(json_object_agg(by_state.state, number), '{}') AS counts
         FROM (
@@ -55,9 +57,9 @@ async def open_operation(
     operation: int = await connection.fetchval(
         """
         INSERT INTO control_operations (
-            name, kind, action, query, ordered_by, reason, state, message, targets, closed_at
+            name, kind, action, query, ordered_by, reason, state, message, targets, previewed, sample, closed_at
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $7 = 'refused' THEN clock_timestamp() END)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $7 = 'refused' THEN clock_timestamp() END)
         RETURNING id
         """,
         name,
@@ -69,6 +71,8 @@ async def open_operation(
         "refused" if refused else "running",
         refused,
         0 if refused else len(targets),
+        previewed(order),
+        json.dumps([one.model_dump(mode="json") for one in order.sample]),
     )
     if not refused:
         await connection.copy_records_to_table(
@@ -93,54 +97,79 @@ async def listed(connection: Connection, name: str) -> tuple[Action, Listed] | N
     return _ACTION.validate_json(row["action"]), Listed(targets=row["targets"], refused=refused)
 
 
-async def begin(connection: Connection, name: str, first: int, last: int) -> list[tuple[Recorded, bool]]:
-    """Mark the pending targets among these numbers as attempted; says of each whether it already was."""
+async def pending(connection: Connection, name: str, first: int, last: int) -> list[Recorded]:
+    """Return the targets among these numbers that have no outcome yet."""
     rows = await connection.fetch(
         f"""
-        WITH before AS (
-            {OUTCOMES} WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1)
-            AND number BETWEEN $2 AND $3 AND state = 'pending' ORDER BY number FOR UPDATE
-        ), marked AS (
-            UPDATE control_outcomes SET attempted_at = clock_timestamp()
-            WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1)
-              AND number IN (SELECT number FROM before)
-        )
-        SELECT *, attempted_at IS NOT NULL AS repeated FROM before ORDER BY number
+        {OUTCOMES} WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1)
+        AND number BETWEEN $2 AND $3 AND state = 'pending' ORDER BY number
         """,  # noqa: S608 the parts are constants
         name,
         first,
         last,
     )
-    return [(_recorded(row), row["repeated"]) for row in rows]
+    return [_recorded(row) for row in rows]
 
 
-async def lock_pending(connection: Connection, name: str, number: int) -> bool:
-    """Lock a target until the transaction ends; False where it has its outcome. Waits for another attempt's end."""
-    found: bool | None = await connection.fetchval(
+async def claim(connection: Connection, name: str, number: int, lease: timedelta) -> int | None:
+    """Claim a target for so long and return which claim of it that is; None where another's holds.
+
+    Raises:
+        LookupError: it has its outcome.
+
+    """
+    row = await connection.fetchrow(
         """
-        SELECT true FROM control_outcomes
-        WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1) AND number = $2 AND state = 'pending'
-        FOR UPDATE
-        """,
-        name,
-        number,
-    )
-    return bool(found)
-
-
-async def end(connection: Connection, name: str, number: int, outcome: Outcome) -> None:
-    """Write a target's outcome."""
-    await connection.execute(
-        """
-        UPDATE control_outcomes SET state = $3, message = $4, new_run_id = $5, ended_at = clock_timestamp()
+        UPDATE control_outcomes
+        SET claims = claims + 1, claimed_until = clock_timestamp() + $3, attempted_at = clock_timestamp()
         WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1) AND number = $2
+          AND state = 'pending' AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+        RETURNING claims
         """,
         name,
         number,
+        lease,
+    )
+    if row is not None:
+        return int(row["claims"])
+    if not await pending(connection, name, number, number):
+        raise LookupError(f"target {number} of {name} has its outcome")
+    return None
+
+
+async def keep_claim(connection: Connection, name: str, number: int, claimed: int, lease: timedelta) -> bool:
+    """Hold a claim for longer, or let it go (a lease of nothing); False where somebody else has claimed since."""
+    done: str = await connection.execute(
+        """
+        UPDATE control_outcomes SET claimed_until = clock_timestamp() + $4
+        WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1) AND number = $2
+          AND state = 'pending' AND claims = $3
+        """,
+        name,
+        number,
+        claimed,
+        lease,
+    )
+    return done == "UPDATE 1"
+
+
+async def end(connection: Connection, name: str, number: int, claimed: int, outcome: Outcome) -> bool:
+    """Write the outcome of a claimed target; False where somebody else has claimed it since."""
+    done: str = await connection.execute(
+        """
+        UPDATE control_outcomes
+        SET state = $4, message = $5, new_run_id = $6, claimed_until = NULL, ended_at = clock_timestamp()
+        WHERE operation_id = (SELECT id FROM control_operations WHERE name = $1) AND number = $2
+          AND state = 'pending' AND claims = $3
+        """,
+        name,
+        number,
+        claimed,
         outcome.state,
         outcome.message,
         outcome.new_run_id,
     )
+    return done == "UPDATE 1"
 
 
 async def counts(connection: Connection, name: str, first: int = 1, last: int = 2**31 - 1) -> Counts:
@@ -223,4 +252,11 @@ def _recorded(row: Record) -> Recorded:
 
 
 def _operation(row: Record) -> Operation:
-    return Operation.model_validate({**row, "action": json.loads(row["action"]), "counts": json.loads(row["counts"])})
+    return Operation.model_validate(
+        {
+            **row,
+            "action": json.loads(row["action"]),
+            "counts": json.loads(row["counts"]),
+            "sample": json.loads(row["sample"]),
+        }
+    )

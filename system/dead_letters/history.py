@@ -92,6 +92,12 @@ async def status(client: Client, workflow_id: str, run_id: str | None = None) ->
     return found.status.name if found.status is not None else "UNKNOWN", found.run_id
 
 
+async def newest(client: Client, workflow_id: str) -> tuple[str, Origin | None]:
+    """Return the newest run under a workflow id, and which letter it was redriven from."""
+    found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=CALL)
+    return found.run_id, await found.memo_value(REDRIVEN_FROM, None, type_hint=Origin)
+
+
 async def closing(client: Client, workflow_id: str, run_id: str) -> Failure | None:
     """Return the failure a closed workflow ended with.
 

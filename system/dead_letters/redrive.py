@@ -1,4 +1,7 @@
-"""Redrives one letter: starts again what failed, once, and keeps the lineage."""
+"""Redrives one letter: runs again what failed, once, and keeps the lineage.
+
+A whole workflow runs again under its own id: what an earlier run did is claimed under that id, and is not done again.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from system.dead_letters.rules import refusal
 from system.records import Record
 
 if TYPE_CHECKING:
-    from system.storage.pool import Pool
+    from system.storage.pool import Connection, Pool
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -51,6 +54,13 @@ class Restart:
     argument: Record
 
 
+@dataclass(frozen=True)
+class _Underway:
+    """A run that was started for a letter before, and that the letter does not name yet."""
+
+    run_id: str
+
+
 Redriver = Callable[[Letter, Inputs], Awaitable[Restart | None]]
 """How a domain runs one failed part of a workflow again that itself went on; None where that cannot be done."""
 
@@ -75,18 +85,11 @@ class Redrives:
         async with self._database.acquire() as connection:
             found = await listing.read(connection, letter)
         if found is None:
-            return Redriven(letter=letter, outcome="refused", reason="there is no such letter")
-        if found.redrive_run_id is not None:
-            return _repeated(found)
-        restart = await self._restart_of(found)
-        start = await self._start_of(found, restart)
-        if isinstance(start, str):
-            return await self._refused(found, by, start)
+            return _no_such(letter)
+        restart = None if found.redrive_run_id is not None else await self._restart_of(found)
         async with self._database.acquire() as connection:
-            claimed = await store.claim_redrive(connection, letter, by, reason, whole=restart is None)
-        if claimed is None:
-            return await self._refused(found, by, "it was closed meanwhile")
-        return _repeated(claimed) if claimed.redrive_run_id is not None else await self._started(claimed, start)
+            await store.lock_redrives(connection, found.workflow_id)
+            return await self._redrive(connection, letter, restart, by, reason)
 
     async def _restart_of(self, letter: Letter) -> Restart | None:
         redriver = self._redrivers.get(letter.activity_type)
@@ -94,8 +97,28 @@ class Redrives:
             None if letter.ended_workflow or redriver is None else await redriver(letter, Inputs(self._client, letter))
         )
 
-    async def _start_of(self, letter: Letter, restart: Restart | None) -> history.Start | str:
-        """Return what is to be started, or why nothing is."""
+    async def _redrive(
+        self, connection: Connection, number: int, restart: Restart | None, by: str, reason: str
+    ) -> Redriven:
+        letter = await listing.read(connection, number)
+        if letter is None or letter.redrive_run_id is not None:
+            return _repeated(letter) if letter else _no_such(number)
+        start = await self._start_of(connection, letter, restart)
+        if isinstance(start, str):
+            return await _refused(connection, letter, by, start)
+        claimed = await store.claim_redrive(connection, number, by, reason, whole=restart is None)
+        if claimed is None or claimed.redrive_workflow_id is None:
+            return await _refused(connection, letter, by, "it was closed meanwhile")
+        run_id = start.run_id if isinstance(start, _Underway) else await self._start(connection, claimed, start)
+        if run_id is None:
+            return await _refused(connection, letter, by, refusal("RUNNING", is_newest_run=False))
+        await store.note_started(connection, claimed.redrive_workflow_id, run_id)
+        return Redriven(letter=number, outcome="redriven", workflow_id=claimed.redrive_workflow_id, run_id=run_id)
+
+    async def _start_of(
+        self, connection: Connection, letter: Letter, restart: Restart | None
+    ) -> history.Start | _Underway | str:
+        """Return what is to be started, or what was, or why nothing is."""
         if letter.state in {"resolved", "discarded"}:
             return f"it is {letter.state} already"
         start = await history.start(self._client, letter.workflow_id, letter.run_id)
@@ -103,16 +126,29 @@ class Redrives:
             return "its history is gone, and its input with it: start it anew, then discard this letter"
         if restart is not None:
             return replace(start, workflow_type=restart.workflow_type, arguments=[restart.argument])
-        async with self._database.acquire() as connection:
-            parents = await store.letter_of_parent(connection, letter)
+        parents = await store.letter_of_parent(connection, letter)
         if parents is not None:
             return f"its parent failed by it, and runs it again: redrive letter {parents} instead, which takes it along"
+        underway = await self._underway(connection, letter)
+        if underway is not None:
+            return underway
         status, _ = await history.status(self._client, letter.workflow_id, letter.run_id)
         _, newest = await history.status(self._client, letter.workflow_id)
         return refusal(status, is_newest_run=newest == letter.run_id) or start
 
-    async def _started(self, letter: Letter, start: history.Start) -> Redriven:
+    async def _underway(self, connection: Connection, letter: Letter) -> _Underway | None:
+        """Return the newest run under the workflow's id if it is a redrive of the letter's run: nobody noted it."""
+        run_id, origin = await history.newest(self._client, letter.workflow_id)
+        if origin is None or run_id == letter.run_id:
+            return None
+        redriven = await listing.read(connection, origin.letter)
+        same = redriven is not None and (redriven.workflow_id, redriven.run_id) == (letter.workflow_id, letter.run_id)
+        return _Underway(run_id) if same else None
+
+    async def _start(self, connection: Connection, letter: Letter, start: history.Start) -> str | None:
+        """Return the id of the run that does what the letter is about; None where somebody else ran the workflow."""
         assert letter.redrive_workflow_id is not None, "a claimed letter names the workflow it was redriven as"
+        whole = letter.redrive_workflow_id == letter.workflow_id
         origin = Origin(letter=letter.id, depth=letter.depth + 1)
         try:
             handle = await self._client.start_workflow(
@@ -127,21 +163,27 @@ class Redrives:
                 memo={**start.memo, REDRIVEN_FROM: origin},
                 search_attributes=start.search_attributes,
                 priority=start.priority,
-                # Even where the first start was never answered, there is only ever one.
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                # Under an id that is the letter's alone there is only ever one, also if a start was never answered.
+                id_reuse_policy=(
+                    WorkflowIDReusePolicy.ALLOW_DUPLICATE if whole else WorkflowIDReusePolicy.REJECT_DUPLICATE
+                ),
                 rpc_timeout=history.CALL,
             )
-            run_id = handle.first_execution_run_id or ""
         except WorkflowAlreadyStartedError as already:
-            run_id = already.run_id or ""
-        async with self._database.acquire() as connection:
-            await store.note_started(connection, letter.redrive_workflow_id, run_id)
-        return Redriven(letter=letter.id, outcome="redriven", workflow_id=letter.redrive_workflow_id, run_id=run_id)
+            if not whole:
+                return already.run_id or ""
+            underway = await self._underway(connection, letter)
+            return underway.run_id if underway is not None else None
+        return handle.first_execution_run_id or ""
 
-    async def _refused(self, letter: Letter, by: str, why: str) -> Redriven:
-        async with self._database.acquire() as connection:
-            await store.note_refused(connection, letter.id, by, why)
-        return Redriven(letter=letter.id, outcome="refused", reason=why)
+
+async def _refused(connection: Connection, letter: Letter, by: str, why: str) -> Redriven:
+    await store.note_refused(connection, letter.id, by, why)
+    return Redriven(letter=letter.id, outcome="refused", reason=why)
+
+
+def _no_such(letter: int) -> Redriven:
+    return Redriven(letter=letter, outcome="refused", reason="there is no such letter")
 
 
 def _repeated(letter: Letter) -> Redriven:

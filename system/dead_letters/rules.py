@@ -51,7 +51,7 @@ def storable(text: str, limit: int) -> str:
 
 
 def redrive_id(workflow_id: str, letter: int) -> str:
-    """Return the id of the workflow a letter is redriven as: its own, as no other letter ever has that number.
+    """Return the id of the workflow that runs a failed part again: its own, as no other letter ever has that number.
 
     It keeps the prefix of the first workflow's id, however often it is redriven.
     """

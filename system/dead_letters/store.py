@@ -136,8 +136,13 @@ async def discard(connection: Connection, letters: Iterable[int], by: str, reaso
     return {row["letter_id"] for row in rows}
 
 
+async def lock_redrives(connection: Connection, workflow_id: str) -> None:
+    """Wait until nobody else redrives letters of this workflow; holds until the connection is given back."""
+    await connection.execute("SELECT pg_advisory_lock(hashtext('dead_letters.redrive'), hashtext($1))", workflow_id)
+
+
 async def claim_redrive(connection: Connection, letter: int, by: str, reason: str, *, whole: bool) -> Letter | None:
-    """Take a letter for a redrive, under a workflow id of its own.
+    """Take a letter for a redrive: of its whole workflow under the workflow's id, of a part under an id of its own.
 
     Args:
         connection: where the letters are.
@@ -175,7 +180,7 @@ async def claim_redrive(connection: Connection, letter: int, by: str, reason: st
             """,
             storable(by, NAME),
             storable(reason, TEXT),
-            redrive_id(found, letter),
+            found if whole else redrive_id(found, letter),
             letter,
             whole,
         )
@@ -199,16 +204,23 @@ async def letter_of_parent(connection: Connection, letter: Letter) -> int | None
 
 
 async def note_started(connection: Connection, redrive_workflow_id: str, run_id: str) -> None:
-    """Note that the redrive's workflow runs."""
+    """Note which run does what the letters taken for it are about."""
     await connection.execute(
-        "UPDATE dead_letters SET redrive_run_id = $2 WHERE redrive_workflow_id = $1", redrive_workflow_id, run_id
+        "UPDATE dead_letters SET redrive_run_id = $2 WHERE redrive_workflow_id = $1 AND redrive_run_id IS NULL",
+        redrive_workflow_id,
+        run_id,
     )
 
 
 async def note_refused(connection: Connection, letter: int, by: str, reason: str) -> None:
-    """Note why a letter was not redriven, unless that is what was noted last."""
+    """Note why a letter was not redriven, unless that is what was noted last; taken for nothing, it is open again."""
     await connection.execute(
         """
+        WITH released AS (
+            UPDATE dead_letters SET state = 'open', redrive_workflow_id = NULL
+            WHERE redrive_workflow_id = (SELECT redrive_workflow_id FROM dead_letters WHERE id = $1)
+              AND state = 'redriven' AND redrive_run_id IS NULL
+        )
         INSERT INTO dead_letter_events (letter_id, action, by, reason)
         SELECT $1, 'refused', $2, $3 WHERE NOT EXISTS (
             SELECT FROM (SELECT * FROM dead_letter_events WHERE letter_id = $1 ORDER BY id DESC LIMIT 1) AS noted

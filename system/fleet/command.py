@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from typing import Any
 
 from system.connection import connect
 from system.errors import SettingsError
@@ -42,7 +43,12 @@ async def _run(settings: Settings, bounds: Bounds) -> None:
         if fleet.polling < bounds.least:
             raise SettingsError(f"{fleet.polling} of at least {bounds.least} workers poll")
 
-    health = Health({"workers": enough}, {})
+    def figures() -> dict[str, Any]:
+        return {
+            "members": [{"pid": one.pid, **(one.status.model_dump() if one.status else {})} for one in fleet.members]
+        }
+
+    health = Health({"workers": enough}, {}, figures)
     health.polling = True
     async with served(settings.health_address, health):
         await fleet.run(stop)

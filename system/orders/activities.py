@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
 
-from system.errors import InputError
+from system.errors import InputError, StillInDoubt
 from system.orders import journal, stock, store
+from system.orders.insisting import insisting
 from system.orders.models import (
     ARRANGE_SHIPMENT,
     AUTHORISE_PAYMENT,
@@ -25,6 +26,7 @@ from system.orders.models import (
     SET_STOCK,
     SETTLE,
     VOID_PAYMENT,
+    Ask,
     Close,
     Counted,
     Opened,
@@ -53,6 +55,7 @@ class OrderActivities:
 
     def __init__(self, database: Pool, payment: Provider, shipping: Provider) -> None:
         self._database = database
+        self._providers = (payment, shipping)
         self._outbox = Outbox(database)
         self._payments = Payments(payment, self._outbox)
         self._shipping = Shipping(shipping, self._outbox)
@@ -80,6 +83,8 @@ class OrderActivities:
         effect = Effect.of_attempt("open_order")
         if problem := why_bad_id(effect.workflow_id):
             raise InputError(problem)
+        for provider in self._providers:
+            provider.address()  # where it has none, nothing of the order is begun
 
         async def write(connection: Connection) -> Opened:
             return await store.open_order(connection, effect.workflow_id, order)
@@ -114,6 +119,7 @@ class OrderActivities:
         return await once(self._database, effect, StepResult, write)
 
     @activity.defn(name=RELEASE_STOCK)
+    @insisting
     async def release_stock(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Put back what is held."""
         effect = _of("reserve_stock")
@@ -133,6 +139,7 @@ class OrderActivities:
         return StepResult(done=answer.done, reason=answer.reason)
 
     @activity.defn(name=VOID_PAYMENT)
+    @insisting
     async def void_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the customer's money let go of."""
         effect = _of("authorise_payment")
@@ -156,6 +163,7 @@ class OrderActivities:
         return StepResult(done=answer.done, reason=answer.reason)
 
     @activity.defn(name=REFUND_PAYMENT)
+    @insisting
     async def refund_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the money given back that was taken, and reverse it in the ledger."""
         effect = _of("capture_payment")
@@ -178,6 +186,7 @@ class OrderActivities:
         return StepResult(done=answer.done, reason=answer.reason)
 
     @activity.defn(name=CANCEL_SHIPMENT)
+    @insisting
     async def cancel_shipment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the shipping provider not bring it."""
         effect = _of("arrange_shipment")
@@ -201,6 +210,7 @@ class OrderActivities:
         return await once(self._database, effect, StepResult, write)
 
     @activity.defn(name=REVOKE_CONFIRMATION)
+    @insisting
     async def revoke_confirmation(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Let the order not stand after all."""
         effect = _of("confirm_order")
@@ -214,27 +224,35 @@ class OrderActivities:
         return Undone()
 
     @activity.defn(name=SETTLE)
-    async def settle(self, order: OrderRequest) -> Settled:  # noqa: ARG002
-        """Ask both providers whether anything of a compensated order stands, and take it back."""
+    @insisting
+    async def settle(self, ask: Ask) -> Settled:
+        """Ask both providers whether anything of a compensated order stands, and take it back.
+
+        Raises:
+            StillInDoubt: asked for the last time, a provider does not know of a call that was sent to it.
+
+        """
         withdraws = (
             (self._payments, _of("authorise_payment")),
             (self._payments, _of("capture_payment")),
             (self._shipping, _of("arrange_shipment")),
         )
         # First what they know of, then what stands: the other way round, a call could come in between.
-        in_doubt = [await provider.withdraw(effect) for provider, effect in withdraws]
+        in_doubt = [effect.step for provider, effect in withdraws if await provider.withdraw(effect)]
         effect = Effect.of_attempt("settle")
         cleared = await self._payments.clear(effect) + await self._shipping.clear(effect)
-        return Settled(cleared=cleared, in_doubt=any(in_doubt))
+        if in_doubt and not cleared and ask.last:
+            raise StillInDoubt(f"the provider does not know of {', '.join(in_doubt)}, which was sent")
+        return Settled(cleared=cleared, in_doubt=bool(in_doubt))
 
     @activity.defn(name=CLOSE_ORDER)
+    @insisting
     async def close_order(self, close: Close) -> Opened:
-        """Write down how an order ended that is not confirmed; how it ended is written once."""
+        """Write down how an order ended, once, and tell what is written."""
         effect = Effect.of_attempt("close_order")
 
         async def write(connection: Connection) -> Opened:
-            await store.close_order(connection, effect.workflow_id, close.order, close.state, close.reason)
-            return Opened(state=close.state, reason=close.reason)
+            return await store.close_order(connection, effect.workflow_id, close)
 
         return await once(self._database, effect, Opened, write)
 

@@ -144,11 +144,19 @@ class Settled(Record):
     """A call may still be on its way, which the provider does not know of."""
 
 
+class Ask(Record):
+    """Ask the providers what stands of an order that must not."""
+
+    last: bool
+    """Whether nobody asks after this: a call that is in doubt even now is a failure for good."""
+
+
 class Opened(Record):
     """The order as the database has it."""
 
     state: Literal["open"] | Final
     reason: str = ""
+    in_doubt: bool = False
 
 
 class Close(Record):
@@ -157,6 +165,7 @@ class Close(Record):
     order: OrderRequest
     state: Final
     reason: str
+    in_doubt: bool = False
 
 
 class OrderOutcome(Record):
@@ -166,6 +175,8 @@ class OrderOutcome(Record):
     state: Final
     reason: str = ""
     """Empty for one that is confirmed."""
+    in_doubt: bool = False
+    """A provider never told what became of a call: a dead letter says which."""
     amount_cents: int
 
 
@@ -177,7 +188,7 @@ class OrderStatus(Record):
     amount_cents: int
     currency: str
     reason: str = ""
-    """Why it ends or ended; what a compensation that does not succeed is waiting for."""
+    """Why it ends or ended."""
     paused: bool = False
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from system.breaker import Breakers
-from system.errors import ProviderUnanswered
+from system.errors import ProviderUnanswered, SettingsError
 from system.records import Record
 
 if TYPE_CHECKING:
@@ -61,11 +61,22 @@ class Http:
 class Provider:
     """A provider at a URL. No call is made twice in here: Temporal's retry policy is the only one."""
 
-    def __init__(self, name: str, url: str, http: Http, breakers: Breakers) -> None:
+    def __init__(self, name: str, url: str | None, http: Http, breakers: Breakers) -> None:
         self.name = name
-        self._url = url.rstrip("/")
+        self._url = url
         self._http = http
         self._breakers = breakers
+
+    def address(self) -> str:
+        """Where it is.
+
+        Raises:
+            SettingsError: this worker was not told.
+
+        """
+        if self._url is None:
+            raise SettingsError(f"{self.name.upper()}_URL is not set: orders need it; expected http://host:port")
+        return self._url.rstrip("/")
 
     async def post(self, path: str, body: Mapping[str, Any], *, key: str, seconds: float) -> Reply:
         """Ask for an effect, under the key that makes it one effect however often it is asked for.
@@ -104,20 +115,21 @@ class Provider:
         return Reply(status=reply.body["status"], body=reply.body["answer"])
 
     async def _call(self, method: str, path: str, seconds: float, **options: Any) -> Reply:
+        url = self.address() + path
         async with self._breakers.guard(self.name):
-            return await self._exchange(method, path, seconds, options)
+            return await self._exchange(method, url, seconds, options)
 
-    async def _exchange(self, method: str, path: str, seconds: float, options: Mapping[str, Any]) -> Reply:
+    async def _exchange(self, method: str, url: str, seconds: float, options: Mapping[str, Any]) -> Reply:
         import aiohttp  # noqa: PLC0415 a slow import
 
         try:
             async with (
                 asyncio.timeout(min(seconds, CALL_SECONDS)),
-                self._http.session().request(method, self._url + path, **options) as response,
+                self._http.session().request(method, url, **options) as response,
             ):
                 status, body = response.status, await response.json()
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise ProviderUnanswered(f"{self.name} gave no answer to {method} {path}: {error!r}") from error
+            raise ProviderUnanswered(f"{self.name} gave no answer to {method} {url}: {error!r}") from error
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in NOT_PROCESSED:
-            raise ProviderUnanswered(f"{self.name} answered {status} to {method} {path}")
+            raise ProviderUnanswered(f"{self.name} answered {status} to {method} {url}")
         return Reply(status=status, body=body if isinstance(body, dict) else {})

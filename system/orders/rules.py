@@ -25,7 +25,6 @@ REFUSAL_OF: Mapping[Step, Final] = {
     "capture_payment": "declined",
     "arrange_shipment": "undeliverable",
 }
-UNDONE_ENDS: frozenset[State] = frozenset(get_args(Final)) - {"confirmed"}
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     "opening": frozenset({"awaiting_approval", "reserving", "compensating", *get_args(Final)}),
     "awaiting_approval": frozenset({"escalated", "reserving", "compensating"}),
@@ -35,11 +34,11 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     "capturing": frozenset({"shipping", "compensating"}),
     "shipping": frozenset({"confirming", "compensating"}),
     "confirming": frozenset({"confirmed", "compensating"}),
-    "compensating": frozenset({"settling", *UNDONE_ENDS}),
-    "settling": UNDONE_ENDS,
+    "compensating": frozenset({"settling", *get_args(Final)}),
+    "settling": frozenset(get_args(Final)) - {"confirmed"},
     **{final: frozenset[State]() for final in get_args(Final)},
 }
-"""An order that is opening may turn out to have ended before, in another run."""
+"""An order that is opening, or is cancelled while it is, may turn out to have ended before, in another run."""
 
 LONGEST_ID = 200
 """Characters of an order's id: with what is added to it, it must do as a provider's idempotency key."""
@@ -97,7 +96,7 @@ def why_not_same(placed: OrderRequest, again: OrderRequest) -> str | None:
 
 
 def wait_before(failures: int) -> timedelta:
-    """How long to wait before a compensation that failed for good is begun anew; failures counted from 1."""
+    """How long to wait before a compensation is tried again that would have failed for good; counted from 1."""
     doublings = min(failures - 1, 30)
     return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
 

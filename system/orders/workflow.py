@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         PLACE,
         REJECT,
         STATUS,
+        Ask,
         CancelResult,
         Close,
         Final,
@@ -106,13 +107,14 @@ class Order(Pausable):
             order_id=workflow.info().workflow_id,
             state=_final(end),
             reason=end.reason,
+            in_doubt=end.in_doubt,
             amount_cents=order.amount_cents,
         )
 
     @workflow.update(name=PLACE)
     async def place(self, order: OrderRequest) -> OrderStatus:  # noqa: ARG002 the validator looks at it
-        """Tell how the order stands once it is written down: a second placing is told of the first one's order."""
-        await workflow.wait_condition(lambda: self._state != "opening")
+        """Tell how the order stands once it is written down, or waits to be: a second placing is told of the first."""
+        await workflow.wait_condition(lambda: self._state != "opening" or self.is_paused)
         return self.status()
 
     @place.validator
@@ -157,6 +159,7 @@ class Order(Pausable):
 
     async def _place(self) -> Opened:
         """The story of an order that goes well; where it does not, it is left by an exception."""
+        await self.checkpoint()
         self._stop_if_cancelled()
         opened = await self._execute(OrderActivities.open_order, self._order)
         if opened.state != "open":
@@ -186,6 +189,8 @@ class Order(Pausable):
         self._enter("awaiting_approval")
         if not await self._decided(policy.approval_seconds):
             self._enter("escalated")
+            await self.checkpoint()
+            self._stop_if_cancelled()
             await self._execute(OrderActivities.escalate, self._order)
             if not await self._decided(policy.escalation_seconds):
                 raise _Ends("rejected", "nobody decided in time, although it was escalated")
@@ -220,21 +225,25 @@ class Order(Pausable):
             undone = await self._insist(COMPENSATION[step], self._order)
             in_doubt = in_doubt or undone.in_doubt
         if in_doubt:
-            await self._settle(ends.reason)
-        close = Close(order=self._order, state=ends.state, reason=ends.reason)
+            in_doubt = await self._settle(ends.reason)
+        close = Close(order=self._order, state=ends.state, reason=ends.reason, in_doubt=in_doubt)
         return await self._insist(OrderActivities.close_order, close)
 
-    async def _settle(self, reason: str) -> None:
-        """Ask the providers until they know of every call, or none can be on its way any more, and nothing stands."""
+    async def _settle(self, reason: str) -> bool:
+        """Ask the providers until they know of every call and nothing stands; returns whether a call stays in doubt."""
         self._enter("settling", reason)
         waited, limit = 0.0, self._order.policy.settle_seconds
         while True:
             wait = rules.wait_to_ask(waited, limit)
             await workflow.sleep(wait)
             waited += wait
-            settled = await self._insist(OrderActivities.settle, self._order)
-            if not settled.cleared and (not settled.in_doubt or waited >= limit):
-                return
+            try:
+                settled = await self._insist(OrderActivities.settle, Ask(last=waited >= limit))
+            except ActivityError as error:
+                workflow.logger.error("%s", _told(error))  # its dead letter keeps it
+                return True
+            if not settled.cleared and not settled.in_doubt:
+                return False
 
     async def _execute(self, activity: Activity[ResultT], argument: Any) -> ResultT:
         """Let an activity try for as long as a step may take."""
@@ -249,20 +258,11 @@ class Order(Pausable):
         )
 
     async def _insist(self, activity: Activity[ResultT], argument: Any) -> ResultT:
-        """Let an activity try until it is done, and show its failures: money and goods must not stay where they are."""
-        failures = 0
-        while True:
-            await self.checkpoint()
-            try:
-                return await workflow.execute_activity_method(
-                    activity, argument, start_to_close_timeout=self._order.policy.attempt, retry_policy=RETRY
-                )
-            except ActivityError as error:
-                failures += 1
-                wait = rules.wait_before(failures)
-                self._reason = f"{error.activity_type} failed for good, and is begun anew after {wait}: {_told(error)}"
-                workflow.logger.error("%s", self._reason)
-            await workflow.sleep(wait)
+        """Let an activity try until it is done: money and goods must not stay where they are."""
+        await self.checkpoint()
+        return await workflow.execute_activity_method(
+            activity, argument, start_to_close_timeout=self._order.policy.attempt, retry_policy=RETRY
+        )
 
     async def _shielded(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Do work to its end, whether or not the workflow is cancelled meanwhile."""

@@ -85,6 +85,7 @@ class Pipeline(Pausable):
 
     async def _claim(self, manifest: Manifest) -> tuple[int, ...]:
         """Wait until no other load is at one of the files; return those that it has loaded."""
+        await self.checkpoint()
         claimed = await workflow.execute_activity_method(
             PipelineActivities.claim,
             ClaimRequest(load_id=manifest.load_id),

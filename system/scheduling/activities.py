@@ -18,6 +18,7 @@ from system.scheduling.models import (
     RECORD_RUN,
     WARM,
     Counted,
+    PurgeRequest,
     PurgeRows,
     RuleNames,
     Run,
@@ -63,7 +64,7 @@ class SchedulingActivities:
         return Counted(counts=counts)
 
     @activity.defn(name=LIST_RULES)
-    async def list_rules(self) -> RuleNames:
+    async def list_rules(self, request: PurgeRequest) -> RuleNames:  # noqa: ARG002 every activity takes one record
         """Return the rules of the version that runs now: the history keeps them for a version that has others."""
         return RuleNames(rules=retention.NAMES)
 
@@ -72,14 +73,15 @@ class SchedulingActivities:
     async def purge_rows(self, request: PurgeRows) -> Counted:
         """Delete by one rule, batch by batch; counts what all attempts of it have deleted."""
         workflow_id = activity.info().workflow_id or ""
-        held, starts = await self._held(request.before)
+        await self._note_held(workflow_id, request.before)
         rule = retention.rule_of(request.rule)
         async with self._database.acquire() as connection:
             if request.rule == retention.PAYLOADS:
-                older_than = datetime.now(UTC) - retention.payload_limit(request.before, starts)
+                oldest = await store.oldest_held(connection, workflow_id)
+                older_than = datetime.now(UTC) - retention.payload_limit(request.before, oldest)
                 await store.count(connection, workflow_id, request.rule, await payloads.purge(connection, older_than))
             while rule is not None:
-                deleted = await store.delete_old(connection, workflow_id, rule, request.before, held, request.batch)
+                deleted = await store.delete_old(connection, workflow_id, rule, request.before, request.batch)
                 if deleted < request.batch:
                     break
             return Counted(counts={request.rule: await store.counted(connection, workflow_id, request.rule)})
@@ -91,16 +93,18 @@ class SchedulingActivities:
 
         async def write(connection: Connection) -> Run:
             await store.record_run(connection, effect.workflow_id, run)
+            await store.forget_held(connection, effect.workflow_id)
             return run
 
         return await once(self._database, effect, Run, write)
 
-    async def _held(self, before: datetime) -> tuple[list[str], list[datetime]]:
-        """Return the ids of the workflows whose rows stay, and when those from before the limit began."""
+    async def _note_held(self, purge: str, before: datetime) -> None:
+        """Write down the workflows whose rows stay, once for all rules: who begins later has no rows that are old."""
         async with self._database.acquire() as connection:
-            held = set(await store.with_open_letters(connection))
-        starts: list[datetime] = []
+            if await store.has_noted(connection, purge):
+                return
+        held: dict[str, datetime] = {}
         async for found in self._client.list_workflows(retention.held_by(before)):
-            held.add(found.id)
-            starts.append(found.start_time)
-        return sorted(held), starts
+            held[found.id] = min(found.start_time, held.get(found.id, found.start_time))
+        async with self._database.acquire() as connection:
+            await store.note_held(connection, purge, held)

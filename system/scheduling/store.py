@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,20 +14,50 @@ if TYPE_CHECKING:
     from system.storage.pool import Connection
 
 
-async def delete_old(
-    connection: Connection, workflow_id: str, rule: Rule, before: datetime, held: Sequence[str], batch: int
-) -> int:
-    """Delete one batch by a rule and count it for this workflow, in one transaction; returns how many it were."""
+async def has_noted(connection: Connection, purge: str) -> bool:
+    """Say whether a purge has written down the workflows whose rows stay: it itself is one of them."""
+    return bool(await connection.fetchval("SELECT true FROM purge_held WHERE purge = $1 AND workflow_id = $1", purge))
+
+
+async def note_held(connection: Connection, purge: str, starts: Mapping[str, datetime]) -> None:
+    """Write down the workflows whose rows stay, all of them or none; those with something to redrive are added."""
     async with connection.transaction():
-        deleted = int((await connection.execute(statement(rule), before, held, batch)).split()[-1])
-        await count(connection, workflow_id, rule.table, deleted)
+        # Another attempt may be here too: the second finds what the first has written.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", purge)
+        if await has_noted(connection, purge):
+            return
+        await connection.copy_records_to_table(
+            "purge_held",
+            records=[(purge, workflow_id, began_at) for workflow_id, began_at in starts.items()],
+            columns=["purge", "workflow_id", "began_at"],
+        )
+        await connection.execute(
+            """
+            INSERT INTO purge_held (purge, workflow_id)
+            SELECT $1, workflow_id FROM dead_letters WHERE state IN ('open', 'redriven') UNION SELECT $1, $1
+            ON CONFLICT DO NOTHING
+            """,
+            purge,
+        )
+
+
+async def oldest_held(connection: Connection, purge: str) -> datetime | None:
+    """Return when the oldest of the workflows began that Temporal still has from before the limit."""
+    found: datetime | None = await connection.fetchval("SELECT min(began_at) FROM purge_held WHERE purge = $1", purge)
+    return found
+
+
+async def forget_held(connection: Connection, purge: str) -> None:
+    """Delete what a purge has written down: it has ended."""
+    await connection.execute("DELETE FROM purge_held WHERE purge = $1", purge)
+
+
+async def delete_old(connection: Connection, purge: str, rule: Rule, before: datetime, batch: int) -> int:
+    """Delete one batch by a rule and count it for this purge, in one transaction; returns how many it were."""
+    async with connection.transaction():
+        deleted = int((await connection.execute(statement(rule), before, purge, batch)).split()[-1])
+        await count(connection, purge, rule.table, deleted)
     return deleted
-
-
-async def with_open_letters(connection: Connection) -> list[str]:
-    """Return the ids of the workflows of which something may still be redriven."""
-    rows = await connection.fetch("SELECT DISTINCT workflow_id FROM dead_letters WHERE state IN ('open', 'redriven')")
-    return [row["workflow_id"] for row in rows]
 
 
 async def count(connection: Connection, workflow_id: str, item: str, more: int) -> None:

@@ -52,8 +52,9 @@ class Purge(Pausable):
         """Delete, and record how much."""
         before = workflow.now() - timedelta(days=request.keep_days)
         counts: dict[str, int] = {}
+        await self.checkpoint()
         listed = await workflow.execute_activity_method(
-            SchedulingActivities.list_rules, start_to_close_timeout=STEP, retry_policy=RETRY
+            SchedulingActivities.list_rules, request, start_to_close_timeout=STEP, retry_policy=RETRY
         )
         for rule in listed.rules:
             await self.checkpoint()

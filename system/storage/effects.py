@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -59,6 +60,23 @@ async def record(connection: Connection, effect: Effect) -> None:
         effect.workflow_id,
         effect.step,
         effect.item,
+        effect.kind,
+        effect.run_id,
+        effect.attempt,
+    )
+
+
+async def record_many(connection: Connection, effect: Effect, items: Sequence[str]) -> None:
+    """Write the effect once for each of ``items``, in one statement; else as `record`."""
+    assert connection.is_in_transaction(), "an effect is recorded only within its own transaction"
+    await connection.execute(
+        """
+        INSERT INTO effects (workflow_id, step, item, kind, run_id, attempt)
+        SELECT $1, $2, item, $4, $5, $6 FROM unnest($3::text[]) AS item
+        """,
+        effect.workflow_id,
+        effect.step,
+        items,
         effect.kind,
         effect.run_id,
         effect.attempt,

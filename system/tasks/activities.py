@@ -11,11 +11,12 @@ from temporalio import activity
 from system.errors import BatchRefused, ReconciliationFailed, Superseded, Unavailable
 from system.heartbeats import beating
 from system.storage.claims import once
-from system.storage.effects import Effect, record
+from system.storage.effects import Effect, record_many
 from system.tasks import endings, results, store
 from system.tasks.handlers import REGISTRY
 from system.tasks.models import (
     CANCEL_WAITING,
+    FAIL,
     OPEN,
     RECONCILE,
     RUN,
@@ -23,6 +24,8 @@ from system.tasks.models import (
     BatchReport,
     BatchRequest,
     CancelWaiting,
+    Counts,
+    FailRequest,
     Position,
     Ran,
     ReconcileRequest,
@@ -57,13 +60,15 @@ class TaskActivities:
     @property
     def all(self) -> Sequence[Callable[..., Any]]:
         """Every activity, as a worker takes them."""
-        return [self.open, self.take, self.run, self.cancel_waiting, self.reconcile]
+        return [self.open, self.take, self.run, self.cancel_waiting, self.reconcile, self.fail]
 
     @activity.defn(name=OPEN)
     @beating()
     async def open(self, request: BatchRequest) -> Position:
-        """Take on the items that come along, or find those that were submitted."""
-        workflow_id = Effect.of_attempt("open").workflow_id
+        """Take on the items that come along, or find those that were submitted: anew, or where a run before stopped."""
+        # Each run opens the batch once: one that was terminated is started again under the same id.
+        effect = Effect.of_attempt("open", activity.info().workflow_run_id or "")
+        workflow_id = effect.workflow_id
 
         async def write(connection: Connection) -> Position:
             if request.items:
@@ -75,15 +80,21 @@ class TaskActivities:
                         f"no batch was submitted as {workflow_id!r}: submit its items, or send them along"
                     )
                 batch = found
+            if batch.state in ("cancelled", "failed"):
+                raise BatchRefused(f"batch {workflow_id!r} ended as {batch.state}: submit its items under a new id")
             await store.open_batch(connection, batch.id)
-            return Position(batch=batch.id, items=batch.items)
+            await store.reopen_batch(connection, batch.id)
+            counts, cached = await store.count_items(connection, batch.id)
+            return Position(
+                batch=batch.id,
+                items=batch.items,
+                # A late attempt of that run's next take has the number of this run's first: only one of them takes.
+                takes=await store.last_take(connection, workflow_id),
+                cached=cached,
+                **counts.model_dump(include={"done", "failed", "cancelled", "skipped"}),
+            )
 
-        position = await once(self._database, Effect.of_attempt("open"), Position, write)
-        async with self._database.acquire() as connection:
-            opened = await store.find_batch(connection, workflow_id)
-        if opened is None or opened.state == "cancelled":
-            raise BatchRefused(f"batch {workflow_id!r} was cancelled: submit its items under a new id")
-        return position
+        return await once(self._database, effect, Position, write)
 
     @activity.defn(name=TAKE)
     @beating()
@@ -95,7 +106,7 @@ class TaskActivities:
             late = {one.key for one in request.ended} - {row["key"] for row in settled}
             done = await endings.count_done(connection, request.batch, late) if late else 0
             if request.cancel_rest:
-                settled += await endings.cancel_rest(connection, request.batch)
+                settled += await endings.cancel_rest(connection, request.batch, "the batch was cancelled")
             skipped = await endings.skip_dependants(connection, request.batch, settled)
             await _record_settled(connection, [*(row["key"] for row in settled), *skipped])
             items = await store.take(connection, request.batch, request.room) if request.room else []
@@ -179,6 +190,20 @@ class TaskActivities:
 
         return await once(self._database, Effect.of_attempt("reconcile"), BatchReport, write)
 
+    @activity.defn(name=FAIL)
+    async def fail(self, request: FailRequest) -> Counts:
+        """Close the batch as failed: what has not ended is cancelled, for that reason."""
+
+        async def write(connection: Connection) -> Counts:
+            batch = await store.lock_batch(connection, request.batch)
+            ended = await endings.cancel_rest(connection, batch.id, request.reason)
+            await _record_settled(connection, [row["key"] for row in ended])
+            await store.close_batch(connection, batch.id, "failed")
+            counts, _ = await store.count_items(connection, batch.id)
+            return counts
+
+        return await once(self._database, Effect.of_attempt("fail"), Counts, write)
+
     def _handler(self, name: str) -> Handler[Any, Any]:
         try:
             return self._registry.find(name)
@@ -199,5 +224,4 @@ class TaskActivities:
 
 
 async def _record_settled(connection: Connection, keys: Sequence[str]) -> None:
-    for key in keys:
-        await record(connection, Effect.of_attempt(ITEM_SETTLED, key))
+    await record_many(connection, Effect.of_attempt(ITEM_SETTLED), keys)

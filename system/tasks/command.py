@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
@@ -65,8 +66,9 @@ def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
     )
     cancel.add_argument("id", metavar="ID")
     cancel.add_argument("item", nargs="?", metavar="TASK")
-    cancel.add_argument("--by", default="", help="who cancels it")
-    cancel.add_argument("--reason", default="", help="why")
+    user = os.environ.get("USER") or "unknown"
+    cancel.add_argument("--by", default=user, metavar="NAME", help="who cancels it (default: the user's name)")
+    cancel.add_argument("--reason", required=True, metavar="TEXT", help="why; it is kept with each task")
     cancel.set_defaults(run=lambda options: asyncio.run(_cancel(Settings.from_environment(), options)))
 
     handlers = commands.add_parser(
@@ -191,13 +193,20 @@ async def _progress(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def _cancel(settings: Settings, options: argparse.Namespace) -> int:
+    from pydantic import ValidationError  # noqa: PLC0415
+
     from system.connection import connect  # noqa: PLC0415
+    from system.errors import InputError  # noqa: PLC0415
     from system.tasks.models import CancelAllRequest, CancelRequest  # noqa: PLC0415
+    from system.tasks.registry import explain  # noqa: PLC0415
     from system.tasks.workflow import Batch  # noqa: PLC0415
 
+    try:
+        everything = CancelAllRequest(by=options.by, reason=options.reason)
+    except ValidationError as error:
+        raise InputError(f"--{explain(error)}") from error
     handle: WorkflowHandle[Batch, BatchReport] = (await connect(settings)).get_workflow_handle(options.id)
     if options.item is None:
-        everything = CancelAllRequest(by=options.by, reason=options.reason)
         _line(_told(await _asked(options.id, lambda: handle.execute_update(Batch.cancel_all, everything))))
         return DONE
     one = CancelRequest(item=options.item, by=options.by, reason=options.reason)

@@ -43,18 +43,19 @@ async def cancel_waiting(connection: Connection, batch: int, key: str, reason: s
     )
 
 
-async def cancel_rest(connection: Connection, batch: int) -> list[Record]:
+async def cancel_rest(connection: Connection, batch: int, reason: str) -> list[Record]:
     """Cancel every item that has not ended, as (number, key, state).
 
     Those that are running are then nobody's: a take that was itself cancelled may have been recorded all the same.
     """
     return await connection.fetch(
         """
-        UPDATE task_items SET state = 'cancelled', reason = 'the batch was cancelled', ended_at = clock_timestamp()
+        UPDATE task_items SET state = 'cancelled', reason = $2, ended_at = clock_timestamp()
         WHERE batch_id = $1 AND state IN ('waiting', 'running')
         RETURNING number, key, state
         """,
         batch,
+        reason,
     )
 
 

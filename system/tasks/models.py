@@ -14,6 +14,7 @@ TAKE = "tasks.take"
 RUN = "tasks.run"
 CANCEL_WAITING = "tasks.cancel_waiting"
 RECONCILE = "tasks.reconcile"
+FAIL = "tasks.fail"
 PROGRESS = "tasks.progress"
 CANCEL_ITEM = "tasks.cancel_item"
 CANCEL_ALL = "tasks.cancel_all"
@@ -166,8 +167,8 @@ class CancelRequest(Record):
     """Cancel one item, by its key."""
 
     item: str
-    by: str = ""
-    reason: str = ""
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
 
 
 class CancelWaiting(Record):
@@ -190,8 +191,15 @@ class WasCancelled(Record):
 class CancelAllRequest(Record):
     """Cancel every item that is not finished; the batch then ends as completed, with its report."""
 
-    by: str = ""
-    reason: str = ""
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class FailRequest(Record):
+    """Close a batch that cannot go on."""
+
+    batch: int
+    reason: str
 
 
 class ReconcileRequest(Record):

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from system.tasks.models import Counts
+from system.tasks.models import Counts, Item
 
 SHOWN = 12
 """Members of a cycle that a message names."""
@@ -74,6 +74,21 @@ def refusal(needs: Mapping[str, Sequence[str]]) -> str | None:
 def doubled(keys: Iterable[str]) -> str | None:
     """Return a key that is there more than once; None where there is none."""
     return next((key for key, count in Counter(keys).items() if count > 1), None)
+
+
+def turns(items: Sequence[Item]) -> list[float]:
+    """Return when each item's turn is among those of its priority, the lowest first: tenants take turns, by weight.
+
+    An item's turn is as far after the one before it, of its tenant, as its weight is low (weighted fair queueing):
+    it is known as soon as all of them are there, so that whose turn it is need not be worked out with each take.
+    """
+    last: dict[tuple[int, str | None], float] = {}
+    found = []
+    for item in items:
+        queue = (item.priority, item.tenant)
+        last[queue] = last.get(queue, 0.0) + 1 / item.weight
+        found.append(last[queue])
+    return found
 
 
 def content_key(handler: str, version: int, content: Mapping[str, Any]) -> bytes:

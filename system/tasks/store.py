@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from system.tasks.models import Counts, Item, State
+from system.tasks.rules import turns
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -76,13 +77,14 @@ async def insert_batch(connection: Connection, workflow_id: str, digest: bytes, 
                 item.weight,
                 item.timeout,
                 item.attempts,
+                turn,
                 len(set(item.needs)),
             )
-            for item in items
+            for item, turn in zip(items, turns(items), strict=True)
         ],
         columns=[
             "batch_id", "number", "key", "handler", "input",
-            "priority", "tenant", "weight", "timeout", "attempts", "pending",
+            "priority", "tenant", "weight", "timeout", "attempts", "turn", "pending",
         ],
     )  # fmt: skip
     await connection.copy_records_to_table(
@@ -98,24 +100,40 @@ async def open_batch(connection: Connection, batch: int) -> None:
     await connection.execute("UPDATE task_batches SET state = 'open' WHERE id = $1 AND state = 'submitted'", batch)
 
 
+async def reopen_batch(connection: Connection, batch: int) -> None:
+    """Have the items that a run before this one held wait again: that run was terminated, and nobody runs them."""
+    await connection.execute(
+        "UPDATE task_items SET state = 'waiting', taken_at = NULL WHERE batch_id = $1 AND state = 'running'", batch
+    )
+
+
+async def last_take(connection: Connection, workflow_id: str) -> int:
+    """Return the highest number of a take of this workflow; 0 where there was none."""
+    return int(
+        await connection.fetchval(
+            "SELECT coalesce(max(item::integer), 0) FROM claims WHERE workflow_id = $1 AND step = 'take'", workflow_id
+        )
+    )
+
+
 async def take(connection: Connection, batch: int, room: int) -> list[Record]:
-    """Hand up to ``room`` items to the workflow: those that need nothing more, by priority, then in their order."""
+    """Hand up to ``room`` items to the workflow: those that need nothing more, by priority, then by turn."""
     rows = await connection.fetch(
         """
         WITH next AS (
             SELECT number FROM task_items
             WHERE batch_id = $1 AND state = 'waiting' AND pending = 0
-            ORDER BY priority, number LIMIT $2
+            ORDER BY priority, turn, number LIMIT $2
             FOR UPDATE
         )
         UPDATE task_items AS items SET state = 'running', taken_at = clock_timestamp()
         FROM next WHERE items.batch_id = $1 AND items.number = next.number
-        RETURNING items.number, key, handler, priority, tenant, weight, timeout, attempts
+        RETURNING items.number, key, handler, priority, tenant, weight, turn, timeout, attempts
         """,
         batch,
         room,
     )
-    return sorted(rows, key=lambda row: (row["priority"], row["number"]))
+    return sorted(rows, key=lambda row: (row["priority"], row["turn"], row["number"]))
 
 
 async def anything_waits(connection: Connection, batch: int) -> bool:
@@ -124,7 +142,7 @@ async def anything_waits(connection: Connection, batch: int) -> bool:
     waits = await connection.fetchval(
         """
         SELECT true FROM task_items WHERE batch_id = $1 AND state = 'waiting'
-        ORDER BY pending, priority, number LIMIT 1
+        ORDER BY pending LIMIT 1
         """,
         batch,
     )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from system.control.pausable import Pausable
@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         CancelRequest,
         CancelWaiting,
         Ended,
+        FailRequest,
         Position,
         Progress,
         Ran,
@@ -73,16 +74,20 @@ class Batch(Pausable):
     async def run(self, request: BatchRequest) -> BatchReport:
         """Process the batch and report what the database holds."""
         try:
+            return await self._process(request)
+        except FailureError as failure:  # anything else fails the workflow task, which is tried again
+            if not is_cancelled_exception(failure):
+                await self._fail(failure)
+            raise
+
+    async def _process(self, request: BatchRequest) -> BatchReport:
+        try:
             await self._open(request)
             if not await self._work(request):
                 await self._hand_over(request)
             return await self._close()
-        except workflow.ContinueAsNewError:
-            raise
         except BaseException as error:
-            if not is_cancelled_exception(error):
-                self._state = "failed"
-            elif self._position.batch:
+            if is_cancelled_exception(error) and self._position.batch:
                 await asyncio.shield(self._close(cancelled=True))
             raise
 
@@ -185,8 +190,10 @@ class Batch(Pausable):
                 idle = not (self._running or self._ended)
                 if idle and (not taken.more or self._ends == ends):
                     break
-        finally:
+        except (Exception, asyncio.CancelledError):  # not GeneratorExit: an evicted workflow must start nothing
             await asyncio.shield(self._stop_running("the batch was cancelled"))
+            raise
+        await self._stop_running("the batch was cancelled")
         return True
 
     async def _wait_for_end(self, *, after: int | None = None) -> None:
@@ -297,6 +304,23 @@ class Batch(Pausable):
         self._state = "cancelled" if cancelled else "done"
         return report
 
+    async def _fail(self, failure: FailureError) -> None:
+        self._state = "failed"
+        if not self._position.batch:
+            return
+        closing = workflow.start_activity_method(
+            TaskActivities.fail,
+            FailRequest(batch=self._position.batch, reason=f"the batch failed: {_told(failure)}"[:REASON_CHARACTERS]),
+            start_to_close_timeout=STEP,
+            retry_policy=RETRY,
+        )
+        counts = await asyncio.shield(closing)
+        self._taken.clear()
+        self._ended.clear()
+        self._position = self._position.model_copy(
+            update=counts.model_dump(include={"done", "failed", "cancelled", "skipped"})
+        )
+
     def _count(self, **more: int) -> None:
         at = self._position
         self._position = at.model_copy(update={name: getattr(at, name) + count for name, count in more.items()})
@@ -308,7 +332,7 @@ def _history_is_full() -> bool:
 
 
 def _ordered_by(by: str, reason: str) -> str:
-    return f"cancelled by {by or 'somebody'}{': ' if reason else ''}{reason}"[:REASON_CHARACTERS]
+    return f"cancelled by {by}: {reason}"[:REASON_CHARACTERS]
 
 
 def _told(failure: BaseException) -> str:

@@ -72,20 +72,20 @@ def test_a_failed_load_must_have_a_letter_that_is_right() -> None:
 def redriven_facts(**letter: int) -> list[Fact]:
     return [
         fact("main", MISSING, step=LETTER, **{"open": 0, "resolved": 1, **letter}),
-        fact("main.redrive.1", "", step=RECONCILE, files=1),
-        fact("main.redrive.1", "0", step=LOAD_CHUNK, read=20),
+        fact("main", "", step=RECONCILE, files=1),
+        fact("main", "0", step=LOAD_CHUNK, read=20),
     ]
 
 
 def test_a_redriven_load_must_have_done_the_work_once() -> None:
-    """Its letter is resolved, the redrive alone is reconciled, and every row of the file was read."""
-    operations = [ended("main", "failed"), ended("main.redrive.1", "completed")]
+    """Its letter is resolved, it alone is reconciled, and every row of the file was read."""
+    operations = [ended("main", "failed"), ended("main", "completed")]
     assert Redriven().check(20, operations, redriven_facts()) == []
     assert [one.problem for one in Redriven().check(21, operations, redriven_facts())] == ["lost"]
     assert [one.problem for one in Redriven().check(20, operations, redriven_facts(resolved=0))] == ["misjudged"]
-    twice = [*redriven_facts(), fact("main.redrive.2", "", step=RECONCILE, files=1)]
+    twice = [*redriven_facts(), fact("other", "", step=RECONCILE, files=1)]
     assert [one.problem for one in Redriven().check(20, operations, twice)] == ["doubled"]
-    failed = [operations[0], ended("main.redrive.1", "failed")]
+    failed = [operations[0], ended("main", "failed")]
     assert "lost" in [one.problem for one in Redriven().check(20, failed, redriven_facts())]
 
 

@@ -49,4 +49,11 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 )
 def test_library_errors_become_ours(raised: Exception, expected: type) -> None:
     """A link that is down is retried, wrong data is not, and a defect stays as it is."""
-    assert type(translate(raised)) is expected
+    assert type(translate(raised, "pipeline.load_chunk")) is expected
+
+
+def test_what_postgresql_refuses_is_named_by_the_domain() -> None:
+    """Rows that do not fit their dataset are the schema's matter; a constraint of an order is not."""
+    refused = asyncpg.CheckViolationError("stock")
+    assert type(translate(refused, "pipeline.load_chunk")) is errors.SchemaMismatch
+    assert type(translate(refused, "orders.reserve_stock")) is errors.DataRefused

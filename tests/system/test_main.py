@@ -170,3 +170,31 @@ async def test_help_has_an_example(command: list[str], settings: Settings) -> No
     done = await run(settings, *command, "--help")
     assert done.returncode == 0
     assert "example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "changed"),
+    [
+        (["order", "status", ""], {}),
+        (["dead-letters", "list", "--limit", "-5"], {}),
+        (["worker"], {"TEMPORAL_NAMESPACE": "nosuch"}),
+        (["worker"], {"TEMPORAL_ADDRESS": "bad host:1"}),
+        (["worker"], {"HEALTH_ADDRESS": "no-such-host.invalid:1"}),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+async def test_wrong_input_is_one_line_and_no_traceback(
+    command: list[str], changed: dict[str, str], settings: Settings
+) -> None:
+    """Whatever a service says no to is told in a line, with exit status 2."""
+    done = await run(settings, *command, **changed)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr.rpartition("error:")[2]
+    assert "error" in done.stderr
+
+
+async def test_the_options_of_a_database_url_reach_postgresql(settings: Settings) -> None:
+    """What the workers understand, migrations do too."""
+    url = f"{settings.database_url}?sslmode=disable"
+    done = await run(settings, "migrate", "--database-only", DATABASE_URL=url)
+    assert done.returncode == 0, done.stderr

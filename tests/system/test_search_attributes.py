@@ -51,6 +51,24 @@ async def test_a_paused_load_is_found_by_its_domain(app: App, paused: WorkflowHa
     await eventually(lambda: count(0), timeout=20)
 
 
+async def test_what_was_never_paused_is_found_as_not_paused(
+    app: App, paused: WorkflowHandle[Pipeline, LoadReport], write: Write, people: Schema
+) -> None:
+    """The query by which an operator chooses what to pause finds a load that nobody has paused yet, and that alone."""
+    running = await app.start(write(b"name,age\nbob,2\n"), people)
+    query = f"{DOMAIN.name} = 'pipeline' AND {PAUSED.name} = false AND TaskQueue = '{app.settings.task_queue}'"
+
+    async def found() -> set[str]:
+        return {one.id async for one in app.client.list_workflows(query)}
+
+    async def only_the_running() -> bool:
+        return await found() == {running.id}
+
+    await eventually(only_the_running, timeout=20)
+    await paused.signal(Pipeline.resume, ORDER)
+    await paused.result()
+
+
 async def test_time_skipping_knows_them_too(activities: PipelineActivities, write: Write, people: Schema) -> None:
     """A load runs to its end on the server that skips time, attributes and all."""
     async with skipping(activities.all) as (client, task_queue):
@@ -70,10 +88,15 @@ def test_the_tenant_is_read_from_the_input() -> None:
     beside = described("orders.Order", [Request()], given)
     assert isinstance(attributes, TypedSearchAttributes)
     assert isinstance(beside, TypedSearchAttributes)
-    assert {pair.key.name: pair.value for pair in attributes} == {DOMAIN.name: "orders", TENANT.name: "acme"}
+    assert {pair.key.name: pair.value for pair in attributes} == {
+        DOMAIN.name: "orders",
+        TENANT.name: "acme",
+        PAUSED.name: False,
+    }
     assert {pair.key.name: pair.value for pair in beside} == {
         DOMAIN.name: "orders",
         TENANT.name: "other",
+        PAUSED.name: False,
         OTHER.name: "x",
     }
 

@@ -14,6 +14,7 @@ def test_defaults_stand_where_nothing_is_set() -> None:
     """Only DATABASE_URL is required; an empty variable means its default."""
     settings = Settings.from_environment({"DATABASE_URL": URL, "TASK_QUEUE": ""})
     assert settings == Settings(database_url=URL)
+    assert (settings.payment_url, settings.shipping_url) == (None, None), "no provider is guessed"
 
 
 def test_every_variable_is_read() -> None:
@@ -42,6 +43,7 @@ def test_every_variable_is_read() -> None:
             "MAX_CACHED_WORKFLOWS": "5",
             "DEPLOYMENT": "d",
             "BUILD_ID": "1.2",
+            "VERSIONING": "auto-upgrade",
             "POLARS_THREADS": "6",
         }
     )
@@ -68,6 +70,7 @@ def test_every_variable_is_read() -> None:
         max_cached_workflows=5,
         deployment="d",
         build_id="1.2",
+        versioning="auto-upgrade",
         polars_threads=6,
     )
 
@@ -89,9 +92,13 @@ def test_the_least_gives_way_to_a_lower_most() -> None:
         ("WORK_DIRECTORY", "relative", "absolute path"),
         ("DRAIN_SECONDS", "-1", "number of seconds"),
         ("POOL_MAX", "0", "whole number"),
+        ("POOL_MAX", "1000000000", "whole number"),
+        ("POOL_MAX", "1001", "at most"),
+        ("DRAIN_SECONDS", "1e300", "to a day"),
         ("POOL_MIN", "99", "at most POOL_MAX"),
         ("MIN_ACTIVITIES", "99", "at most MAX_ACTIVITIES"),
         ("CPU_TARGET", "1.1", "a share"),
+        ("VERSIONING", "newest", "pinned or auto-upgrade"),
         ("CACHE_SECONDS", "0", "above zero"),
         ("PAYMENT_URL", "pay:1", "http://"),
         ("BUILD_ID", "1.2", "the name of the Worker Deployment"),

@@ -6,17 +6,20 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from running_system import ROOT, Write, environment
 from temporalio.client import Client, WorkflowHandle
 
 from harness.eventually import eventually
 from system.connection import connect
-from system.control.pausable import PAUSE, RESUME, Order
+from system.control.pausable import PAUSE, PAUSED, RESUME, Order
 from system.pipeline.models import LoadReport, LoadRequest
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
 from system.settings import Settings
+from system.tasks.models import BatchRequest, Item
+from system.tasks.workflow import Batch
 from system.worker import run_worker
 
 ORDER = Order(by="an operator", reason="a new build comes")
@@ -61,8 +64,8 @@ async def paused(
     )
 
 
-async def ran_on(handle: WorkflowHandle[Pipeline, LoadReport]) -> str:
-    await handle.query(Pipeline.paused)
+async def ran_on(handle: WorkflowHandle[Any, Any]) -> str:
+    await handle.query(PAUSED)
     described = (await handle.describe()).raw_description.workflow_execution_info
     return described.versioning_info.deployment_version.build_id
 
@@ -85,6 +88,28 @@ async def test_a_pinned_workflow_stays_with_its_build(settings: Settings, write:
                 await handle.signal(RESUME, ORDER)
             await asyncio.gather(old.result(), new.result())
             assert (await ran_on(old), await ran_on(new)) == ("one", "two")
+
+
+async def test_a_workflow_moves_on_to_the_current_build_where_workers_say_so(settings: Settings) -> None:
+    """Begun on the old build and paused there, a batch goes on with the new one."""
+    settings = replace(settings, versioning="auto-upgrade")
+    client = await connect(settings)
+    item = Item(key="one", handler="text.checksum", input={"text": "x"})
+    async with build(settings, "one"):
+        await made_current(settings, "one")
+        batch = await client.start_workflow(
+            Batch.run,
+            BatchRequest(items=(item,)),
+            id=f"{settings.task_queue}-batch",
+            task_queue=settings.task_queue,
+            start_signal=PAUSE,
+            start_signal_args=[ORDER],
+        )
+        assert await ran_on(batch) == "one"
+        async with build(settings, "two"):
+            await made_current(settings, "two")
+            await batch.signal(RESUME, ORDER)
+            assert ((await batch.result()).done, await ran_on(batch)) == (1, "two")
 
 
 def test_a_build_that_nobody_runs_is_refused(settings: Settings) -> None:

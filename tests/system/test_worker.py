@@ -58,14 +58,17 @@ def worker(settings: Settings, redis_url: str, port: int) -> Iterator[subprocess
 
 
 async def test_health_tells_polling_and_services(worker: subprocess.Popen[bytes], port: int) -> None:
-    """Ready only when it polls and PostgreSQL answers; Redis is shown; other paths are unknown."""
+    """Ready only when it polls and PostgreSQL answers; Redis and figures are shown; other paths are unknown."""
 
     async def ready() -> bool:
         return (await asyncio.to_thread(ask, port, "/ready"))[0] == 200
 
     await eventually(ready, timeout=20)
-    details = {"ready": True, "polling": True, "postgres": "ok", "redis": "ok"}
-    assert ask(port, "/ready") == (200, details)
+    status, details = ask(port, "/ready")
+    expected = {"ready": True, "polling": True, "postgres": "ok", "redis": "ok", "busy": 0, "breakers": []}
+    assert (status, {name: details[name] for name in expected}) == (200, expected)
+    assert details["cache"]["hit_ratio"] is None, "nothing was looked up yet"
+    assert details["memory"] < 200 * 1024 * 1024, "the memory of a worker at rest"
     assert ask(port, "/live") == (200, {"live": True})
     assert ask(port, "/other")[0] == 404
     assert worker.poll() is None

@@ -31,8 +31,13 @@ def run(database_url: str, revision: str, *, down: bool) -> None:
 
 
 async def _run(database_url: str, revision: str, *, down: bool) -> None:
-    url = make_url(database_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS})
+    url = make_url(database_url)
+    # Connected as the workers are: SQLAlchemy would hand over options of the URL that asyncpg reads by itself.
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        async_creator=lambda: asyncpg.connect(database_url, timeout=CONNECT_SECONDS),
+    )
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_move, revision, down)

@@ -30,9 +30,7 @@ async def standing(database: Pool) -> AsyncIterator[tuple[Client, str]]:
 async def opened(database: Pool, number: int, **options: float) -> tuple[str, BulkRequest]:
     """An operation whose targets are listed already (the server cannot list): workflows that are gone."""
     name = f"bulk-{secrets.token_hex(6)}"
-    request = BulkRequest.model_validate(
-        {"by": "ann", "reason": "a test", "action": Pause(), "query": "x", "at_most": number, **options}
-    )
+    request = BulkRequest.model_validate({"by": "ann", "reason": "a test", "action": Pause(), "query": "x", **options})
     targets = [
         Target(workflow_id=f"gone-{index}", run_id=secrets.token_hex(4), workflow_type="x.Y", status="running")
         for index in range(number)

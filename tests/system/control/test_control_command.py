@@ -12,6 +12,8 @@ from controlled_loads import PATIENCE, paused_loads, states
 from running_system import ROOT, App, Write, environment
 
 from harness.eventually import eventually
+from system.control.models import Resume
+from system.control.preview import preview
 from system.pipeline.schema import Schema
 from system.settings import Settings
 
@@ -80,7 +82,7 @@ async def test_one_workflow_is_cancelled_then_there_is_nothing_to_cancel(
         (("preview", "pause", "--query", "Nonsense ="), "does not understand the query"),
         (("bulk", "pause", "--query", "WorkflowId = 'x'", *WHO), "preview first"),
         (("bulk", "pause", "--query", "WorkflowId = 'x'", *WHO, "--token", "1-x"), "preview again"),
-        (("bulk", "pause", "--query", "WorkflowId = 'x'", *WHO, "--at-most", "1", "--rate", "0"), "rate: "),
+        (("bulk", "pause", "--query", "WorkflowId = 'x'", *WHO, "--token", "1-x", "--rate", "0"), "rate: "),
         (("pause", "nobody", *WHO), "there is no workflow nobody"),
         (("pause", "nobody", "--by", "", "--reason", "x"), "who wants it and why must be said"),
         (("reset", "nobody", "--to", "somewhere", *WHO), "expected first-task"),
@@ -104,7 +106,8 @@ async def test_an_interrupted_command_leaves_the_operation_running(
 ) -> None:
     """Ctrl-C says how to watch and how to cancel it; it goes on to its end."""
     query, loads = await paused_loads(app, write, people, 3)
-    arguments = ("bulk", "resume", "--query", query, *WHO, "--at-most", "3", "--rate", "0.5")
+    token = (await preview(app.client, Resume(), query)).token
+    arguments = ("bulk", "resume", "--query", query, *WHO, "--token", token, "--rate", "0.5")
     log = tmp_path / "out"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(

@@ -76,12 +76,11 @@ def test_everything_must_be_asked_for() -> None:
     assert rules.effective_query("", everything=True) == "WorkflowType != 'control.Bulk'"
 
 
-@given(count=st.integers(0, 10**9), other=st.integers(0, 10**9))
+@given(count=st.integers(0, 10**9 - 1), other=st.integers(0, 10**9 - 1))
 def test_a_token_allows_what_was_seen_and_no_more(count: int, other: int) -> None:
     """It is good for this query and this action, and carries how many there were."""
     token = rules.token(QUERY, Pause(), count)
     assert rules.allowed(request(token=token), QUERY) == count
-    assert rules.allowed(request(token=token, at_most=other), QUERY) == min(count, other)
     for query, action in ((QUERY + " ", "pause"), (QUERY, "cancel")):
         with pytest.raises(ValueError, match="another query or action"):
             rules.allowed(request(token=token, action={"kind": action}), query)
@@ -98,7 +97,7 @@ def test_a_token_that_is_none_is_refused(token: str) -> None:
 
 
 def test_something_must_say_how_many() -> None:
-    """Neither token nor limit: refused, with what to do."""
+    """There is no other way than the preview's token: refused, with what to do."""
     with pytest.raises(ValueError, match="preview first"):
         rules.allowed(request(), QUERY)
 

@@ -5,17 +5,19 @@ import dataclasses
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from controlled_loads import PATIENCE, let_go, paused_loads, request, signals, start_bulk, states
 from running_system import ROOT, App, Write, environment
+from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from harness.eventually import eventually
 from harness.services.process import Process
 from system.connection import connect
-from system.control import store
+from system.control import activities, store
 from system.control.actions import Command, act, find
 from system.control.activities import ControlActivities
 from system.control.models import Pause, Reset, Round, Signal, Target, Terminate
@@ -91,11 +93,11 @@ async def test_an_attempt_that_died_before_it_could_record(
     run = await find(app.client, load.id)
     assert run is not None
     operation = f"bulk-{secrets.token_hex(6)}"
-    order = request("x", action, at_most=1)
+    order = request("x", action)
     target = Target(workflow_id=load.id, run_id=run.run_id, workflow_type=run.workflow_type, status="running")
     async with app.database.acquire() as connection, connection.transaction():
         await store.open_operation(connection, operation, "bulk", order, [target])
-        await store.begin(connection, operation, 1, 1)
+        await store.claim(connection, operation, 1, timedelta())
     command = Command(action=action, by="ann", reason="a test", operation=operation)
     assert (await act(app.client, command, run, repeated=False)).state == "done"
     if action.kind == "signal":
@@ -125,7 +127,7 @@ async def test_attempts_at_the_same_time_have_one_effect(
     """One was given up and runs on: the server takes each request once, and each outcome is recorded once."""
     _, loads = await paused_loads(app, write, people, 3)
     operation = f"bulk-{secrets.token_hex(6)}"
-    order = request("x", action, at_most=3)
+    order = request("x", action)
     targets = []
     for load in loads:
         await load.query(PAUSED)  # then it has a workflow task to be reset to
@@ -133,12 +135,12 @@ async def test_attempts_at_the_same_time_have_one_effect(
         targets.append(Target(workflow_id=load.id, run_id=run_id, workflow_type="pipeline.Pipeline", status="running"))
     async with app.database.acquire() as connection, connection.transaction():
         await store.open_operation(connection, operation, "bulk", order, targets)
-    activities = ControlActivities(app.database, app.client)
+    acting = ControlActivities(app.database, app.client).act
 
     async def attempt() -> int:
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(environment.info, workflow_id=operation)
-        return (await environment.run(activities.act, Round(first=1, last=3, order=order))).done
+        return (await environment.run(acting, Round(first=1, last=3, order=order))).done
 
     counted = await asyncio.gather(*(attempt() for _ in range(4)))
     assert max(counted) == 3
@@ -151,4 +153,47 @@ async def test_attempts_at_the_same_time_have_one_effect(
             assert {one.run_id for one in runs} <= {load.first_execution_run_id, latest}
     acts = await app.database.fetch("SELECT item FROM effects WHERE workflow_id = $1 AND step = 'act'", operation)
     assert len(acts) == len(set(acts)) == 3
+    await let_go(app)
+
+
+async def test_no_transaction_is_open_while_temporal_is_asked(
+    app: App, write: Write, people: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer may take longer than a transaction may be idle, and than a claim lasts: it is kept meanwhile."""
+    _, [load] = await paused_loads(app, write, people, 1)
+    operation = f"bulk-{secrets.token_hex(6)}"
+    order = request("x", Signal(name="once"))
+    run_id = load.first_execution_run_id or ""
+    target = Target(workflow_id=load.id, run_id=run_id, workflow_type="pipeline.Pipeline", status="running")
+    async with app.database.acquire() as connection, connection.transaction():
+        await store.open_operation(connection, operation, "bulk", order, [target])
+    monkeypatch.setattr(activities, "LEASE", timedelta(seconds=1))
+    asked: list[bool] = []
+    answered = asyncio.Event()
+
+    async def slow(client: Client, workflow_id: str, run: str) -> object:
+        asked.append(True)
+        await answered.wait()
+        return await find(client, workflow_id, run)
+
+    monkeypatch.setattr(activities, "find", slow)
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, workflow_id=operation)
+    act_ = ControlActivities(app.database, app.client).act
+    attempts = [asyncio.create_task(environment.run(act_, Round(first=1, last=1, order=order))) for _ in range(2)]
+
+    async def kept() -> bool:  # beyond the first second, by whoever has it
+        return bool(
+            await app.database.fetchval(
+                "SELECT claimed_until > attempted_at + interval '3 seconds' FROM control_outcomes WHERE claims = 1"
+            )
+        )
+
+    await eventually(kept, timeout=PATIENCE)
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in trans%'"
+    assert await app.database.fetchval(idle) == 0
+    assert asked == [True]
+    answered.set()
+    assert [(await attempt).done for attempt in attempts] == [1, 1]
+    assert await signals(load) == ["control.pause", "once"]
     await let_go(app)

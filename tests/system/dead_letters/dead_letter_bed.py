@@ -20,6 +20,7 @@ from system.dead_letters.models import Filter, Letter
 from system.dead_letters.redrive import Redriver, Redrives
 from system.settings import Settings
 from system.storage.pool import Pool
+from system.tuning import deployment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,7 @@ async def bed(
         workflows=[Failing, Chained],
         activities=[*ACTIVITIES, *letters.all],
         max_cached_workflows=cached,
+        deployment_config=deployment(settings),
     ):
         yield Bed(client=client, database=database, task_queue=queue, redrives=Redrives(database, client, redrivers))
 

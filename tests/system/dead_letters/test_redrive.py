@@ -46,12 +46,12 @@ async def result(standing: Bed, redriven: Redriven) -> Done:
 
 
 async def test_a_redrive_does_the_work_and_resolves_its_letter(standing: Bed) -> None:
-    """The same type, with the same input, under an id with the same prefix; repeated, it starts nothing."""
+    """The same type, with the same input, under the same id; repeated, it starts nothing."""
     handle = await standing.fail("activity", memo={"owner": "ann"})
     letter = await standing.letter()
     repaired.add(handle.id)
     redriven = await redrive(standing, letter)
-    assert (redriven.outcome, redriven.workflow_id) == ("redriven", f"{handle.id}.redrive.{letter.id}")
+    assert (redriven.outcome, redriven.workflow_id) == ("redriven", handle.id)
     assert await result(standing, redriven) == Done(how="activity")
     resolved = await standing.letter()
     assert (resolved.state, resolved.redrive_workflow_id) == ("resolved", redriven.workflow_id)
@@ -70,11 +70,11 @@ async def test_a_redrive_that_fails_again_is_a_letter_of_its_own(standing: Bed) 
     with pytest.raises(WorkflowFailureError):
         await result(standing, second_try)
     _, second = await standing.letters()
-    assert (second.workflow_id, second.redriven_from, second.depth) == (f"{handle.id}.redrive.{first.id}", first.id, 1)
+    assert (second.workflow_id, second.redriven_from, second.depth) == (handle.id, first.id, 1)
     assert second.fingerprint == first.fingerprint
     repaired.add(handle.id)
     third_try = await redrive(standing, second)
-    assert third_try.workflow_id == f"{handle.id}.redrive.{second.id}"
+    assert third_try.workflow_id == handle.id
     await result(standing, third_try)
     assert [one.state for one in await standing.letters()] == ["resolved", "resolved"]
     seen = await inspection.inspect(standing.database, standing.client, second.id)
@@ -87,9 +87,7 @@ async def test_redriven_from_many_sides_at_once_it_runs_once(standing: Bed) -> N
     handle = await standing.fail("itself")
     letter = await standing.letter()
     outcomes = await asyncio.gather(*(redrive(standing, letter) for _ in range(10)))
-    assert {(one.workflow_id, one.run_id) for one in outcomes} == {
-        (f"{handle.id}.redrive.{letter.id}", outcomes[0].run_id)
-    }
+    assert {(one.workflow_id, one.run_id) for one in outcomes} == {(handle.id, outcomes[0].run_id)}
 
 
 async def test_a_redrive_cut_off_before_its_start_is_taken_up_again(standing: Bed) -> None:
@@ -101,7 +99,30 @@ async def test_a_redrive_cut_off_before_its_start_is_taken_up_again(standing: Be
     assert claimed is not None
     taken_up = await redrive(standing, letter)
     assert (taken_up.outcome, taken_up.workflow_id) == ("redriven", claimed.redrive_workflow_id)
-    assert taken_up.workflow_id == f"{handle.id}.redrive.{letter.id}"
+    assert taken_up.workflow_id == handle.id
+
+
+async def test_a_redrive_cut_off_after_its_start_is_found_again(standing: Bed) -> None:
+    """The run was started, and the worker died before it noted that: no other run is started, closed as that one is."""
+    await standing.fail("itself")
+    letter = await standing.letter()
+    started = await redrive(standing, letter)
+    with pytest.raises(WorkflowFailureError):
+        await result(standing, started)
+    await standing.database.execute("UPDATE dead_letters SET redrive_run_id = NULL WHERE id = $1", letter.id)
+    taken_up = await redrive(standing, letter)
+    assert (taken_up.outcome, taken_up.run_id) == ("redriven", started.run_id)
+
+
+async def test_a_redrive_whose_workflow_somebody_else_ran_is_refused_and_open_again(standing: Bed) -> None:
+    """It was claimed and cut off; then somebody started the workflow by hand."""
+    handle = await standing.fail("itself")
+    letter = await standing.letter()
+    async with standing.database.acquire() as connection:
+        await store.claim_redrive(connection, letter.id, "an operator", "", whole=True)
+    await standing.fail("itself", id=handle.id)
+    assert "run again under its own id" in (await redrive(standing, letter)).reason
+    assert [one.state for one in await standing.letters()] == ["open", "open"]
 
 
 async def test_letters_of_one_run_are_redriven_together(standing: Bed) -> None:
@@ -111,7 +132,7 @@ async def test_letters_of_one_run_are_redriven_together(standing: Bed) -> None:
     letters = await standing.letters()
     async with standing.database.acquire() as connection:
         await store.claim_redrive(connection, letters[0].id, "x", "", whole=True)
-    assert {one.redrive_workflow_id for one in await standing.letters()} == {f"{handle.id}.redrive.{letters[0].id}"}
+    assert {one.redrive_workflow_id for one in await standing.letters()} == {handle.id}
 
 
 async def test_a_workflow_that_went_on_is_not_run_again(standing: Bed) -> None:
@@ -174,7 +195,7 @@ async def test_a_parent_takes_the_letter_of_its_child_along(standing: Bed) -> No
     refused = await redrive(standing, childs)
     assert (refused.outcome, f"redrive letter {parents.id} instead" in refused.reason) == ("refused", True)
     redriven = await redrive(standing, parents)
-    assert redriven.workflow_id == f"{handle.id}.redrive.{parents.id}"
+    assert redriven.workflow_id == handle.id
     taken = (await standing.letters())[:2]
     assert [(one.state, one.redrive_workflow_id) for one in taken] == [("redriven", redriven.workflow_id)] * 2
 

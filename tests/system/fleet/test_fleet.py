@@ -1,6 +1,7 @@
 """A fleet of real worker processes: grows, shrinks, replaces the dead, and drains."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -86,6 +87,9 @@ async def test_it_grows_with_the_work_and_shrinks_after_it(
         return len(workers(fleet)) == wanted
 
     await eventually(lambda: count(2), timeout=30)
+    members = json.loads((await web.get(f"http://{health}/ready"))[1])["members"]
+    assert {member["pid"] for member in members} == set(workers(fleet))
+    assert all(member["memory"] > 0 for member in members if "memory" in member)
     await locked.close()
     assert [report.rows_loaded for report in await asyncio.gather(*(load.result() for load in loads))] == [1, 1]
     await eventually(lambda: count(1), timeout=60)

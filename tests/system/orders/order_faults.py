@@ -87,6 +87,10 @@ def fails_after(place: Place) -> None:
     place.after(retryable=False)
 
 
+def killed_before(place: Place) -> None:
+    place.kill_before()
+
+
 def killed_after(place: Place) -> None:
     place.kill_after()
 
@@ -96,7 +100,10 @@ def lost(place: Place) -> None:
 
 
 def every_combination() -> Iterator[Combination]:
-    """{fails, cancelled, worker killed, completion lost after commit} x {each step, forward and compensating}."""
+    """{fails, cancelled, worker killed, completion lost after commit} x {each step, forward and compensating}.
+
+    A compensation has no failure for good: see `system.orders.insisting`.
+    """
     for step in FORWARD:
         yield from _forward(step)
     for step in BACK:
@@ -142,6 +149,7 @@ def _forward(step: str) -> Iterator[Combination]:
     yield Combination(
         step, "forward", "cancelled by its operator after its effect", lost, "canceled", cancel="by its operator"
     )
+    yield Combination(step, "forward", "worker killed before its effect", killed_before, "confirmed")
     yield Combination(step, "forward", "worker killed after its effect", killed_after, "confirmed")
     yield Combination(step, "forward", "completion lost after commit", lost, "confirmed")
 
@@ -149,12 +157,10 @@ def _forward(step: str) -> Iterator[Combination]:
 def _back(step: str) -> Iterator[Combination]:
     for fault, arm in (
         ("fails once", fails_again),
-        ("fails for good before its effect", fails_before),
-        ("fails for good after its effect", fails_after),
+        ("worker killed before its effect", killed_before),
         ("worker killed after its effect", killed_after),
         ("completion lost after commit", lost),
     ):
-        yield Combination(
-            step, "compensating", fault, arm, "failed", attempts=AGAIN_AND_AGAIN if "for good" in fault else 1
-        )
+        yield Combination(step, "compensating", fault, arm, "failed")
     yield Combination(step, "compensating", "cancelled by its operator", lost, "failed", cancel="by its operator")
+    yield Combination(step, "compensating", "cancelled by its customer", lost, "failed", cancel="by its customer")

@@ -20,7 +20,7 @@ from system.breaker import Breakers
 from system.connection import connect
 from system.dead_letters.activities import DeadLetterActivities
 from system.orders.activities import OrderActivities
-from system.orders.models import APPROVE, REJECT, OrderOutcome, OrderRequest, Policy, Word
+from system.orders.models import APPROVE, REJECT, SETTLE, OrderOutcome, OrderRequest, Policy, Word
 from system.orders.providers import Http, Provider
 from system.orders.workflow import Order
 from system.settings import Settings
@@ -113,12 +113,20 @@ async def test_stock_is_not_held_longer_than_the_payment_may_take(orders: Skippi
 
 
 async def test_a_step_has_failed_when_its_time_is_up(orders: Skipping) -> None:
-    """Shipping is down for good: the order fails, and what was paid is given back."""
+    """Shipping is down for good: the order fails, what was paid is given back, and the open call is not forgotten."""
     prefix = f"fails-{secrets.token_hex(4)}"
     await orders.outside.behave(Behaviour(kind=Kind.DOWN, prefix=prefix, actions=(Action.SHIP,)))
     request = an_order(SKU, policy=Policy(step_seconds=60, settle_seconds=5))
     handle = await orders.client.start_workflow(Order.run, request, id=prefix, task_queue=orders.task_queue)
-    assert (await handle.result()).state == "failed"
+    outcome = await handle.result()
+    assert (outcome.state, outcome.in_doubt) == ("failed", True)
     [total] = await orders.outside.totals(prefix)
     assert (total.captured_cents, total.net_cents, total.authorized_cents) == (3_000, 0, 0)
     assert await orders.database.fetchval("SELECT sum(amount_cents) FROM entries WHERE account = 'sales'") is None
+    assert await orders.database.fetchval("SELECT in_doubt FROM orders")
+    call = "SELECT state FROM provider_calls WHERE step = 'arrange_shipment'"
+    assert await orders.database.fetchval(call) == "unknown"
+    [(letter, error)] = await orders.database.fetch(
+        "SELECT activity_type, error_type FROM dead_letters WHERE activity_type = $1", SETTLE
+    )
+    assert (letter, error) == (SETTLE, "StillInDoubt")

@@ -13,7 +13,7 @@ import pytest
 from order_faults import Combination, every_combination
 from ordering import Books, Handle, Shop, an_order, confirmed, undone
 from running_system import ROOT
-from temporalio.client import WorkflowFailureError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import CancelledError, WorkflowAlreadyStartedError
 
 from harness.eventually import eventually
@@ -166,7 +166,11 @@ async def cancel(handle: Handle, given: Combination) -> list[str]:
     if given.cancel == "by its operator":
         await handle.cancel()
         return []
-    result = await handle.execute_update(CANCEL, WORD, result_type=CancelResult)
+    try:
+        result = await handle.execute_update(CANCEL, WORD, result_type=CancelResult)
+    except WorkflowUpdateFailedError as refused:
+        told_why = given.direction == "compensating" and "is ending for another reason" in str(refused.cause)
+        return [] if told_why else [f"the customer was refused: {refused.cause}"]
     told = (result.cancelled, result.state)
     return [] if told == (given.ends == "cancelled", given.ends) else [f"the customer was told {told}"]
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from ordering import IN_HAND, PRICE, Shop, an_order, confirmed, shop_of, undone
+from ordering import IN_HAND, PRICE, Handle, Shop, an_order, confirmed, shop_of, undone
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import CancelledError
 
@@ -13,7 +13,19 @@ from scenarios.outside.client import Outside
 from scenarios.outside.wire import Action, Behaviour, Kind
 from system.control.pausable import PAUSE, RESUME
 from system.control.pausable import Order as Instruction
-from system.orders.models import APPROVE, CANCEL, REJECT, CancelResult, Policy, Word
+from system.orders.models import (
+    APPROVE,
+    CANCEL,
+    CLOSE_ORDER,
+    ESCALATE,
+    OPEN_ORDER,
+    PLACE,
+    REJECT,
+    CancelResult,
+    OrderStatus,
+    Policy,
+    Word,
+)
 from system.orders.workflow import Order
 from system.settings import Settings
 from system.storage.pool import Pool
@@ -137,19 +149,39 @@ async def test_a_paused_order_begins_nothing_not_even_a_compensation(shop: Shop)
     """Cancelled while it is paused, it goes back only once it is resumed."""
     sku, who = await shop.stock(), Instruction(by="an operator", reason="stocktaking")
     handle = await shop.start(an_order(sku), start_signal=PAUSE, start_signal_args=[who])
-
-    async def opened() -> bool:
-        return bool(await shop.database.fetchval("SELECT 1 FROM orders WHERE workflow_id = $1", handle.id))
-
-    await eventually(opened, timeout=20)
+    placed = await handle.execute_update(PLACE, an_order(sku), result_type=OrderStatus)
+    assert (placed.state, placed.paused) == ("opening", True)
+    assert await scheduled(handle) == []
     await handle.cancel()
     await shop.reaches(handle, "compensating")
-    assert (await handle.query(Order.status)).paused
-    assert await shop.database.fetchval("SELECT state FROM orders") == "open"
+    assert await scheduled(handle) == []
     await handle.signal(RESUME, who)
     with pytest.raises(WorkflowFailureError):
         await handle.result()
     assert await shop.books(handle.id, sku) == undone("cancelled")
+
+
+async def scheduled(handle: Handle) -> list[str]:
+    """The activities that the order has begun, in order."""
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in (await handle.fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+
+
+async def test_a_paused_order_is_not_escalated_before_it_is_resumed(shop: Shop) -> None:
+    """Its time to be approved runs out while it is paused: nothing begins, until it goes on."""
+    sku, who = await shop.stock(), Instruction(by="an operator", reason="stocktaking")
+    handle = await shop.start(an_order(sku, policy=WAITS.model_copy(update={"approval_seconds": 5})))
+    await shop.reaches(handle, "awaiting_approval")
+    await handle.signal(PAUSE, who)
+    await shop.reaches(handle, "escalated")
+    assert await scheduled(handle) == [OPEN_ORDER]
+    await handle.signal(RESUME, who)
+    await handle.signal(REJECT, Word(by="ann", reason="never paid"))
+    assert (await handle.result()).state == "rejected"
+    assert await scheduled(handle) == [OPEN_ORDER, ESCALATE, CLOSE_ORDER]
 
 
 async def test_what_ends_already_is_not_ended_otherwise_by_a_cancellation(shop: Shop) -> None:
@@ -206,3 +238,38 @@ async def test_an_ended_order_run_again_tells_how_it_ended(shop: Shop) -> None:
     assert await again.result() == first
     assert first.state == "out_of_stock"
     assert await shop.books(handle.id, sku) == undone("out_of_stock", on_hand=5)
+
+
+@pytest.mark.parametrize("quantity", [2, IN_HAND + 1])
+async def test_an_id_that_is_used_again_after_the_purge_tells_how_its_order_ended(shop: Shop, quantity: int) -> None:
+    """The claims are gone, the order's row is not: nothing is done again, be the order confirmed or not."""
+    sku = await shop.stock()
+    handle = await shop.start(an_order(sku, quantity=quantity))
+    first = await handle.result()
+    books = await shop.books(handle.id, sku)
+    await purge(shop)
+    again = await shop.start(an_order(sku, quantity=quantity), handle.id)
+    assert await again.result() == first
+    assert await shop.books(handle.id, sku) == books
+
+
+async def test_what_an_earlier_run_confirmed_is_not_cancelled_by_a_later_one(shop: Shop) -> None:
+    """Cancelled before it could look what is written, after the purge: its customer is told that the order stands."""
+    sku, who = await shop.stock(), Instruction(by="an operator", reason="stocktaking")
+    handle = await shop.start(an_order(sku))
+    first = await handle.result()
+    await purge(shop)
+    again = await shop.start(an_order(sku), handle.id, start_signal=PAUSE, start_signal_args=[who])
+    update = await again.start_update(
+        CANCEL, WORD, result_type=CancelResult, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+    )
+    await again.signal(RESUME, who)
+    assert await update.result() == CancelResult(cancelled=False, state="confirmed")
+    assert await again.result() == first
+    assert await shop.books(handle.id, sku) == confirmed()
+
+
+async def purge(shop: Shop) -> None:
+    """Forget what retention forgets."""
+    await shop.database.execute("DELETE FROM claims")
+    await shop.database.execute("DELETE FROM effects")

@@ -8,9 +8,8 @@ import pytest
 from explain import explained_call
 from ordering import an_order
 
-from system.errors import Superseded
 from system.orders import journal, stock, store
-from system.orders.models import Line
+from system.orders.models import Close, Line, Opened
 from system.storage.pool import Connection, Pool
 
 ORDER_ID, SKU = "an-order", "a-sku"
@@ -88,11 +87,18 @@ async def test_what_is_posted_is_never_changed(books: asyncpg.Connection, change
 
 
 async def test_an_order_that_was_closed_first_is_not_opened(connection: asyncpg.Connection) -> None:
-    """Its opening failed and the order was closed as failed: the attempt that wakes up late is superseded."""
-    await store.close_order(connection, ORDER_ID, an_order(SKU), "failed", "no database")
-    with pytest.raises(Superseded, match="closed before this attempt could open it"):
-        await store.open_order(connection, ORDER_ID, an_order(SKU))
-    assert (await store.read_order(connection, ORDER_ID)).state == "failed"
+    """Its opening failed and the order was closed as failed: the attempt that wakes up late is told so."""
+    close = Close(order=an_order(SKU), state="failed", reason="no database", in_doubt=True)
+    closed = Opened(state="failed", reason="no database", in_doubt=True)
+    assert await store.close_order(connection, ORDER_ID, close) == closed
+    assert await store.open_order(connection, ORDER_ID, an_order(SKU)) == closed
+
+
+async def test_an_order_that_ended_is_not_closed_otherwise(books: asyncpg.Connection) -> None:
+    """Whoever closes it after all is told how it ended."""
+    await store.confirm_order(books, ORDER_ID)
+    close = Close(order=an_order(SKU), state="cancelled", reason="too late")
+    assert await store.close_order(books, ORDER_ID, close) == Opened(state="confirmed")
 
 
 async def test_orders_for_the_same_things_never_wait_for_each_other_in_a_circle(database: Pool) -> None:

@@ -41,7 +41,7 @@ def test_nothing_follows_an_end(state: str, following: str) -> None:
     if state in rules.FINAL:
         assert not rules.may_follow(state, following)  # type: ignore[arg-type]
     if following == "confirmed" and rules.may_follow(state, "confirmed"):  # type: ignore[arg-type]
-        assert state in {"confirming", "opening"}
+        assert state in {"confirming", "opening", "compensating"}
 
 
 def test_an_order_reaches_an_end_from_every_state() -> None:

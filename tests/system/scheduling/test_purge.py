@@ -210,12 +210,12 @@ async def test_payloads_go_unless_somebody_began_before_them(app: App) -> None:
     assert await app.database.fetchval("SELECT sha256 FROM payloads") == bytes([2]) * 32
 
 
-@given(st.lists(st.integers(-10_000, 10_000).map(lambda days: PAST + timedelta(days=days))))
-def test_payloads_outlive_the_oldest_that_temporal_still_has(starts: list[datetime]) -> None:
+@given(st.none() | st.integers(-10_000, 10_000).map(lambda days: PAST + timedelta(days=days)))
+def test_payloads_outlive_the_oldest_that_temporal_still_has(oldest: datetime | None) -> None:
     """Whatever was stored for a workflow that Temporal has is younger than the limit."""
-    limit = retention.payload_limit(PAST, starts)
+    limit = retention.payload_limit(PAST, oldest)
     assert limit <= PAST
-    assert all(limit < start for start in starts)
+    assert oldest is None or limit < oldest
 
 
 def test_every_rule_is_of_a_table_that_is_told_about() -> None:
@@ -230,20 +230,54 @@ def test_a_rule_that_this_version_has_no_more_deletes_nothing() -> None:
     assert retention.rule_of("effects") is not None
 
 
-async def test_an_old_row_is_found_by_an_index(connection: Connection) -> None:
-    """No night's purge reads the ledger whole."""
-    await connection.execute(
-        """
-        INSERT INTO effects (workflow_id, step, item, kind, run_id, attempt, committed_at)
-        SELECT 'w' || n, 's', '', 'forward', 'r', 1, now() - n * interval '1 minute' FROM generate_series(1, 20000) n
-        """
-    )
-    await connection.execute("ANALYZE effects")
+FILLED = """
+    INSERT INTO effects (workflow_id, step, item, kind, run_id, attempt, committed_at)
+    SELECT 'w' || n, 's', '', 'forward', 'r', 1, now() - n * interval '1 minute' FROM generate_series(1, 20000) n;
+    INSERT INTO claims (workflow_id, step, item, state, claimed_at)
+    SELECT 'w' || n, 's', '', 'done', now() - n * interval '1 minute' FROM generate_series(1, 20000) n;
+    INSERT INTO task_batches (workflow_id, digest, items, state, closed_at)
+    SELECT 'w' || n, '', 5, 'done', now() - n * interval '10 minutes' FROM generate_series(1, 2000) n;
+    INSERT INTO task_items (batch_id, number, key, handler, input, priority, weight, turn, pending)
+    SELECT batch.id, n, 'k' || n, 'h', '{}', 3, 1, n, 0 FROM task_batches AS batch, generate_series(1, 30) n;
+    INSERT INTO task_results (key, handler, output, created_at)
+    SELECT sha256(n::text::bytea), 'h', '1', now() - n * interval '1 minute' FROM generate_series(1, 20000) n;
+    INSERT INTO loads (workflow_id, state, closed_at)
+    SELECT 'w' || n, 'reconciled', now() - n * interval '10 minutes' FROM generate_series(1, 2000) n;
+    INSERT INTO rejects SELECT load.id, 1, 'f', n, 'r', '' FROM loads AS load, generate_series(1, 30) n;
+    INSERT INTO dead_letters (workflow_id, run_id, activity_id, workflow_type, activity_type, item, error_type,
+        message, remedy, details, ended_workflow, child, parent, fingerprint, state, failed_at, recorded_at)
+    SELECT 'w' || n, 'r', '', 't', '', '', 'e', 'm', '', '{}', true, '', '', 'f', 'resolved', now(),
+        now() - n * interval '1 minute' FROM generate_series(1, 20000) n;
+    INSERT INTO maintenance_runs (workflow_id, kind, began_at, request, counts, recorded_at)
+    SELECT 'w' || n, 'purge', now(), '{}', '{}', now() - n * interval '1 minute' FROM generate_series(1, 20000) n;
+    INSERT INTO purge_held (purge, workflow_id, noted_at) SELECT 'p', 'w' || n, now() FROM generate_series(1, 500) n;
+    INSERT INTO purge_held (purge, workflow_id) VALUES ('p', 'p');
+    ANALYZE;
+"""
+READ_WHOLE = {"task_needs", "dead_letter_digests", "maintenance_counts", "purge_held"}
+"""Small: what they hold is purged at the same age, or by each purge."""
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in retention.RULES if rule.table not in READ_WHOLE], ids=lambda rule: rule.table
+)
+async def test_an_old_row_is_found_by_an_index(connection: Connection, rule: retention.Rule) -> None:
+    """No night's purge reads a large table whole."""
+    await connection.execute(FILLED)
+    limit = datetime.now(UTC) - timedelta(days=13, hours=18)
+    plan = await explained(connection, retention.statement(rule), limit, "p", 100)
+    assert f"all of {rule.table}" not in plan
+    assert not {"all of task_batches", "all of loads"} & set(plan)
+
+
+async def test_a_purge_that_has_not_noted_whose_rows_stay_deletes_nothing(connection: Connection) -> None:
+    """An attempt that was given up may come after its purge has ended, and forgotten them."""
+    await connection.execute(FILLED)
     rule = retention.rule_of("effects")
     assert rule is not None
-    plan = await explained(connection, retention.statement(rule), datetime.now(UTC) - timedelta(days=13), ["w1"], 100)
-    assert "effects_committed" in plan
-    assert "all of effects" not in plan
+    limit = datetime.now(UTC) - timedelta(days=13)
+    assert await connection.execute(retention.statement(rule), limit, "another", 100) == "DELETE 0"
+    assert await connection.execute(retention.statement(rule), limit, "p", 100) == "DELETE 100"
 
 
 async def test_a_purge_is_paused_between_two_tables(app: App) -> None:
@@ -259,7 +293,7 @@ async def test_a_purge_is_paused_between_two_tables(app: App) -> None:
     await eventually(lambda: _answers(handle), timeout=30)
     history = await handle.fetch_history()
     scheduled = [event for event in history.events if event.HasField("activity_task_scheduled_event_attributes")]
-    assert len(scheduled) <= 1
+    assert scheduled == []
     await handle.signal(Purge.resume, Order(by="me", reason="go on"))
     assert set((await handle.result()).counts) == set(retention.NAMES)
 

@@ -37,6 +37,10 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     made.open.set()
 
 
+def cancelling(key: str) -> CancelRequest:
+    return CancelRequest(item=key, by="ann", reason="not needed")
+
+
 async def failure_of(handle: Handle) -> BaseException:
     with pytest.raises(WorkflowFailureError) as raised:
         await handle.result()
@@ -107,11 +111,11 @@ async def test_one_item_is_cancelled_wherever_it_is(app: App, gate: Gate) -> Non
     ]
     handle = await start(app, [*items, gated("free")], concurrency=2)
     await eventually(lambda: len(gate.began) == 2, timeout=20)
-    request = CancelRequest(item="waiting", by="ann", reason="not needed")
+    request = cancelling("waiting")
     was = await handle.execute_update(CANCEL_ITEM, request, result_type=WasCancelled)
     assert (was.state, was.skipped) == ("waiting", 1)
     for key in ("free", "running"):
-        was = await handle.execute_update(CANCEL_ITEM, CancelRequest(item=key), result_type=WasCancelled)
+        was = await handle.execute_update(CANCEL_ITEM, cancelling(key), result_type=WasCancelled)
         assert was.state == "running"
 
     async def cancelled() -> bool:
@@ -123,8 +127,8 @@ async def test_one_item_is_cancelled_wherever_it_is(app: App, gate: Gate) -> Non
     assert (report.done, report.cancelled, report.skipped) == (1, 3, 1)
     assert (await states(app, handle))["taken"] == "done"
     assert await reasons(app, handle) == {
-        "running": "cancelled by somebody",
-        "free": "cancelled by somebody",
+        "running": "cancelled by ann: not needed",
+        "free": "cancelled by ann: not needed",
         "waiting": "cancelled by ann: not needed",
         "behind": "it needs waiting, which was cancelled",
     }
@@ -141,7 +145,7 @@ async def test_an_item_that_is_unknown_or_has_ended_cannot_be_cancelled(app: App
     await eventually(one_is_done, timeout=20)
     for key, says in (("done", "'done' has ended already"), ("none", "the batch has no item 'none'")):
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update(CANCEL_ITEM, CancelRequest(item=key), result_type=WasCancelled)
+            await handle.execute_update(CANCEL_ITEM, cancelling(key), result_type=WasCancelled)
         assert says in str(refused.value.cause)
     gate.open.set()
     assert (await handle.result()).done == 2
@@ -158,7 +162,7 @@ async def test_a_batch_that_is_not_open_yet_refuses_to_cancel(app: App) -> None:
         start_signal_args=[OPERATOR],
     )
     with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await handle.execute_update(CANCEL_ALL, CancelAllRequest())
+        await handle.execute_update(CANCEL_ALL, CancelAllRequest(by="ann", reason="not needed"))
     assert "nothing can be cancelled: the batch is opening" in str(refused.value.cause)
     await handle.cancel()
     assert isinstance(await failure_of(handle), CancelledError)
@@ -172,7 +176,7 @@ async def test_all_that_has_not_ended_is_cancelled(app: App, gate: Gate, by: str
     handle = await start(app, items, concurrency=3)
     await eventually(lambda: len(gate.began) == 4, timeout=20)
     if by == "update":
-        await handle.execute_update(CANCEL_ALL, CancelAllRequest(by="ann"))
+        await handle.execute_update(CANCEL_ALL, CancelAllRequest(by="ann", reason="not needed"))
         report = await handle.result()
         assert (report.items, report.done, report.cancelled) == (7, 1, 6)
     else:
@@ -194,7 +198,7 @@ async def test_a_cancelled_batch_is_not_begun_anew(app: App, gate: Gate) -> None
     await failure_of(handle)
     again = await start(app, [gated("a")], id=handle.id)
     failure = await failure_of(again)
-    assert "was cancelled: submit its items under a new id" in str(failure)
+    assert "ended as cancelled: submit its items under a new id" in str(failure)
 
 
 async def test_a_full_history_is_continued_and_nothing_is_lost(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

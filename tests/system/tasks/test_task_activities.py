@@ -1,6 +1,7 @@
 """The activities one by one, on a real database: repeated, late, at the same time, and by which index."""
 
 import asyncio
+import dataclasses
 
 import asyncpg
 import pytest
@@ -21,6 +22,7 @@ from system.tasks.models import (
     BatchRequest,
     CancelWaiting,
     Ended,
+    FailRequest,
     Item,
     Position,
     ReconcileRequest,
@@ -184,6 +186,52 @@ async def test_a_batch_that_does_not_add_up_is_not_closed(
     assert await connection.fetchval("SELECT state FROM task_batches") == "open"
 
 
+async def test_a_small_tenant_is_taken_before_the_rest_of_a_large_one(
+    attempt: ActivityEnvironment, tasks: TaskActivities
+) -> None:
+    """Its items come last and are few: the first takes have them all."""
+    large = [checksum(f"large-{number}", tenant="large") for number in range(200)]
+    small = [checksum(f"small-{number}", tenant="small") for number in range(5)]
+    at = await opened(attempt, tasks, *large, *small)
+    taken = await take(attempt, tasks, at.batch, 1, room=10)
+    assert [item.tenant for item in taken.items] == ["large", "small"] * 5
+
+
+async def test_another_run_goes_on_where_a_terminated_one_stopped(
+    tasks: TaskActivities, connection: asyncpg.Connection
+) -> None:
+    """What is done stays so, what was running is taken again, and its takes are new ones."""
+    first, second = ActivityEnvironment(), ActivityEnvironment()
+    second.info = dataclasses.replace(second.info, workflow_run_id="another")
+    items = [posting(f"k{number}") for number in range(6)]
+    at = await opened(first, tasks, *items)
+    await take(first, tasks, at.batch, 1, room=3)
+    await first.run(tasks.run, RunRequest(batch=at.batch, item="k0"))
+    again = await opened(second, tasks, *items)
+    assert (again.batch, again.takes, again.done) == (at.batch, 1, 1)
+    taken = await take(second, tasks, at.batch, 2)
+    assert [item.key for item in taken.items] == ["k1", "k2", "k3", "k4", "k5"]
+    for item in taken.items:
+        await second.run(tasks.run, RunRequest(batch=at.batch, item=item.key))
+    report = await second.run(tasks.reconcile, ReconcileRequest(batch=at.batch))
+    assert report.done == await connection.fetchval("SELECT count(*) FROM task_entries") == 6
+
+
+async def test_a_batch_that_failed_is_closed_and_every_item_has_ended(
+    attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
+) -> None:
+    """What had not ended is cancelled, for the reason, with one effect each; it is not begun anew."""
+    at = await opened(attempt, tasks, checksum("a"), checksum("b"), checksum("c", needs=("b",)))
+    await take(attempt, tasks, at.batch, 1, room=2)
+    await attempt.run(tasks.run, RunRequest(batch=at.batch, item="a"))
+    counts = await attempt.run(tasks.fail, FailRequest(batch=at.batch, reason="the batch failed: why"))
+    assert (counts.done, counts.cancelled) == (1, 2)
+    closed = await connection.fetchrow("SELECT state, closed_at IS NOT NULL AS closed FROM task_batches")
+    assert tuple(closed or ()) == ("failed", True)
+    settled = [one.item for one in await ledger(connection, "test") if one.step == "settle"]
+    assert sorted(settled) == ["b", "c"]
+
+
 async def test_an_item_is_cancelled_once_and_only_while_it_waits(
     attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
 ) -> None:
@@ -206,8 +254,8 @@ async def test_the_hot_queries_find_their_rows_by_an_index(connection: asyncpg.C
     await connection.execute(
         """
         INSERT INTO task_batches (workflow_id, items, digest) SELECT 'b' || n, 9, '' FROM generate_series(1, 20) AS n;
-        INSERT INTO task_items (batch_id, number, key, handler, input, priority, weight, pending, state)
-        SELECT id, n, 'k' || n, 'h', '{}', 1 + n % 5, 1, n % 2, CASE WHEN n % 4 < 2 THEN 'waiting' ELSE 'done' END
+        INSERT INTO task_items (batch_id, number, key, handler, input, priority, weight, turn, pending, state)
+        SELECT id, n, 'k' || n, 'h', '{}', 1 + n % 5, 1, n, n % 2, CASE WHEN n % 4 < 2 THEN 'waiting' ELSE 'done' END
         FROM task_batches, generate_series(1, 2000) AS n;
         INSERT INTO task_needs SELECT id, n, n + 1 FROM task_batches, generate_series(1, 1999) AS n;
         INSERT INTO task_results SELECT sha256(n::text::bytea), 'h', '{}' FROM generate_series(1, 20000) AS n;

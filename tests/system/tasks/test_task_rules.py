@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system.tasks.models import Counts
-from system.tasks.rules import FULL_HISTORY, content_key, cycle, doubled, is_full, ordered, refusal, unaccounted
+from system.tasks.models import Counts, Item
+from system.tasks.rules import FULL_HISTORY, content_key, cycle, doubled, is_full, ordered, refusal, turns, unaccounted
 
 Needs = dict[str, tuple[str, ...]]
 
@@ -107,3 +107,14 @@ def test_a_history_is_full_at_its_mark_or_when_the_server_says_so() -> None:
     assert is_full(FULL_HISTORY, suggested=False)
     assert is_full(1, suggested=True)
     assert not is_full(FULL_HISTORY - 1, suggested=False)
+
+
+def test_tenants_take_turns_by_weight_within_a_priority() -> None:
+    """However many items the one has that came first; triple weight has three turns to the other's one."""
+    large = [Item(key=f"large-{number}", handler="h", tenant="large") for number in range(100)]
+    small = [Item(key=f"small-{number}", handler="h", tenant="small", weight=4) for number in range(8)]
+    items = [*large, *small]
+    found = turns(items)
+    order = [item.key for _, item in sorted(zip(found, items, strict=True), key=lambda pair: pair[0])]
+    assert max(order.index(item.key) for item in small) == 9
+    assert turns([Item(key="urgent", handler="h", tenant="large", priority=1)]) == [1.0]

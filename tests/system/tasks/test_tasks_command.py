@@ -94,7 +94,7 @@ async def test_what_is_not_there_is_said(command: Command, tmp_path: Path) -> No
     """A file, a batch, a number that is none of the allowed."""
     status, _, err = await command("submit", str(tmp_path / "gone.jsonl"))
     assert (status, "gone.jsonl: No such file" in err) == (2, True)
-    for arguments in (("progress", "nobody"), ("cancel", "nobody")):
+    for arguments in (("progress", "nobody"), ("cancel", "nobody", "--reason", "a test")):
         status, _, err = await command(*arguments)
         assert (status, "there is no batch 'nobody'" in err) == (2, True)
     status, _, err = await command("submit", write(tmp_path / "t.jsonl", text("a")), "--concurrency", "65")
@@ -109,10 +109,14 @@ async def test_tasks_are_cancelled(app: App, command: Command, tmp_path: Path, m
     lines = (waits, text("b", needs=["a"]), text("c", needs=["b"]), text("d", needs=["a"]))
     await command("submit", write(tmp_path / "tasks.jsonl", *lines), "--id", "halfway")
     await eventually(lambda: gate.began, timeout=20)
-    assert await command("cancel", "halfway", "b") == (0, "b is cancelled, and 1 that need it are skipped\n", "")
-    status, _, err = await command("cancel", "halfway", "z")
+    assert await command("cancel", "halfway", "b", "--reason", "a test") == (
+        0,
+        "b is cancelled, and 1 that need it are skipped\n",
+        "",
+    )
+    status, _, err = await command("cancel", "halfway", "z", "--reason", "a test")
     assert (status, "the batch has no item 'z'" in err) == (2, True)
-    status, out, _ = await command("cancel", "halfway", "--by", "ann")
+    status, out, _ = await command("cancel", "halfway", "--by", "ann", "--reason", "a test")
     assert (status, out.startswith("cancelling: ")) == (0, True)
     handle: WorkflowHandle[Batch, BatchReport] = app.client.get_workflow_handle("halfway", result_type=BatchReport)
     assert (await handle.result()).cancelled == 3

@@ -22,6 +22,7 @@ def upgrade() -> None:
             currency     text NOT NULL,
             lines        jsonb NOT NULL,
             reason       text NOT NULL DEFAULT '',
+            in_doubt     boolean NOT NULL DEFAULT false,
             opened_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
             closed_at    timestamptz
         )

@@ -15,7 +15,7 @@ def upgrade() -> None:
             id           integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             workflow_id  text NOT NULL UNIQUE,
             state        text NOT NULL DEFAULT 'submitted'
-                         CHECK (state IN ('submitted', 'open', 'done', 'cancelled')),
+                         CHECK (state IN ('submitted', 'open', 'done', 'cancelled', 'failed')),
             items        integer NOT NULL,
             digest       bytea NOT NULL,
             submitted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -35,6 +35,7 @@ def upgrade() -> None:
             priority smallint NOT NULL,
             tenant   text,
             weight   double precision NOT NULL,
+            turn     double precision NOT NULL,
             timeout  double precision,
             attempts integer,
             pending  integer NOT NULL,
@@ -50,9 +51,12 @@ def upgrade() -> None:
         )
         """
     )
-    # Whose turn it is: those that need nothing more, by priority. As good for "does anything wait at all?".
+    # Those that need nothing more, by priority and turn. As good for "does anything wait at all?".
     op.execute(
-        "CREATE INDEX task_items_waiting ON task_items (batch_id, pending, priority, number) WHERE state = 'waiting'"
+        """
+        CREATE INDEX task_items_waiting ON task_items (batch_id, pending, priority, turn, number)
+        WHERE state = 'waiting'
+        """
     )
     op.execute(
         """

@@ -22,6 +22,8 @@ def upgrade() -> None:
             state      text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'cancelled', 'refused')),
             message    text NOT NULL DEFAULT '',
             targets    integer NOT NULL,
+            previewed  integer,
+            sample     jsonb NOT NULL DEFAULT '[]',
             started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
             closed_at  timestamptz
         )
@@ -40,6 +42,8 @@ def upgrade() -> None:
                           CHECK (state IN ('pending', 'done', 'skipped', 'failed', 'cancelled')),
             message       text NOT NULL DEFAULT '',
             new_run_id    text NOT NULL DEFAULT '',
+            claims        integer NOT NULL DEFAULT 0,
+            claimed_until timestamptz,
             attempted_at  timestamptz,
             ended_at      timestamptz,
             PRIMARY KEY (operation_id, number),

@@ -37,13 +37,29 @@ def upgrade() -> None:
         )
         """
     )
+    # Whose rows a purge leaves; that they are all there is said by a row of the purge itself.
+    op.execute(
+        """
+        CREATE TABLE purge_held (
+            purge       text NOT NULL,
+            workflow_id text NOT NULL,
+            began_at    timestamptz,
+            noted_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+            PRIMARY KEY (purge, workflow_id)
+        )
+        """
+    )
     op.execute("CREATE INDEX effects_committed ON effects (committed_at)")
     op.execute("CREATE INDEX claims_claimed ON claims (claimed_at)")
     op.execute("CREATE INDEX task_batches_closed ON task_batches (closed_at) WHERE closed_at IS NOT NULL")
     op.execute("CREATE INDEX task_results_created ON task_results (created_at)")
+    op.execute(
+        "CREATE INDEX dead_letters_settled ON dead_letters (recorded_at) WHERE state IN ('resolved', 'discarded')"
+    )
     op.execute("CREATE INDEX loads_closed ON loads (closed_at) WHERE closed_at IS NOT NULL")
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX dead_letters_settled")
     op.execute("DROP INDEX loads_closed, task_results_created, task_batches_closed, claims_claimed, effects_committed")
-    op.execute("DROP TABLE maintenance_counts, maintenance_runs")
+    op.execute("DROP TABLE purge_held, maintenance_counts, maintenance_runs")

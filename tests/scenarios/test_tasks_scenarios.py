@@ -124,6 +124,7 @@ def test_what_is_drawn_can_be_taken_on(seed: int, scenario: Scenario[Any]) -> No
 @pytest.fixture(scope="module")
 async def bed(stack: Stack, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Testbed]:
     async with system_bed(TARGET, stack, migrated, tmp_path_factory.mktemp("results")) as standing, standing.workers(1):
+        await standing.prepare()
         yield standing
 
 

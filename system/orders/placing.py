@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from temporalio.client import WithStartWorkflowOperation
@@ -35,6 +36,8 @@ async def place(client: Client, task_queue: str, order_id: str, order: OrderRequ
             PLACE, order, start_workflow_operation=start, result_type=OrderStatus
         )
     except WorkflowAlreadyStartedError:
+        with suppress(WorkflowAlreadyStartedError):
+            await start.workflow_handle()  # it holds the same error, and complains if nobody takes it
         # It has ended, and an ended workflow takes no update; a query it answers.
         status = await client.get_workflow_handle(order_id).query(STATUS, result_type=OrderStatus)
     return status

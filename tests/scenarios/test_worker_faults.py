@@ -149,7 +149,8 @@ async def test_wrong_settings_are_told_as_the_system_tells_them(make: Make, faul
     worker = make({"DRAIN_SECONDS": "soon", **(faults.environment if told else {})})
     with pytest.raises(ServiceFailed, match="exit code 2") as caught:
         await worker.start()
-    assert caught.value.last_lines == ["error: DRAIN_SECONDS is 'soon': expected a number of seconds, from zero to a day"]
+    expected = "error: DRAIN_SECONDS is 'soon': expected a number of seconds, from zero to a day"
+    assert caught.value.last_lines == [expected]
 
 
 async def test_a_directory_that_is_not_there_is_told(make: Make, tmp_path: Path) -> None:

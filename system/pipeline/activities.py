@@ -66,8 +66,8 @@ class PipelineActivities:
         """Decode the sources, cut them into chunks, register the load, and claim its files where they are free."""
         schema = request.schema_
         async with self._database.acquire() as connection:
-            await reopen(connection, _effect("prepare", ""))
-            load_id = await store.open_load(connection, _workflow_id())
+            await reopen(connection, Effect.of_attempt("prepare"))
+            load_id = await store.open_load(connection, Effect.of_attempt("prepare").workflow_id)
             await datasets.ensure_table(connection, schema)
         sources = [
             await self._decoded_source(load_id, number, name, schema) for number, name in enumerate(request.sources)
@@ -87,7 +87,7 @@ class PipelineActivities:
     async def claim(self, request: ClaimRequest) -> Claimed:
         """Claim the files of a load that another load was at; fails, to be retried, until that one has ended."""
         async with self._database.acquire() as connection, connection.transaction():
-            await reopen(connection, _effect("claim", ""))
+            await reopen(connection, Effect.of_attempt("claim"))
             load = await store.lock_load(connection, request.load_id)
             return Claimed(skipped=await claim_files(connection, load.id))
 
@@ -99,7 +99,7 @@ class PipelineActivities:
 
         chunk = task.chunk
         async with self._database.acquire() as connection:
-            await reopen(connection, _effect("load_chunk", str(chunk.number)))
+            await reopen(connection, Effect.of_attempt("load_chunk", str(chunk.number)))
             file = await store.read_file(connection, task.load_id, chunk.source)
         schema = file.schema
         data = await asyncio.to_thread(_read, chunk)
@@ -125,7 +125,7 @@ class PipelineActivities:
             self._database.acquire() as connection,
             connection.transaction(),
         ):
-            await reopen(connection, _effect("reconcile", ""))
+            await reopen(connection, Effect.of_attempt("reconcile"))
             load = await store.lock_load(connection, request.load_id)
             changed.add(summary_tag(load.dataset))
             rejects = await store.count_rejects(connection, load.id)
@@ -135,7 +135,7 @@ class PipelineActivities:
             if wrong or sum(one.rows_read for one in counts) != load.rows_read:
                 raise ReconciliationFailed(f"load {load.id}: {'; '.join(wrong) or 'the total is not what was read'}")
             if await store.mark_reconciled(connection, load.id):
-                await record(connection, _effect("reconcile", ""))
+                await record(connection, Effect.of_attempt("reconcile"))
         await asyncio.to_thread(self._remove_decoded, load.id)
         return LoadReport(
             load_id=load.id,
@@ -152,9 +152,9 @@ class PipelineActivities:
     async def close(self, request: CloseRequest) -> None:
         """Close the load of this workflow as cancelled or failed; what is loaded stays, and stays recorded."""
         async with self._database.acquire() as connection, connection.transaction():
-            load_id, closed = await store.close_load(connection, _effect("close", request.state))
+            load_id, closed = await store.close_load(connection, Effect.of_attempt("close", request.state))
             if closed:
-                await record(connection, _effect("close", request.state))
+                await record(connection, Effect.of_attempt("close", request.state))
         await asyncio.to_thread(self._remove_decoded, load_id)
 
     async def _decoded_source(self, load_id: int, number: int, name: str, schema: Schema) -> Source:
@@ -177,28 +177,11 @@ async def _load(connection: Connection, load_id: int, chunk: store.ChunkRows) ->
             return recorded
         if await store.claim_chunk(connection, load_id, chunk.id, chunk.result):
             await store.copy_rows(connection, chunk)
-            await record(connection, _effect("load_chunk", str(number)))
+            await record(connection, Effect.of_attempt("load_chunk", str(number)))
             return chunk.result
         recorded = await store.recorded_chunk(connection, load_id, number)
         assert recorded is not None, "a claim is refused only where another attempt has committed one"
         return recorded
-
-
-def _workflow_id() -> str:
-    workflow_id = activity.info().workflow_id
-    assert workflow_id is not None, "the pipeline's activities run in workflows only"
-    return workflow_id
-
-
-def _effect(step: str, item: str) -> Effect:
-    info = activity.info()
-    return Effect(
-        workflow_id=_workflow_id(),
-        step=step,
-        item=item,
-        run_id=info.workflow_run_id or "",
-        attempt=info.attempt,
-    )
 
 
 def _read(chunk: ChunkReference) -> bytes:

@@ -15,7 +15,6 @@ from zoneinfo import available_timezones
 from pydantic import (
     AwareDatetime,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     StringConstraints,
@@ -25,7 +24,7 @@ from pydantic import (
 )
 
 from system.errors import DeclarationRefused
-from system.records import Record
+from system.records import Record, Strict
 from system.scheduling import cron
 
 FORM = 1
@@ -66,12 +65,6 @@ Duration = Annotated[
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\w.:-]+$")]
 Cron = Annotated[str, BeforeValidator(_cron)]
 Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
-
-
-class Strict(Record):
-    """Written by people: a key that is not known is a mistake, and is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Calendar(Strict):

@@ -12,8 +12,7 @@ from pydantic import Field
 
 from system.errors import InputError, SourceMissing, TaskRejected, Unavailable
 from system.pipeline.summaries import Summary
-from system.records import Record
-from system.tasks.models import Strict
+from system.records import Record, Strict
 from system.tasks.normalise import FieldRule, Scalar, normalised
 from system.tasks.registry import Context, Registry
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from system.records import Record
+from system.records import Record, Strict
 
 BATCH = "tasks.Batch"
 OPEN = "tasks.open"
@@ -39,12 +39,6 @@ def _short(tenant: str) -> str:
 
 
 Tenant = Annotated[str, Field(pattern=PRINTABLE), AfterValidator(_short)]
-
-
-class Strict(Record):
-    """Written by people: a field that is not known is a mistake, and is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Item(Strict):

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from system.errors import TaskRejected
-from system.tasks.models import Strict
+from system.records import Strict
 
 Scalar: TypeAlias = str | int | float | bool | None
 

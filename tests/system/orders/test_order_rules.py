@@ -31,16 +31,16 @@ def test_every_step_has_a_state_and_can_end_in_compensation() -> None:
     states = [rules.STATE_OF[step] for step in rules.STEPS]
     assert ["opening", *states] == PLACING
     for before, after in zip(PLACING, [*PLACING[1:], "confirmed"], strict=True):
-        assert rules.may_follow(before, after)  # type: ignore[arg-type]
-        assert rules.may_follow(before, "compensating")  # type: ignore[arg-type]
+        assert rules.may_follow(before, after)  # type: ignore[arg-type]  # drawn as text
+        assert rules.may_follow(before, "compensating")  # type: ignore[arg-type]  # drawn as text
 
 
 @given(STATES, STATES)
 def test_nothing_follows_an_end(state: str, following: str) -> None:
     """A final state is final; and nobody is confirmed but from the last step, or by an earlier run."""
     if state in rules.FINAL:
-        assert not rules.may_follow(state, following)  # type: ignore[arg-type]
-    if following == "confirmed" and rules.may_follow(state, "confirmed"):  # type: ignore[arg-type]
+        assert not rules.may_follow(state, following)  # type: ignore[arg-type]  # drawn as text
+    if following == "confirmed" and rules.may_follow(state, "confirmed"):  # type: ignore[arg-type]  # drawn as text
         assert state in {"confirming", "opening", "compensating"}
 
 
@@ -55,7 +55,7 @@ def test_an_order_reaches_an_end_from_every_state() -> None:
 @given(STATES, st.booleans())
 def test_a_customer_can_cancel_until_it_ends_and_once(state: str, asked: bool) -> None:
     """Refused are the ended, the ending and the second wish; each refusal says why."""
-    refusal = rules.why_not_cancel(state, asked_before=asked)  # type: ignore[arg-type]
+    refusal = rules.why_not_cancel(state, asked_before=asked)  # type: ignore[arg-type]  # drawn as text
     ended = state in rules.FINAL or state in {"compensating", "settling"}
     assert (refusal is not None) == (ended or asked)
     assert not rules.too_late("capturing")
@@ -99,7 +99,7 @@ def test_money_is_given_back_before_it_is_let_go_of(captured: int, refunded: int
 @given(st.integers(1, 10**12), st.sampled_from(rules.STEPS))
 def test_what_a_step_posts_balances(cents: int, step: str) -> None:
     """Debits and credits sum to zero, and what is deposited when it is paid is withdrawn when it is sold."""
-    assert sum(rules.entries_of(step, cents).values()) == 0  # type: ignore[arg-type]
+    assert sum(rules.entries_of(step, cents).values()) == 0  # type: ignore[arg-type]  # drawn as text
     paid, sold = rules.entries_of("capture_payment", cents), rules.entries_of("confirm_order", cents)
     assert paid["customer_deposits"] + sold["customer_deposits"] == 0
 

@@ -17,12 +17,20 @@ BIN = Path(sys.executable).parent
 ENOUGH_COVERAGE = {"*": 85, "system/*": 90}
 """Percent of lines and branches together, worker processes and workflow code included: of all, and of the system."""
 
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+"""A process for each core, with servers of its own; the tests of one file stay together, and share what they start."""
+
 
 def run(session: nox.Session, module: str, *arguments: str, patience: float = 60.0) -> None:
     """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
     session.run(
         sys.executable, "-m", module, *arguments, interrupt_timeout=patience, terminate_timeout=patience, external=True
     )
+
+
+def compile_sources(session: nox.Session) -> None:
+    """Write the bytecode, as an installation does: each worker process would compile the system anew without it."""
+    run(session, "compileall", "-q", *PACKAGES)
 
 
 @nox.session(python=False)
@@ -47,8 +55,9 @@ def imports(session: nox.Session) -> None:
 @nox.session(python=False)
 def test(session: nox.Session) -> None:
     """Run every test on real servers, in random order, with branch coverage of child processes too; or those named."""
+    compile_sources(session)
     run(session, "coverage", "erase")
-    run(session, "coverage", "run", "-m", "pytest", *session.posargs)
+    run(session, "coverage", "run", "-m", "pytest", *(session.posargs or SIDE_BY_SIDE))
     run(session, "coverage", "combine", "--quiet")
     for files, percent in ENOUGH_COVERAGE.items():
         enough = 0 if session.posargs else percent
@@ -58,18 +67,21 @@ def test(session: nox.Session) -> None:
 @nox.session(python=False)
 def scenarios(session: nox.Session) -> None:
     """Run every scenario once on a stack of its own, or those named; each is checked against what the stores hold."""
+    compile_sources(session)
     run(session, "temper", "scenario", "run", *(session.posargs or ["--all"]))
 
 
 @nox.session(python=False)
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes: a batch of 20,000 tasks."""
+    compile_sources(session)
     run(session, "pytest", "-m", "long", "-s", "-p", "no:randomly", *session.posargs)
 
 
 @nox.session(python=False)
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
+    compile_sources(session)
     # The demo ends when its parent does, which is this process; and this one when make does.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     run(session, "temper", "demo", *session.posargs)

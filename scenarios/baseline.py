@@ -9,6 +9,7 @@ from temporalio.worker import Worker
 
 from system.cache.cache import Cache
 from system.pipeline.activities import PipelineActivities
+from system.pipeline.unfinished import ended_at
 from system.pipeline.workflow import Pipeline
 from system.settings import Settings
 from system.storage.pool import open_pool
@@ -25,7 +26,7 @@ async def main() -> None:
         client,
         task_queue=settings.task_queue,
         workflows=[Pipeline],
-        activities=PipelineActivities(pool, settings.work_directory, Cache(None)).all,
+        activities=PipelineActivities(pool, settings.work_directory, Cache(None), ended_at(client)).all,
     )
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)

@@ -14,6 +14,7 @@ from harness.records.operations import Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario, Stores
 from scenarios import flights
+from scenarios.controlled import newest
 from scenarios.loaded import RECONCILE, chunk_facts
 from scenarios.pipeline import schema
 from system.control.pausable import PAUSE, PAUSED, Order, Paused
@@ -97,7 +98,7 @@ class Redriven(Scenario[int]):
         if first.value is None or not first.value.redriven:
             return
         letter = first.value.after
-        await app.result(await _newest(app, load))
+        await app.result(await newest(app, load))
         same = RedriveRequest(by=BY, reason="in a hurry", letters=(letter,))
         await _redrive(app, "second", same)
 
@@ -172,13 +173,6 @@ async def _load(app: App, source: Path, part: str = "main", **options: object) -
 
 async def _redrive(app: App, part: str, request: RedriveRequest) -> Outcome:
     return await app.result(await app.start(REDRIVE, request, part=part, result_type=RedriveProgress))
-
-
-async def _newest(app: App, load: Started) -> Started:
-    """The run that a redrive has started under the load's own id."""
-    described = await app.client.get_workflow_handle(load.id).describe()
-    handle = app.client.get_workflow_handle(load.id, run_id=described.run_id, result_type=LoadReport)
-    return Started(handle, load.intended)
 
 
 async def _visible(app: App, workflow_id: str) -> None:

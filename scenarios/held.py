@@ -1,9 +1,8 @@
-"""What can be seen of workflows that were held: what they started meanwhile, and what bulk operations recorded."""
+"""What the histories of workflows that were held say that they started meanwhile."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
-import asyncpg
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
@@ -14,9 +13,8 @@ from harness.records.operations import Iteration
 from harness.scenario import Stores
 from system.control.pausable import PAUSE, RESUME
 
-PAUSED, ACT = "paused", "act"
-"""Steps of facts: what a workflow started while it was paused; what a bulk operation did to one target."""
-DECIDED = ("done", "skipped", "failed")
+PAUSED = "paused"
+"""The step of a fact that counts what a workflow started while it was paused."""
 AT_ONCE = 8
 
 
@@ -73,40 +71,3 @@ async def pause_facts(stores: Stores, iterations: Sequence[Iteration], part: str
 
     found = await asyncio.gather(*(fact(iteration) for iteration in iterations))
     return {iteration.index: facts for iteration, facts in zip(iterations, found, strict=True)}
-
-
-async def outcome_facts(postgres: asyncpg.Pool, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:
-    """A fact for each target of these iterations' bulk operations; one query, however many there are."""
-    facts: dict[int, list[Fact]] = {iteration.index: [] for iteration in iterations}
-    if not iterations:
-        return facts
-    prefix = f"{iterations[0].run}.{iterations[0].scenario}."
-    rows = await postgres.fetch(
-        """
-        SELECT name, operations.state AS operation, outcomes.workflow_id, run_id, outcomes.state,
-               count(*) OVER (PARTITION BY operation_id, outcomes.workflow_id, run_id) AS rows,
-               outcomes.xmin::text::bigint AS writer
-        FROM control_operations AS operations JOIN control_outcomes AS outcomes ON operation_id = operations.id
-        WHERE starts_with(name, $1)
-        """,
-        prefix,
-    )
-    for row in rows:
-        index = int(row["name"].removeprefix(prefix).partition(".")[0])
-        decided = row["state"] in DECIDED
-        if index not in facts:
-            continue
-        facts[index].append(
-            Fact(
-                scenario=iterations[0].scenario,
-                iteration=index,
-                workflow_id=row["name"],
-                step=ACT,
-                item=f"{row['workflow_id']}/{row['run_id']}",
-                expected=int(decided or row["operation"] == "done"),
-                found=row["rows"] if decided else 0,
-                transactions=(row["writer"],) if decided else (),
-                values={row["state"]: 1},
-            )
-        )
-    return facts

@@ -1,8 +1,11 @@
 """What must hold for every run of `system`, beside what must hold for every run of every target."""
 
+from math import inf
+
 from harness.checking.invariants import Invariant, Records, as_judgement
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
+from scenarios.controlled import carried_out
 
 NAME = "nothing silently lost"
 WORKFLOW_FAILED = "workflow_failed"
@@ -10,18 +13,23 @@ WORKFLOW_FAILED = "workflow_failed"
 
 
 def nothing_silently_lost(records: Records) -> Judgement:
-    """Every workflow that was started completed, was cancelled, or has a dead letter.
+    """Every workflow that was started completed, was cancelled, has a dead letter, or was terminated by control.
 
-    A run that was terminated, or that timed out, and in whose place another one of the same id came, is not an end.
+    The last is so where control's own record says who wanted it and why; whoever terminates a workflow past control
+    leaves it to the digest, which keeps a letter of it. A run that was terminated, or that timed out, and in whose
+    place another one of the same id came, is not an end.
     """
     if records.effects is None:
         return Judgement(invariant=NAME, verdict=Verdict.UNKNOWN, checked=0, reason="the ledger was not read")
     lettered = {effect.item for effect in records.effects if effect.step == WORKFLOW_FAILED}
-    newest = {run.workflow_id: run.run_id for run in sorted(records.workflows, key=lambda run: run.started)}
+    ordered = {fact.item for fact in records.facts if carried_out(fact, "terminate")}
+    newest = {run.workflow_id: run.run_id for run in sorted(records.workflows, key=_age)}
     findings = [
-        _finding(run, "silent", "and no dead letter says so")
+        _finding(run, "silent", "and neither a dead letter nor control says so")
         for run in records.workflows
-        if run.run_id not in lettered and _is_bad_end(run, newest[run.workflow_id])
+        if run.run_id not in lettered
+        and _is_bad_end(run, newest[run.workflow_id])
+        and not (run.status == "terminated" and f"{run.workflow_id}/{run.run_id}" in ordered)
     ]
     findings += [
         _finding(run, "phantom", "and a dead letter says that it failed")
@@ -29,6 +37,11 @@ def nothing_silently_lost(records: Records) -> Judgement:
         if run.run_id in lettered and run.status in {"completed", "continued_as_new"}
     ]
     return as_judgement(NAME, len(records.workflows), findings)
+
+
+def _age(run: WorkflowRun) -> tuple[float, float]:
+    """When it was started and ended: the run that a reset makes tells the start of the one it replaces."""
+    return run.started, run.closed if run.closed is not None else inf
 
 
 def _is_bad_end(run: WorkflowRun, newest: str) -> bool:

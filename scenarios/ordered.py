@@ -15,10 +15,15 @@ from scenarios.outside.wire import Total
 ORDER, STOCK = "open_order", "set_stock"
 """The steps whose facts carry the whole order, and the whole stock of a sku."""
 RESERVE, CONFIRM, CLOSE, ESCALATE = "reserve_stock", "confirm_order", "close_order", "escalate"
+SETTLE = "settle_order"
+"""Of an order that was closed in doubt, and is not in doubt any more: its row was written by both."""
 CALLS = ("authorise_payment", "capture_payment", "arrange_shipment")
 
 ORDERS = """
-    SELECT workflow_id, state, amount_cents, jsonb_array_length(lines) AS lines, xmin::text::bigint AS writer
+    SELECT workflow_id, state, amount_cents, jsonb_array_length(lines) AS lines, xmin::text::bigint AS writer,
+           EXISTS (
+               SELECT FROM claims WHERE claims.workflow_id = orders.workflow_id AND claims.step = 'settle_order'
+           ) AS settled
     FROM orders WHERE starts_with(workflow_id, $1)
 """
 RESERVED = """
@@ -137,7 +142,9 @@ class _Facts:
         writers = [order["writer"], *sold[0]["writers"]] if confirmed and sold else []
         self._add(order, CONFIRM, expected=int(confirmed), found=sum(row["rows"] for row in sold), writers=writers)
         if not confirmed and order["state"] != "open":
-            self._add(order, CLOSE, expected=1, found=1, writers=[order["writer"]])
+            self._add(order, CLOSE, expected=1, found=1, writers=[] if order["settled"] else [order["writer"]])
+        if order["settled"]:
+            self._add(order, SETTLE, expected=1, found=1, writers=[order["writer"]])
         for row in escalated:
             self._add(order, ESCALATE, expected=1, found=1, writers=[row["writer"]])
 

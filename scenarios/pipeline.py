@@ -3,12 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
 
 import asyncpg
 from msgspec import Struct
+from temporalio.service import RPCError
 
 from harness.driver import App
 from harness.records.effects import Fact
@@ -187,6 +189,56 @@ class LoadAgain(Scenario[tuple[Part, ...]]):
         return findings
 
 
+class Interrupted(Struct, frozen=True):
+    """A stretch of the flights, and how many seconds after its load began that is cancelled."""
+
+    part: Slice
+    after: float
+
+
+class LoadCancelled(Scenario[Interrupted]):
+    """A load is cancelled at some moment; then its file is loaded under another id."""
+
+    name = "pipeline-cancelled"
+    proves = "of a load that is cancelled at any moment no row stays, and another load of its file brings each row once"
+    ends = frozenset({"completed", "canceled"})
+
+    def warm_up(self) -> None:
+        flights.read()
+
+    def draw(self, rng: Random) -> Interrupted:
+        rows = rng.randint(500, 2_000)
+        return Interrupted(Slice(rng.randint(0, flights.ROWS - rows), rows), rng.uniform(0, 0.4))
+
+    async def run(self, app: App, given: Interrupted) -> None:
+        source = app.workspace / app.iteration.id("csv")
+        await asyncio.to_thread(_write_slice, source, given.part)
+        request = LoadRequest(
+            sources=(str(source),), schema=schema("flights"), again=True, chunk_bytes=8_192, concurrency=2
+        )
+        first = await app.start(PIPELINE, request, part="first", result_type=LoadReport)
+        await asyncio.sleep(given.after)
+        with suppress(RPCError):  # it has ended, or nobody answers: how it ends is seen by its result
+            await first.handle.cancel()
+        await app.result(first)
+        await app.result(await app.start(PIPELINE, request, part="second", result_type=LoadReport))
+
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
+        return await _observe(stores, iterations)
+
+    def check(self, given: Interrupted, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:
+        """A load that completed, if too late to be cancelled, has every row; one that was cancelled has none."""
+        findings = []
+        for result in (op for op in operations if op.kind is Kind.RESULT):
+            own = [fact for fact in facts if fact.workflow_id == result.workflow_id]
+            if result.status == "completed":
+                findings += _unreconciled([result], own) + _unread([result], own, given.part.rows)
+            if result.status == "canceled" and own:
+                left = sum(fact.found for fact in own)
+                findings.append(_finding([result], "doubled", f"it was cancelled, and {left} rows of it are there"))
+        return findings
+
+
 class LoadReference(Scenario[tuple[str, ...]]):
     """Airlines, airports and planes are loaded by the same workflow, all at once."""
 
@@ -290,4 +342,5 @@ PIPELINES = (
     ),
     LoadLines(),
     LoadAgain(),
+    LoadCancelled(),
 )

@@ -208,7 +208,7 @@ def _task(rng: Random, key: str, *, failing: float = 0.15) -> Task:
         dataset = f"never_{rng.randrange(10**6)}" if fails else rng.choice(("airlines", "airports", "planes"))
         return Task(key, "dataset.summary", {"dataset": dataset}, fails="TaskRejected" if fails else "", **chosen)
     if kind == "file" and fails:
-        return Task(key, "file.checksum", {"path": f"/nonexistent/{key}"}, fails="SourceMissing", **chosen)
+        return Task(key, "file.checksum", {"path": f"nonexistent/{key}"}, fails="SourceMissing", **chosen)
     return Task(key, "text.checksum", {"text": f"{key} {rng.getrandbits(64):x}"}, **chosen)
 
 

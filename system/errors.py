@@ -1,56 +1,67 @@
-"""Every error the system raises on purpose.
+"""Every error the system raises on purpose: whether Temporal may retry it, and what it tells beside its message.
 
 Error:
-    ├── SettingsError            never retried
-    ├── NotMigrated              never retried
-    ├── Unavailable              retried
-    │   ├── BreakerOpen          retried, once the breaker lets a call through again
-    │   └── ProviderUnanswered   retried, by the same idempotency key
-    ├── PayloadLost              retried
-    ├── UndoRefused              retried, where a provider refused by another idempotency key
-    ├── LoadInProgress           retried
-    ├── LetterNotKept            retried
-    ├── LetterError              never retried
-    ├── ControlRefused           never retried
-    ├── Superseded               never retried
-    ├── StillInDoubt             never retried
-    ├── InputError               never retried
-    │   ├── SourceMissing
-    │   ├── SourceUnreadable
-    │   ├── SourceChanged
-    │   ├── ScheduleUnknown
-    │   └── SchemaMismatch
-    ├── DeclarationRefused       never retried
-    ├── BatchRefused             never retried
-    ├── TaskRejected             never retried
-    ├── DataRefused              never retried
-    ├── LoadClosed               never retried
-    └── ReconciliationFailed     never retried
+    ├── SettingsError               never retried
+    ├── NotMigrated                 never retried
+    ├── Unavailable                 retried
+    │   ├── BreakerOpen             retried         provider, seconds
+    │   └── ProviderUnanswered      retried         provider, status
+    ├── PayloadLost                 retried         digest
+    ├── LoadInProgress              retried         workflow_id
+    ├── UndoRefused                 retried         error, seconds
+    ├── StillInDoubt                never retried   calls
+    ├── Superseded                  never retried   workflow_id, step, item
+    ├── InputError                  never retried
+    │   ├── SourceError             never retried   files
+    │   │   ├── SourceMissing       never retried   files
+    │   │   ├── SourceUnreadable    never retried   files
+    │   │   └── SourceChanged       never retried   files
+    │   ├── SchemaMismatch          never retried
+    │   ├── IdTaken                 never retried
+    │   └── ScheduleUnknown         never retried   schedule
+    ├── DeclarationRefused          never retried
+    ├── BatchRefused                never retried   item
+    ├── CancelRefused               never retried   item, state
+    ├── TaskRejected                never retried   field
+    ├── AccessRefused               never retried   wanted, setting
+    ├── DataRefused                 never retried   sqlstate, table, column, constraint
+    ├── LoadClosed                  never retried   state
+    ├── ReconciliationFailed        never retried   wrong
+    ├── LetterNotKept               retried
+    ├── LetterError                 never retried
+    └── ControlRefused              never retried
 
 ``name`` is the type Temporal sees: it stays the same when a class is renamed. ``remedy`` says what the operator should
-do; it travels with the failure, and is shown with the dead letter.
+do; it travels with the failure and the details, and is shown with the dead letter. Where there are no details, the
+message says all that anybody acts on.
 
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import typing
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
-
+from system.details import (
+    Access,
+    Discrepancies,
+    Doubtful,
+    HeldBack,
+    ItemState,
+    LoadState,
+    OtherLoad,
+    Payload,
+    Refusal,
+    RefusedItem,
+    RejectedField,
+    Sources,
+    Standing,
+    Step,
+    Unanswered,
+    Unknown,
+)
 from system.records import Record
-
-
-class FailureDetails(Record):
-    """What a failure carries beside its type and its message."""
-
-    attempt: int
-    """Of the activity; 1 for the first."""
-    remedy: str
-    values: Mapping[str, Any] = Field(default_factory=dict)
-    """The error's own details."""
 
 
 class Error(Exception):
@@ -59,10 +70,18 @@ class Error(Exception):
     name: ClassVar[str] = "Error"
     retryable: ClassVar[bool] = False
     remedy: ClassVar[str] = "look at the message"
+    details: Record | None
+    """What a program may want to know; a class that has them says here which record they are."""
 
     def __init__(self, message: str, details: Record | None = None) -> None:
         super().__init__(message)
         self.details = details
+
+    @classmethod
+    def details_type(cls) -> type[Record] | None:
+        """Return the record that the class declares for its details; None where it declares none."""
+        declared = typing.get_type_hints(cls)["details"]
+        return declared if isinstance(declared, type) else None
 
     @property
     def retry_after(self) -> timedelta | None:
@@ -97,38 +116,18 @@ class BreakerOpen(Unavailable):
 
     name = "BreakerOpen"
     remedy = "look at the provider; calls go on by themselves once one of them succeeds"
+    details: HeldBack
 
     def __init__(self, provider: str, seconds: float) -> None:
-        super().__init__(f"calls to {provider} are held back for another {seconds:.1f} s: too many have failed")
-        self._seconds = seconds
+        super().__init__(
+            f"calls to {provider} are held back for another {seconds:.1f} s: too many have failed",
+            HeldBack(provider=provider, seconds=seconds),
+        )
 
     @property
     def retry_after(self) -> timedelta:
         """When the breaker lets a call through again."""
-        return timedelta(seconds=self._seconds)
-
-
-class PayloadLost(Error):
-    """A payload that a history refers to is not in the database, or not as it was stored."""
-
-    name = "PayloadLost"
-    # A workflow task that failed for good would end the workflow without its compensations.
-    retryable = True
-    remedy = (
-        "make sure that workers and clients use one database, then restore the row of `payloads` from a backup: "
-        "what waits for it goes on by itself; else terminate the workflow"
-    )
-
-
-class LoadInProgress(Error):
-    """Another load is at the same file."""
-
-    name = "LoadInProgress"
-    retryable = True
-    remedy = (
-        "nothing while that load runs, since the attempt is retried; if its workflow is gone, start it again under "
-        "the same id, or load the file with `again`"
-    )
+        return timedelta(seconds=self.details.seconds)
 
 
 class ProviderUnanswered(Unavailable):
@@ -136,6 +135,41 @@ class ProviderUnanswered(Unavailable):
 
     name = "ProviderUnanswered"
     remedy = "look at the provider; the call is made again by the same key, so it takes effect once"
+    details: Unanswered
+
+    def __init__(self, message: str, *, provider: str, status: int | None = None) -> None:
+        super().__init__(message, Unanswered(provider=provider, status=status))
+
+
+class PayloadLost(Error):
+    """A payload that a history refers to is not in the database, or not as it was stored."""
+
+    name = "PayloadLost"
+    details: Payload
+    # A workflow task that failed for good would end the workflow without its compensations.
+    retryable = True
+    remedy = (
+        "make sure that workers and clients use one database, then restore the row of `payloads` from a backup: "
+        "what waits for it goes on by itself; else terminate the workflow"
+    )
+
+    def __init__(self, digest: str, problem: str) -> None:
+        super().__init__(f"payload {digest} is {problem}", Payload(digest=digest))
+
+
+class LoadInProgress(Error):
+    """Another load is at the same file."""
+
+    name = "LoadInProgress"
+    retryable = True
+    details: OtherLoad
+    remedy = (
+        "nothing, since the attempt is retried until the workflow of that load has ended, however it ends; to have it "
+        "end, cancel it"
+    )
+
+    def __init__(self, message: str, *, workflow_id: str) -> None:
+        super().__init__(message, OtherLoad(workflow_id=workflow_id))
 
 
 class UndoRefused(Error):
@@ -144,22 +178,29 @@ class UndoRefused(Error):
     name = "UndoRefused"
     retryable = True
     remedy = "settle what the message says; the attempt that is retried then takes back what is left"
+    details: Standing
 
-    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
-        super().__init__(message)
-        self._after = after
+    def __init__(self, message: str, *, error: str = "", after: timedelta | None = None) -> None:
+        super().__init__(message, Standing(error=error, seconds=after.total_seconds() if after is not None else None))
 
     @property
     def retry_after(self) -> timedelta | None:
         """When to try again, as the one who raised it would have it."""
-        return self._after
+        return None if self.details.seconds is None else timedelta(seconds=self.details.seconds)
 
 
 class StillInDoubt(Error):
     """An order has ended, and its provider knows nothing of a call that was sent for it."""
 
     name = "StillInDoubt"
-    remedy = "ask the provider for the order's id; what stands there has to be voided, refunded or cancelled with it"
+    remedy = (
+        "nothing where the maintenance schedules are applied, since the provider is asked again until it knows; else "
+        "redrive this letter; if the provider says that nothing will come, discard it, or cancel its redrive"
+    )
+    details: Doubtful
+
+    def __init__(self, *calls: str) -> None:
+        super().__init__(f"the provider does not know of {', '.join(calls)}, which was sent", Doubtful(calls=calls))
 
 
 class Superseded(Error):
@@ -167,6 +208,11 @@ class Superseded(Error):
 
     name = "Superseded"
     remedy = "nothing: a late attempt woke up, and changed nothing"
+    details: Step
+
+    def __init__(self, workflow_id: str, step: str, item: str, why: str) -> None:
+        of_item = f" {item!r}" if item else ""
+        super().__init__(f"{step}{of_item} of {workflow_id} {why}", Step(workflow_id=workflow_id, step=step, item=item))
 
 
 class InputError(Error):
@@ -176,21 +222,31 @@ class InputError(Error):
     remedy = "correct the input as the message says, and start again under a new id"
 
 
-class SourceMissing(InputError):
+class SourceError(InputError):
+    """Base of the errors that are about files."""
+
+    name = "SourceError"
+    details: Sources
+
+    def __init__(self, message: str, *files: str) -> None:
+        super().__init__(message, Sources(files=files))
+
+
+class SourceMissing(SourceError):
     """The source file is not there, or may not be read, where the worker runs."""
 
     name = "SourceMissing"
     remedy = "check the path and the storage that workers share, then load again"
 
 
-class SourceUnreadable(InputError):
+class SourceUnreadable(SourceError):
     """The source is corrupt, truncated, or not in the declared encoding."""
 
     name = "SourceUnreadable"
     remedy = "fetch the file again, or correct the schema"
 
 
-class SourceChanged(InputError):
+class SourceChanged(SourceError):
     """The file changed after the load began."""
 
     name = "SourceChanged"
@@ -204,11 +260,24 @@ class SchemaMismatch(InputError):
     remedy = "correct the schema, or load into another dataset"
 
 
+class IdTaken(InputError):
+    """A workflow of another request has this id."""
+
+    name = "IdTaken"
+    remedy = "start it under another id"
+
+
 class ScheduleUnknown(InputError):
     """There is no schedule of this id."""
 
     name = "ScheduleUnknown"
     remedy = "see `python -m system schedules list`"
+    details: Unknown
+
+    def __init__(self, schedule: str) -> None:
+        super().__init__(
+            f"there is no schedule {schedule!r}: see `python -m system schedules list`", Unknown(schedule=schedule)
+        )
 
 
 class DeclarationRefused(Error):
@@ -223,6 +292,21 @@ class BatchRefused(Error):
 
     name = "BatchRefused"
     remedy = "correct the item as the message says, and submit the batch under a new id"
+    details: RefusedItem
+
+    def __init__(self, message: str, *, item: str | None = None) -> None:
+        super().__init__(message, RefusedItem(item=item))
+
+
+class CancelRefused(Error):
+    """What was to be cancelled is not there, or has ended."""
+
+    name = "CancelRefused"
+    remedy = "nothing was changed: see how far it is with `python -m system tasks progress ID`"
+    details: ItemState
+
+    def __init__(self, message: str, *, item: str | None, state: str | None) -> None:
+        super().__init__(message, ItemState(item=item, state=state))
 
 
 class TaskRejected(Error):
@@ -230,6 +314,21 @@ class TaskRejected(Error):
 
     name = "TaskRejected"
     remedy = "correct the item's input as the message says, and submit it in a new batch"
+    details: RejectedField
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message, RejectedField(field=field))
+
+
+class AccessRefused(Error):
+    """A task may not reach this file or this host: workers are not told that it may."""
+
+    name = "AccessRefused"
+    remedy = "have workers started with the variable that the message names, or correct the item, in a new batch"
+    details: Access
+
+    def __init__(self, message: str, *, wanted: str, setting: str) -> None:
+        super().__init__(message, Access(wanted=wanted, setting=setting))
 
 
 class DataRefused(Error):
@@ -237,20 +336,32 @@ class DataRefused(Error):
 
     name = "DataRefused"
     remedy = "look at the value or the constraint that the message names; if the input is right, report a defect"
+    details: Refusal
+
+    def __init__(self, message: str, refusal: Refusal) -> None:
+        super().__init__(message, refusal)
 
 
 class LoadClosed(Error):
-    """The load is already cancelled or failed: a late attempt changed nothing."""
+    """The load is already cancelled or failed, or another has its files: a late attempt changed nothing."""
 
     name = "LoadClosed"
     remedy = "to load again, use a new workflow id"
+    details: LoadState
+
+    def __init__(self, message: str, *, state: str) -> None:
+        super().__init__(message, LoadState(state=state))
 
 
 class ReconciliationFailed(Error):
     """The database does not hold what was read."""
 
     name = "ReconciliationFailed"
-    remedy = "keep the load, look at the chunks named, and report a defect"
+    remedy = "keep the rows as they are, look at what the message names, and report a defect"
+    details: Discrepancies
+
+    def __init__(self, what: str, *wrong: str) -> None:
+        super().__init__(f"{what}: {'; '.join(wrong)}", Discrepancies(wrong=wrong))
 
 
 class LetterNotKept(Error):

@@ -7,10 +7,11 @@ from typing import Any
 
 import asyncpg
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from system.errors import DataRefused, Error, FailureDetails, NotMigrated, SchemaMismatch, Unavailable
+from system.details import Refusal
+from system.errors import DataRefused, Error, NotMigrated, SchemaMismatch, Unavailable
+from system.failures import failure_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ def translate(error: Exception, activity_type: str = "") -> Error | None:
     if isinstance(error, NOT_MIGRATED):
         return NotMigrated(f"{text}; run `python -m system migrate`")
     if isinstance(error, REFUSED):
-        refused = SchemaMismatch if activity_type.startswith("pipeline.") else DataRefused
-        return refused(f"PostgreSQL refused what was to be written: {text}")
+        message = f"PostgreSQL refused what was to be written: {text}"
+        return SchemaMismatch(message) if activity_type.startswith("pipeline.") else DataRefused(message, _told(error))
     if isinstance(error, TRANSIENT):
         return Unavailable(text)
     return None
@@ -53,6 +54,15 @@ def _reason(error: Exception) -> str:
     hidden = error.__context__ if isinstance(error, asyncpg.InterfaceError) else None
     first = hidden if isinstance(hidden, Exception) else error
     return f"{type(first).__name__}: {first}"
+
+
+def _told(error: asyncpg.PostgresError) -> Refusal:
+    return Refusal(
+        sqlstate=error.sqlstate or "",
+        table=error.table_name or "",
+        column=error.column_name or "",
+        constraint=error.constraint_name or "",
+    )
 
 
 class ErrorInterceptor(Interceptor):
@@ -75,14 +85,4 @@ class _ErrorInbound(ActivityInboundInterceptor):
                 logger.warning("%s failed: %s", activity.info().activity_type, known, exc_info=error)
             # Not chained: Temporal replaces the failure of a retried attempt by "Failure exceeds size limit." if its
             # stack traces are long.
-            raise ApplicationError(
-                str(known),
-                FailureDetails(
-                    attempt=activity.info().attempt,
-                    remedy=known.remedy,
-                    values=known.details.model_dump(mode="json") if known.details else {},
-                ),
-                type=known.name,
-                non_retryable=not known.retryable,
-                next_retry_delay=known.retry_after,
-            ) from None
+            raise failure_of(known, attempt=activity.info().attempt) from None

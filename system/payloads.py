@@ -148,10 +148,10 @@ async def purge(connection: Connection, older_than: timedelta) -> int:
     while True:
         status = await connection.execute(
             """
-            DELETE FROM payloads WHERE sha256 IN (
+            DELETE FROM payloads WHERE sha256 = ANY (ARRAY (
                 SELECT sha256 FROM payloads WHERE last_stored_at < $1
                 ORDER BY last_stored_at LIMIT $2 FOR UPDATE SKIP LOCKED
-            )
+            ))
             """,
             limit,
             PURGED_AT_ONCE,
@@ -169,10 +169,8 @@ def _digested(payload: Payload) -> tuple[bytes, bytes]:
 
 def _verified(digest: bytes, content: bytes | None) -> Payload:
     if content is None:
-        raise PayloadLost(f"payload {digest.hex()} is not in the database")
+        raise PayloadLost(digest.hex(), "not in the database")
     found = hashlib.sha256(content).digest()
     if found != digest:
-        raise PayloadLost(
-            f"payload {digest.hex()} is damaged: what the database has of it, {len(content)} bytes, is {found.hex()}"
-        )
+        raise PayloadLost(digest.hex(), f"damaged: what the database has of it, {len(content)} bytes, is {found.hex()}")
     return Payload.FromString(content)

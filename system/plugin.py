@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import PayloadCodec
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from system.closing import ClosingInterceptor
 from system.control.workflow import Bulk
 from system.dead_letters.interceptor import DeadLetterInterceptor
 from system.dead_letters.workflow import Digest, Redrive
 from system.interceptors import ErrorInterceptor
+from system.orders.doubt import Doubt
 from system.orders.stocktake import Stocktake
 from system.orders.workflow import Order
 from system.payloads import PayloadStore
@@ -21,7 +24,7 @@ from system.scheduling.workflow import Purge, WarmCache
 from system.search_attributes import SearchAttributesInterceptor
 from system.tasks.workflow import Batch
 
-WORKFLOWS: tuple[type, ...] = (Pipeline, Bulk, Redrive, Digest, Batch, Order, Stocktake, WarmCache, Purge)
+WORKFLOWS: tuple[type, ...] = (Pipeline, Bulk, Redrive, Digest, Batch, Order, Doubt, Stocktake, WarmCache, Purge)
 DOMAINS = ("pipeline", "tasks", "orders", "control", "scheduling", "dead_letters")
 # Imported once, not anew for each workflow: none of them holds state of a workflow's own.
 PASSED_THROUGH = (
@@ -34,6 +37,7 @@ PASSED_THROUGH = (
     "system.storage",
     "system.settings",
     "system.pipeline.schema",
+    "system.control.pausable",
     "system.dead_letters.pending",
     *(f"system.{domain}.{module}" for domain in DOMAINS for module in ("models", "rules", "activities")),
 )
@@ -44,16 +48,24 @@ class SystemPlugin(SimplePlugin):
 
     Args:
         payloads: where large payloads are; without it none travels by reference, and none that did can be read.
+        codec: changes payloads on their way out, and back on their way in. It comes before ``payloads``: what is
+            measured against the limit, and what is stored, is what the codec made.
 
     """
 
-    def __init__(self, payloads: PayloadStore | None = None) -> None:
+    def __init__(self, payloads: PayloadStore | None = None, codec: PayloadCodec | None = None) -> None:
         storage = payloads.external_storage if payloads else None
         super().__init__(
             "system.SystemPlugin",
-            data_converter=dataclasses.replace(pydantic_data_converter, external_storage=storage),
+            data_converter=dataclasses.replace(pydantic_data_converter, external_storage=storage, payload_codec=codec),
             workflows=WORKFLOWS,
-            interceptors=[ErrorInterceptor(), SearchAttributesInterceptor(), DeadLetterInterceptor()],
+            # The last one is the innermost: letters are settled once the handlers have ended.
+            interceptors=[
+                ErrorInterceptor(),
+                SearchAttributesInterceptor(),
+                DeadLetterInterceptor(),
+                ClosingInterceptor(),
+            ],
             workflow_runner=_pass_through,
         )
 

@@ -18,6 +18,7 @@ Value = TypeVar("Value")
 DAY = 86_400.0
 MOST = 10_000_000
 """Of anything that is counted; more is a slip of the pen."""
+HOST = re.compile(r"(\[[0-9a-f:]+\]|[^\s/@:\[\]]+)(:[0-9]{1,5})?")
 MOST_CONNECTIONS = 1_000
 """Of one worker. The pool makes an object for each at once."""
 
@@ -40,6 +41,10 @@ class Settings:
     """Host and port of the health endpoint; none is served when absent."""
     work_directory: Path = Path(tempfile.gettempdir()) / "system-work"
     """Holds decoded source files; every worker must see the same directory."""
+    task_files: Path | None = None
+    """The directory whose files tasks may read; without it, they may read none."""
+    task_hosts: frozenset[str] = frozenset()
+    """Hosts, or host:port, that tasks may deliver to; without any, to none."""
     cache_seconds: float = 0.25
     """How long a call to the cache may take before the worker does without it."""
     drain_seconds: float = 30.0
@@ -60,7 +65,7 @@ class Settings:
     max_cached_workflows: int = 500
     deployment: str | None = None
     build_id: str | None = None
-    """Name of the Worker Deployment and of this build; without a build, workers are not versioned."""
+    """Name of the Worker Deployment and of this build: a worker has both, or neither and no versions."""
     versioning: str = "pinned"
     """Whether workflows stay with the build they began on (pinned), or move on to the current one (auto-upgrade)."""
     polars_threads: int = 1
@@ -86,6 +91,8 @@ class Settings:
             shipping_url=reader.read_optional("SHIPPING_URL", HTTP_URL),
             health_address=reader.read_optional("HEALTH_ADDRESS", ADDRESS),
             work_directory=reader.read("WORK_DIRECTORY", DIRECTORY, cls.work_directory),
+            task_files=reader.read_optional("TASK_FILES", FILES),
+            task_hosts=reader.read("TASK_HOSTS", HOSTS, cls.task_hosts),
             cache_seconds=reader.read("CACHE_SECONDS", DURATION, cls.cache_seconds),
             drain_seconds=reader.read("DRAIN_SECONDS", SECONDS, cls.drain_seconds),
             pool_min=reader.read("POOL_MIN", COUNT, cls.pool_min),
@@ -179,6 +186,13 @@ def _directory(text: str) -> Path:
     return path
 
 
+def _hosts(text: str) -> frozenset[str]:
+    hosts = frozenset(host.strip().lower() for host in text.split(","))
+    if not all(HOST.fullmatch(host) for host in hosts):
+        raise ValueError(text)
+    return hosts
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 <= seconds <= DAY:
@@ -220,6 +234,8 @@ POSTGRES_URL = _Kind(_url("postgresql", "postgres"), "postgresql://user:password
 REDIS_URL = _Kind(_url("redis", "rediss"), "redis://host:port/number")
 HTTP_URL = _Kind(_url("http", "https"), "http://host:port")
 DIRECTORY = _Kind(_directory, "an absolute path to a directory, which is made if missing")
+FILES = _Kind(_directory, "an absolute path to a directory")
+HOSTS = _Kind(_hosts, "hosts or host:port, separated by commas, for example hooks.example.com, localhost:8080")
 SECONDS = _Kind(_seconds, "a number of seconds, from zero to a day")
 VERSIONING = _Kind(_versioning, "pinned or auto-upgrade")
 SHARE = _Kind(_share, "a share above 0, at most 1")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
+from pathlib import Path
 
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
@@ -15,6 +17,7 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
+from system.errors import SettingsError
 from system.settings import Settings
 
 WORKFLOW_TASKS = 50
@@ -49,10 +52,29 @@ def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
     must replay there: see ``workflow.patched``. It is said for all workflows of a worker at once, because a type that
     says so itself cannot run on a worker that is not versioned: the server refuses its tasks.
     """
-    if settings.deployment is None or settings.build_id is None:
+    if settings.deployment is None:
         return None
+    if settings.build_id is None:
+        raise SettingsError(
+            "DEPLOYMENT is set and BUILD_ID is not: expected the id of this build too, or neither for a worker without "
+            "versions"
+        )
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=settings.deployment, build_id=settings.build_id),
         use_worker_versioning=True,
         default_versioning_behavior=BEHAVIOURS[settings.versioning],
     )
+
+
+def build_id(settings: Settings) -> str | None:
+    """What the histories name this code by, where no deployment does: a digest of the system's sources.
+
+    The SDK's own is made of whatever happens to be imported by then: another one with every import that is put off,
+    and a tenth of the start-up.
+    """
+    if settings.deployment is not None:
+        return None
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]

@@ -27,7 +27,7 @@ from system.health import Health, Probe, served
 from system.orders.providers import Http
 from system.settings import Settings
 from system.storage.pool import Pool, check_migrated, open_pool
-from system.tuning import HEARTBEATS, POLLS, STICKY, deployment, tuner
+from system.tuning import HEARTBEATS, POLLS, STICKY, build_id, deployment, tuner
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +49,10 @@ async def run_worker(
     Raises:
         Unavailable: Temporal or PostgreSQL does not answer.
         NotMigrated: the database lacks tables.
-        SettingsError: the work directory cannot be written.
+        SettingsError: the work directory cannot be written, or a deployment has no build.
 
     """
+    versioning = deployment(settings)
     _make_writable(settings.work_directory)
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
@@ -70,7 +71,8 @@ async def run_worker(
             ),
             interceptors=[occupancy, *interceptors],
             tuner=tuner(settings),
-            deployment_config=deployment(settings),
+            build_id=build_id(settings),
+            deployment_config=versioning,
             workflow_task_poller_behavior=POLLS,
             activity_task_poller_behavior=POLLS,
             sticky_queue_schedule_to_start_timeout=STICKY,

@@ -5,13 +5,13 @@ The planner chooses by size: fill the table with some thousands of rows and `ANA
 
 import asyncio
 import json
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
 import asyncpg
 from asyncpg.connection import LoggedQuery
 
-from system.storage.pool import Connection
+from system.storage.pool import Connection, Pool
 
 PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH")
 
@@ -28,6 +28,22 @@ async def explained_call(connection: asyncpg.Connection, call: Awaitable[object]
     with connection.query_logger(made.append):
         await call
         await asyncio.sleep(0)  # loggers are called by the loop, one turn later
+    return await _explained(connection, made)
+
+
+async def explained_in(database: Pool, call: Awaitable[object]) -> list[str]:
+    """As `explained_call`, for a call that takes its connection from a pool, which must have only that one."""
+    assert database.get_max_size() == 1, "the call might use another connection"
+    made: list[LoggedQuery] = []
+    async with database.acquire() as connection:
+        connection.add_query_logger(made.append)
+    await call
+    async with database.acquire() as connection:
+        connection.remove_query_logger(made.append)
+        return await _explained(connection, made)
+
+
+async def _explained(connection: Connection, made: Sequence[LoggedQuery]) -> list[str]:
     assert made, "the call made no query on this connection"
     return [
         name
@@ -38,8 +54,9 @@ async def explained_call(connection: asyncpg.Connection, call: Awaitable[object]
 
 
 def _is_ours(query: str) -> bool:
-    """BEGIN and its like have no plan; what reads the catalogue is asyncpg's, to learn of types."""
-    return query.split(maxsplit=1)[0].upper() in PLANNED and "pg_catalog." not in query
+    """BEGIN and its like have no plan; asyncpg itself reads the catalogue, and resets what goes back to its pool."""
+    of_asyncpg = "pg_catalog." in query or "pg_advisory_unlock_all" in query
+    return query.split(maxsplit=1)[0].upper() in PLANNED and not of_asyncpg
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,8 @@
 """The running system as tests hold it."""
 
+import asyncio
+import contextlib
+import io
 import os
 import secrets
 from collections.abc import Callable
@@ -7,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowHandle
 
+from system.__main__ import main
 from system.pipeline.models import LoadReport, LoadRequest
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
@@ -56,3 +61,23 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "WORK_DIRECTORY": str(settings.work_directory),
         **more,
     }
+
+
+async def command(settings: Settings, *arguments: str) -> tuple[int, str, str]:
+    """Run `python -m system` with these arguments; returns its status, and what it wrote to stdout and stderr.
+
+    In a thread of this process, which spares its start: one at a time, as output and environment are the process's.
+    """
+
+    def run() -> int:
+        try:
+            return main(list(arguments))
+        except SystemExit as refused:  # argparse's
+            return int(refused.code or 0)
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in environment(settings).items():
+            patched.setenv(name, value)
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            status = await asyncio.to_thread(run)
+    return status, out.getvalue(), err.getvalue()

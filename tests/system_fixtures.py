@@ -1,4 +1,4 @@
-"""A worker of the system in this process, and small files to load with it."""
+"""The system as tests have it: with a worker in this process, or under the harness; caches; small files to load."""
 
 import asyncio
 import secrets
@@ -7,9 +7,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from running_system import App, Write
+from running_system import ROOT, App, Write
+from system_bed import system_bed
 from temporalio.testing import ActivityEnvironment
 
+from harness.stack import Stack
+from harness.testbed import Testbed
 from system.cache.cache import Cache
 from system.connection import connect
 from system.pipeline.activities import PipelineActivities
@@ -59,8 +62,12 @@ async def app(settings: Settings, database: Pool) -> AsyncIterator[App]:
 
 @pytest.fixture
 def activities(database: Pool, work_directory: Path) -> PipelineActivities:
-    """The activities, to be called one by one."""
-    return PipelineActivities(database, work_directory, Cache(None))
+    """The activities, to be called one by one; Temporal knows of no workflow, and is told that all of them run."""
+
+    async def none_has_ended(_: str) -> None:
+        """Stand in for Temporal."""
+
+    return PipelineActivities(database, work_directory, Cache(None), none_has_ended)
 
 
 @pytest.fixture
@@ -91,3 +98,32 @@ def people() -> Schema:
             "fields": [{"name": "name", "required": True}, {"name": "age", "type": "integer", "minimum": 0}],
         }
     )
+
+
+@pytest.fixture(scope="module")
+async def bed(stack: Stack, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Testbed]:
+    """The system under the harness with one worker, its reference data loaded; tests of one module share it."""
+    results = tmp_path_factory.mktemp("results")
+    async with system_bed(ROOT / "temper.toml", stack, migrated, results) as standing, standing.workers(1):
+        await standing.prepare()
+        yield standing
+
+
+@pytest.fixture
+def namespace() -> str:
+    """Where this test's keys are in Redis."""
+    return secrets.token_hex(6)
+
+
+@pytest.fixture
+async def cache(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
+    """One process's cache."""
+    async with Cache(redis_url, namespace=namespace) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
+    """What another process would have."""
+    async with Cache(redis_url, namespace=namespace) as opened:
+        yield opened

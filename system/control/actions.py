@@ -34,7 +34,7 @@ from system.control.models import (
     Terminate,
 )
 from system.control.pausable import PAUSE, RESUME, Order
-from system.errors import Unavailable
+from system.errors import ControlRefused, Unavailable
 
 CALL = timedelta(seconds=10)
 GONE = "it is not there, or no longer"
@@ -93,6 +93,7 @@ async def find(client: Client, workflow_id: str, run_id: str = "") -> Run | None
     A run that was continued as new is followed: who meant the one means the other.
 
     Raises:
+        ControlRefused: the ids cannot be any workflow's.
         Unavailable: Temporal does not answer.
 
     """
@@ -106,6 +107,12 @@ async def find(client: Client, workflow_id: str, run_id: str = "") -> Run | None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
+        if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            named = f"run {run_id!r} of workflow {workflow_id!r}" if run_id else f"workflow {workflow_id!r}"
+            raise ControlRefused(
+                f"Temporal has no {named} ({error.message}): a run's id is a UUID, as its page in the UI and "
+                "`control show` tell it; without --run-id the latest run is meant"
+            ) from error
         raise unavailable(error) from error
     return Run(
         workflow_id=workflow_id,

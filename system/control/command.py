@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from system.control.models import Action
 from system.control.rules import described
 from system.errors import ControlRefused
+from system.records import explain
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -127,7 +128,7 @@ async def _bulk(options: argparse.Namespace) -> int:
     try:
         request = BulkRequest(action=_action(options), **{name: getattr(options, name) for name in fields})
     except ValidationError as error:
-        raise ControlRefused(_explained(error)) from error
+        raise ControlRefused(explain(error)) from error
     async with _connected() as (settings, client, _):
         return await bulk.run(client, settings.task_queue, request, say)
 
@@ -177,7 +178,7 @@ def _action(options: argparse.Namespace) -> Action:
     try:
         return TypeAdapter[Action](Action).validate_python(fields)
     except ValidationError as error:
-        raise ControlRefused(_explained(error)) from error
+        raise ControlRefused(explain(error)) from error
 
 
 def _add_argument(parser: argparse.ArgumentParser, action: str) -> None:
@@ -208,10 +209,6 @@ def _told(outcome: Outcome) -> str:
 
 def _counts(counts: Any) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items()) or "nothing"
-
-
-def _explained(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
 
 
 def say(text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from system.control.models import (
     Action,
@@ -41,7 +41,7 @@ OUTCOMES = """
     SELECT number, workflow_id, run_id, workflow_type, listed_status, state, message, new_run_id, attempted_at, ended_at
     FROM control_outcomes
 """
-_ACTION: TypeAdapter[Action] = TypeAdapter(Action)
+_ACTION: TypeAdapter[Action] = TypeAdapter(Action, config=ConfigDict(defer_build=True))
 
 
 async def open_operation(

@@ -107,7 +107,6 @@ class Bulk(Pausable):
         )
 
     async def _close(self, state: Literal["done", "cancelled"]) -> BulkReport:
-        await workflow.wait_condition(workflow.all_handlers_finished)
         report = await _to_its_end(
             workflow.start_activity_method(
                 ControlActivities.close,

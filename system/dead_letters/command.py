@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from system.dead_letters.models import Filter, Inspection, Letter, RedriveProgress, RedriveRequest, State
 from system.errors import LetterError
+from system.failures import details_of
 
 if TYPE_CHECKING:
     from system.settings import Settings
@@ -217,7 +218,7 @@ def _told(seen: Inspection) -> str:
         "failed": f"{_when(letter.failed_at)}, attempts: {attempts}",
         "error": f"{letter.error_type}: {letter.message}",
         "what to do": letter.remedy,
-        "details": json.dumps(letter.details) if letter.details else "",
+        "details": _details(letter),
         "input": json.dumps(seen.input, indent=2) if seen.input is not None else seen.input_note,
         "redriven as": letter.redrive_workflow_id or "",
         "came of": ", ".join(str(one) for one in seen.lineage),
@@ -226,6 +227,14 @@ def _told(seen: Inspection) -> str:
     lines = [f"{name:<13} {value}" for name, value in rows.items() if value]
     lines += [f"{_when(event.at)}  {event.action} by {event.by}: {event.reason}" for event in seen.events]
     return "\n".join(lines)
+
+
+def _details(letter: Letter) -> str:
+    """Show the fields of details that are known; any others as they were kept."""
+    known = details_of(letter.error_type, letter.details)
+    if known is None:
+        return json.dumps(letter.details) if letter.details else ""
+    return ", ".join(f"{name} {json.dumps(value)}" for name, value in known.model_dump(mode="json").items())
 
 
 def _short(message: str) -> str:

@@ -18,7 +18,7 @@ from temporalio.exceptions import (
 
 from system.dead_letters.models import TERMINATED, TIMED_OUT
 from system.dead_letters.rules import storable
-from system.errors import FailureDetails
+from system.failures import FailureDetails
 
 NAME = 500
 """Characters kept of an error's type."""
@@ -98,5 +98,7 @@ def _bounded(details: dict[str, Any]) -> dict[str, Any]:
     """Return the details as jsonb takes them."""
     text = json.dumps(details, default=repr, ensure_ascii=False).encode(errors="replace").decode()
     text = text.replace("\\u0000", "\\u2400")
-    bounded: dict[str, Any] = json.loads(text) if len(text) <= DETAILS else {"shortened": text[:DETAILS]}
+    if len(text) > DETAILS:
+        return {"shortened": text[:DETAILS]}
+    bounded: dict[str, Any] = json.loads(text, parse_constant=str)  # NaN and Infinity, which are no JSON, as text
     return bounded

@@ -55,13 +55,22 @@ class Restart:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """There is nothing to run again."""
+
+    reason: str
+    settled: bool
+    """Whether there never will be, as it is done all the same: the letter is then resolved."""
+
+
+@dataclass(frozen=True)
 class _Underway:
     """A run that was started for a letter before, and that the letter does not name yet."""
 
     run_id: str
 
 
-Redriver = Callable[[Letter, Inputs], Awaitable[Restart | None]]
+Redriver = Callable[[Letter, Inputs], Awaitable[Restart | Nothing | None]]
 """How a domain runs one failed part of a workflow again that itself went on; None where that cannot be done."""
 
 
@@ -91,18 +100,20 @@ class Redrives:
             await store.lock_redrives(connection, found.workflow_id)
             return await self._redrive(connection, letter, restart, by, reason)
 
-    async def _restart_of(self, letter: Letter) -> Restart | None:
+    async def _restart_of(self, letter: Letter) -> Restart | Nothing | None:
         redriver = self._redrivers.get(letter.activity_type)
         return (
             None if letter.ended_workflow or redriver is None else await redriver(letter, Inputs(self._client, letter))
         )
 
     async def _redrive(
-        self, connection: Connection, number: int, restart: Restart | None, by: str, reason: str
+        self, connection: Connection, number: int, restart: Restart | Nothing | None, by: str, reason: str
     ) -> Redriven:
         letter = await listing.read(connection, number)
         if letter is None or letter.redrive_run_id is not None:
             return _repeated(letter) if letter else _no_such(number)
+        if isinstance(restart, Nothing):
+            return await _needless(connection, letter, by, restart)
         start = await self._start_of(connection, letter, restart)
         if isinstance(start, str):
             return await _refused(connection, letter, by, start)
@@ -180,6 +191,15 @@ class Redrives:
 async def _refused(connection: Connection, letter: Letter, by: str, why: str) -> Redriven:
     await store.note_refused(connection, letter.id, by, why)
     return Redriven(letter=letter.id, outcome="refused", reason=why)
+
+
+async def _needless(connection: Connection, letter: Letter, by: str, nothing: Nothing) -> Redriven:
+    if not nothing.settled:
+        return await _refused(connection, letter, by, nothing.reason)
+    await store.resolve(connection, [letter.id], by, nothing.reason)
+    return Redriven(
+        letter=letter.id, outcome="refused", reason=f"{nothing.reason}: nothing is run, and the letter is resolved"
+    )
 
 
 def _no_such(letter: int) -> Redriven:

@@ -114,6 +114,26 @@ async def settle_replaced(
     )
 
 
+async def open_letters(connection: Connection, workflow_id: str, activity_type: str) -> dict[int, str]:
+    """Return the open letters of one kind of a workflow's activities, each with its item."""
+    rows = await connection.fetch(
+        "SELECT id, item FROM dead_letters WHERE workflow_id = $1 AND activity_type = $2 AND state = 'open'",
+        workflow_id,
+        activity_type,
+    )
+    return {row["id"]: row["item"] for row in rows}
+
+
+async def resolve(connection: Connection, letters: Iterable[int], by: str, reason: str) -> list[int]:
+    """Close open letters of what is done after all, or stands in another; returns those that were open."""
+    settled = """
+        WITH settled AS (
+            UPDATE dead_letters SET state = $1 WHERE id = ANY($4) AND state = 'open' RETURNING id
+        )
+    """
+    return await _settle(connection, settled, ("resolved", storable(by, NAME), reason, list(letters)))
+
+
 async def _settle(connection: Connection, settled: str, values: tuple[object, ...]) -> list[int]:
     rows = await connection.fetch(f"{settled} {NOTED}", *values)
     return sorted(row["letter_id"] for row in rows)

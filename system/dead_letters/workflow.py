@@ -53,7 +53,6 @@ class Redrive(Pausable):
         if not await self._redrive_some(request):
             await self.ready_to_continue()
             workflow.continue_as_new(request.model_copy(update={"progress": self._progress}))
-        await workflow.wait_condition(workflow.all_handlers_finished)
         return self._progress
 
     @workflow.query(name="dead_letters.progress")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
 
 from system.errors import InputError, StillInDoubt
-from system.orders import journal, stock, store
+from system.orders import calls, journal, stock, store
+from system.orders.calls import Answer
 from system.orders.insisting import insisting
 from system.orders.models import (
     ARRANGE_SHIPMENT,
+    ASK_AGAIN,
     AUTHORISE_PAYMENT,
     CANCEL_SHIPMENT,
     CAPTURE_PAYMENT,
     CLOSE_ORDER,
     CONFIRM_ORDER,
     ESCALATE,
+    FIND_ORDER,
     OPEN_ORDER,
     REFUND_PAYMENT,
     RELEASE_STOCK,
@@ -29,6 +33,7 @@ from system.orders.models import (
     Ask,
     Close,
     Counted,
+    InDoubt,
     Opened,
     OrderRequest,
     Settled,
@@ -37,12 +42,11 @@ from system.orders.models import (
     StockCount,
     Undone,
 )
-from system.orders.outbox import Answer, Outbox, mark_undone
+from system.orders.outbox import Intent, Outbox, Write
 from system.orders.payments import Payments
 from system.orders.providers import Provider
-from system.orders.rules import entries_of, shortages, why_bad_id
+from system.orders.rules import entries_of, shortages, why_bad_id, why_not_same
 from system.orders.shipping import Shipping
-from system.records import Record
 from system.storage.claims import once, undo
 from system.storage.effects import Effect
 
@@ -67,12 +71,14 @@ class OrderActivities:
         back = [self.release_stock, self.void_payment, self.refund_payment, self.cancel_shipment]
         return [
             self.open_order,
+            self.find_order,
             self.escalate,
             *forward,
             self.confirm_order,
             self.revoke_confirmation,
             *back,
             self.settle,
+            self.ask_again,
             self.close_order,
             self.set_stock,
         ]
@@ -85,13 +91,22 @@ class OrderActivities:
             raise InputError(problem)
         for provider in self._providers:
             provider.address()  # where it has none, nothing of the order is begun
+        before = await self._written(order)
+        if before is not None and before.taken:
+            return before
 
         async def write(connection: Connection) -> Opened:
-            return await store.open_order(connection, effect.workflow_id, order)
+            await store.open_order(connection, effect.workflow_id, order)
+            return Opened(state="open")
 
-        await once(self._database, effect, Opened, write)
-        async with self._database.acquire() as connection:
-            return await store.read_order(connection, effect.workflow_id)
+        opened = await once(self._database, effect, Opened, write)
+        return await self._written(order) or opened
+
+    @activity.defn(name=FIND_ORDER)
+    @insisting
+    async def find_order(self, order: OrderRequest) -> Opened:
+        """Tell what is written of an order that goes no further: what is open, is to be taken back."""
+        return await self._written(order) or Opened(state="open")
 
     @activity.defn(name=ESCALATE)
     async def escalate(self, order: OrderRequest) -> StepResult:  # noqa: ARG002 every activity takes one record
@@ -134,19 +149,13 @@ class OrderActivities:
     async def authorise_payment(self, order: OrderRequest) -> StepResult:
         """Have the customer's money held."""
         effect = _of("authorise_payment")
-        intent = self._payments.authorisation(effect.workflow_id, order)
-        answer = await self._outbox.perform(effect, intent, put_right=lambda: self._payments.clear(effect))
-        return StepResult(done=answer.done, reason=answer.reason)
+        return await self._call(effect, self._payments.authorisation(effect.workflow_id, order), self._payments)
 
     @activity.defn(name=VOID_PAYMENT)
     @insisting
     async def void_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the customer's money let go of."""
-        effect = _of("authorise_payment")
-        in_doubt = await self._payments.withdraw(effect)
-        await self._payments.clear(effect)
-        await undo(self._database, effect, Answer, _call_of(effect))
-        return Undone(in_doubt=in_doubt)
+        return await self._take_back(_of("authorise_payment"), self._payments, self._payments.clear)
 
     @activity.defn(name=CAPTURE_PAYMENT)
     async def capture_payment(self, order: OrderRequest) -> StepResult:
@@ -159,41 +168,25 @@ class OrderActivities:
                 entries = entries_of("capture_payment", order.amount_cents)
                 await journal.post(connection, effect.workflow_id, effect.step, entries)
 
-        answer = await self._outbox.perform(effect, intent, write=write, put_right=lambda: self._payments.clear(effect))
-        return StepResult(done=answer.done, reason=answer.reason)
+        return await self._call(effect, intent, self._payments, write)
 
     @activity.defn(name=REFUND_PAYMENT)
     @insisting
     async def refund_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the money given back that was taken, and reverse it in the ledger."""
-        effect = _of("capture_payment")
-        in_doubt = await self._payments.withdraw(effect)
-        await self._payments.clear(effect, captured_only=True)
-
-        async def take_back(connection: Connection, _: Answer) -> None:
-            await mark_undone(connection, effect)
-            await journal.reverse(connection, effect.workflow_id, effect.step)
-
-        await undo(self._database, effect, Answer, take_back)
-        return Undone(in_doubt=in_doubt)
+        return await self._take_back(_of("capture_payment"), self._payments, self._payments.refund)
 
     @activity.defn(name=ARRANGE_SHIPMENT)
     async def arrange_shipment(self, order: OrderRequest) -> StepResult:
         """Have the shipping provider bring it."""
         effect = _of("arrange_shipment")
-        intent = self._shipping.shipment(effect.workflow_id, order)
-        answer = await self._outbox.perform(effect, intent, put_right=lambda: self._shipping.clear(effect))
-        return StepResult(done=answer.done, reason=answer.reason)
+        return await self._call(effect, self._shipping.shipment(effect.workflow_id, order), self._shipping)
 
     @activity.defn(name=CANCEL_SHIPMENT)
     @insisting
     async def cancel_shipment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the shipping provider not bring it."""
-        effect = _of("arrange_shipment")
-        in_doubt = await self._shipping.withdraw(effect)
-        await self._shipping.clear(effect)
-        await undo(self._database, effect, Answer, _call_of(effect))
-        return Undone(in_doubt=in_doubt)
+        return await self._take_back(_of("arrange_shipment"), self._shipping, self._shipping.clear)
 
     @activity.defn(name=CONFIRM_ORDER)
     async def confirm_order(self, order: OrderRequest) -> StepResult:
@@ -232,18 +225,27 @@ class OrderActivities:
             StillInDoubt: asked for the last time, a provider does not know of a call that was sent to it.
 
         """
-        withdraws = (
-            (self._payments, _of("authorise_payment")),
-            (self._payments, _of("capture_payment")),
-            (self._shipping, _of("arrange_shipment")),
-        )
-        # First what they know of, then what stands: the other way round, a call could come in between.
-        in_doubt = [effect.step for provider, effect in withdraws if await provider.withdraw(effect)]
         effect = Effect.of_attempt("settle")
-        cleared = await self._payments.clear(effect) + await self._shipping.clear(effect)
+        in_doubt, cleared = await self._ask(effect)
         if in_doubt and not cleared and ask.last:
-            raise StillInDoubt(f"the provider does not know of {', '.join(in_doubt)}, which was sent")
+            raise StillInDoubt(*in_doubt)
         return Settled(cleared=cleared, in_doubt=bool(in_doubt))
+
+    @activity.defn(name=ASK_AGAIN)
+    @insisting
+    async def ask_again(self, doubt: InDoubt) -> Settled:
+        """Ask both providers about an order that ended in doubt, and write down when there is none any more."""
+        effect = replace(Effect.of_attempt("settle_order"), workflow_id=doubt.order_id)
+        in_doubt, cleared = await self._ask(effect)
+        settled = Settled(cleared=cleared, in_doubt=bool(in_doubt))
+        if settled.in_doubt:
+            return settled
+
+        async def write(connection: Connection) -> Settled:
+            await store.settle_order(connection, effect.workflow_id)
+            return settled
+
+        return await once(self._database, effect, Settled, write)
 
     @activity.defn(name=CLOSE_ORDER)
     @insisting
@@ -266,14 +268,52 @@ class OrderActivities:
 
         return await once(self._database, effect, Counted, write)
 
+    async def _written(self, order: OrderRequest) -> Opened | None:
+        """What is written under the order's id; None if nothing is."""
+        info = activity.info()
+        workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
+        async with self._database.acquire() as connection:
+            found = await store.find_order(connection, workflow_id, run_id)
+        if found is None:
+            return None
+        opened, placed = found
+        another = why_not_same(workflow_id, placed, order)
+        return Opened(state="failed", reason=another, taken=True) if another else opened
+
+    async def _call(
+        self, effect: Effect, intent: Intent, at: Payments | Shipping, write: Write | None = None
+    ) -> StepResult:
+        """Have a provider do a step; if it is done too late, what stands there is taken back at once."""
+        answer = await self._outbox.perform(effect, intent, write=write, put_right=lambda: at.clear(effect))
+        return StepResult(done=answer.done, reason=answer.reason)
+
+    async def _take_back(
+        self, effect: Effect, at: Payments | Shipping, clear: Callable[[Effect], Awaitable[int]]
+    ) -> Undone:
+        """Have a provider take a step back, and reverse what the step posted, if it did."""
+        in_doubt = await at.withdraw(effect)
+        await clear(effect)
+
+        async def take_back(connection: Connection, _: Answer) -> None:
+            await calls.undo(connection, effect)
+            await journal.reverse(connection, effect.workflow_id, effect.step)
+
+        await undo(self._database, effect, Answer, take_back)
+        return Undone(in_doubt=in_doubt)
+
+    async def _ask(self, effect: Effect) -> tuple[list[Step], int]:
+        """Ask both providers about an order; returns the steps in doubt, and how much stood that does no longer."""
+        steps: Sequence[tuple[Payments | Shipping, Step]] = (
+            (self._payments, "authorise_payment"),
+            (self._payments, "capture_payment"),
+            (self._shipping, "arrange_shipment"),
+        )
+        # First what they know of, then what stands: the other way round, a call could come in between. What they know
+        # of cannot come any more, so that nothing stands after this unless something is in doubt.
+        in_doubt = [step for at, step in steps if await at.withdraw(replace(effect, step=step))]
+        return in_doubt, await self._payments.clear(effect) + await self._shipping.clear(effect)
+
 
 def _of(step: Step) -> Effect:
     """The effect of a step, be it the step itself that runs or what takes it back."""
     return Effect.of_attempt(step)
-
-
-def _call_of(effect: Effect) -> Callable[[Connection, Record], Any]:
-    async def take_back(connection: Connection, _: Record) -> None:
-        await mark_undone(connection, effect)
-
-    return take_back

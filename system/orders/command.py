@@ -27,6 +27,7 @@ from system.orders.models import (
     StockCount,
     Word,
 )
+from system.records import explain
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -81,16 +82,18 @@ def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
 
 async def _place(options: argparse.Namespace) -> int:
     from system.orders.placing import place  # noqa: PLC0415 each command imports what it needs
+    from system.orders.rules import why_bad_id  # noqa: PLC0415
 
-    with_policy = Policy.model_validate({"approval_above_cents": options.approve_above})
+    order_id = options.id or f"order-{secrets.token_hex(4)}"
+    if problem := why_bad_id(order_id):
+        raise InputError(problem)
     order = _checked(
         OrderRequest,
         customer=options.customer,
         address=options.address,
         lines=tuple(options.lines),
-        policy=with_policy,
+        policy=_checked(Policy, approval_above_cents=options.approve_above),
     )
-    order_id = options.id or f"order-{secrets.token_hex(4)}"
     async with _client() as (settings, client):
         _show(await place(client, settings.task_queue, order_id, order))
         if not options.wait:
@@ -110,12 +113,14 @@ async def _cancel(options: argparse.Namespace) -> int:
     from temporalio.client import WorkflowUpdateFailedError  # noqa: PLC0415
     from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415
 
+    from system.orders.placing import reason_of  # noqa: PLC0415
+
     async with _client() as (_, client):
         handle = client.get_workflow_handle(options.id)
         try:
             result = await handle.execute_update(CANCEL, _word(options), result_type=CancelResult)
         except WorkflowUpdateFailedError as refused:
-            sys.stderr.write(f"{options.id}: {refused.cause}\n")
+            sys.stderr.write(f"{options.id}: {reason_of(refused)}\n")
             return FAILED
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
@@ -162,13 +167,14 @@ async def _client() -> AsyncIterator[tuple[Settings, Client]]:
     from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415
 
     from system.connection import connect  # noqa: PLC0415
+    from system.orders.placing import reason_of  # noqa: PLC0415
     from system.settings import Settings  # noqa: PLC0415
 
     settings = Settings.from_environment()
     try:
         yield settings, await connect(settings)
     except (WorkflowUpdateFailedError, WorkflowFailureError) as error:
-        raise InputError(str(error.cause)) from error
+        raise InputError(reason_of(error)) from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise InputError("there is no order under this id, or it has ended") from error
@@ -179,9 +185,7 @@ def _checked(kind: type[Any], **fields: object) -> Any:
     try:
         return kind(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{where}: {first['msg']}" if where else str(first["msg"])) from error
+        raise InputError(explain(error)) from error
 
 
 def _line(text: str) -> Line:

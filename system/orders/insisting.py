@@ -35,6 +35,6 @@ def insisting(
             if known is None or known.retryable or isinstance(known, StillInDoubt):
                 raise
             after = wait_before(activity.info().attempt)
-            raise UndoRefused(f"{known.name}: {known}", after=after) from error
+            raise UndoRefused(f"{known.name}: {known}", error=known.name, after=after) from error
 
     return insisted

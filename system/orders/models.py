@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from temporalio.exceptions import ApplicationError
 
-from system.records import Record
+from system.errors import InputError
+from system.records import Record, explain
 
 ORDER = "orders.Order"
+DOUBT = "orders.Doubt"
 STOCKTAKE = "orders.Stocktake"
 
 PLACE = "orders.place"
@@ -17,6 +27,7 @@ CANCEL = "orders.cancel"
 APPROVE = "orders.approve"
 REJECT = "orders.reject"
 STATUS = "orders.status"
+PLACED = "orders.placed"
 
 OPEN_ORDER = "orders.open_order"
 ESCALATE = "orders.escalate"
@@ -30,11 +41,21 @@ VOID_PAYMENT = "orders.void_payment"
 REFUND_PAYMENT = "orders.refund_payment"
 CANCEL_SHIPMENT = "orders.cancel_shipment"
 REVOKE_CONFIRMATION = "orders.revoke_confirmation"
+FIND_ORDER = "orders.find_order"
 SETTLE = "orders.settle"
+ASK_AGAIN = "orders.ask_again"
 CLOSE_ORDER = "orders.close_order"
 SET_STOCK = "orders.set_stock"
 
-Text = Annotated[str, Field(min_length=1, max_length=255)]
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds a NUL, which cannot be stored: leave that out")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
+Reason = Annotated[str, Field(max_length=1_000), AfterValidator(_storable)]
 Seconds = Annotated[float, Field(gt=0)]
 
 Step = Literal["reserve_stock", "authorise_payment", "capture_payment", "arrange_shipment", "confirm_order"]
@@ -111,6 +132,20 @@ class OrderRequest(Record):
     def amount_cents(self) -> int:
         return sum(line.quantity * line.price_cents for line in self.lines)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fails_off_the_wire(
+        cls, given: Any, validate: ModelWrapValidatorHandler[OrderRequest], info: ValidationInfo
+    ) -> OrderRequest:
+        # A client that checks nothing may send what is no order. As a ValidationError it would fail the first task of
+        # its workflow, which is tried again for ever; as a failure of Temporal's it fails the workflow, which says why.
+        try:
+            return validate(given)
+        except ValidationError as error:
+            if info.mode != "json":
+                raise
+            raise ApplicationError(explain(error), type=InputError.name, non_retryable=True) from None
+
     @model_validator(mode="after")
     def _is_an_order(self) -> OrderRequest:
         if len({line.sku for line in self.lines}) < len(self.lines):
@@ -151,12 +186,26 @@ class Ask(Record):
     """Whether nobody asks after this: a call that is in doubt even now is a failure for good."""
 
 
+class InDoubt(Record):
+    """An order that has ended, and whose provider does not know of a call that was sent for it."""
+
+    order_id: str
+    pause_seconds: Seconds
+    """Until the providers are asked for the second time; each pause is twice as long as the one before, up to a day."""
+
+
 class Opened(Record):
     """The order as the database has it."""
 
     state: Literal["open"] | Final
     reason: str = ""
     in_doubt: bool = False
+    earlier: bool = False
+    """Another run of its workflow has begun it: whatever that one did has to be taken back with it."""
+    undoing: bool = False
+    """An earlier run had begun to take it back: what it took back cannot be done any more."""
+    taken: bool = False
+    """What is written under the id is another order; this one is not written down, and ends as the state says."""
 
 
 class Close(Record):
@@ -176,7 +225,7 @@ class OrderOutcome(Record):
     reason: str = ""
     """Empty for one that is confirmed."""
     in_doubt: bool = False
-    """A provider never told what became of a call: a dead letter says which."""
+    """A provider had not told by then what became of a call: a dead letter says which, and it is asked again."""
     amount_cents: int
 
 
@@ -196,7 +245,7 @@ class Word(Record):
     """Who says so, and why."""
 
     by: Text
-    reason: str = ""
+    reason: Reason = ""
 
 
 class CancelResult(Record):

@@ -48,14 +48,20 @@ class Payments:
         """Make no such call from now on; returns whether one may still be on its way."""
         return await self._outbox.withdraw(effect, self._provider)
 
-    async def clear(self, effect: Effect, *, captured_only: bool = False) -> int:
+    async def clear(self, effect: Effect) -> int:
         """Refund and void whatever the provider has under the order's id; returns how many payments that were.
 
         Args:
             effect: of the attempt that clears; its step and item are not used.
-            captured_only: leave alone what is merely held.
 
         """
+        return await self._undo(effect, captured_only=False)
+
+    async def refund(self, effect: Effect) -> int:
+        """Refund what was captured, and leave alone what is merely held; else as `clear`."""
+        return await self._undo(effect, captured_only=True)
+
+    async def _undo(self, effect: Effect, *, captured_only: bool) -> int:
         cleared = 0
         for payment in await self._of(effect.workflow_id):
             match undoing(payment.status, payment.captured_cents, payment.refunded_cents):

@@ -5,11 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from temporalio.client import WithStartWorkflowOperation
+from temporalio.client import (
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
-from system.orders.models import PLACE, STATUS, OrderRequest, OrderStatus
+from system.errors import InputError
+from system.orders.models import PLACE, PLACED, STATUS, OrderRequest, OrderStatus
+from system.orders.rules import why_bad_id, why_not_same
 from system.orders.workflow import Order
 
 if TYPE_CHECKING:
@@ -20,9 +27,11 @@ async def place(client: Client, task_queue: str, order_id: str, order: OrderRequ
     """Place an order, and tell how it stands once it is written down.
 
     Raises:
-        WorkflowUpdateFailedError: another order exists under this id, and is not ended.
+        InputError: no order can have this id, or another order has it, be it ended or not.
 
     """
+    if problem := why_bad_id(order_id):
+        raise InputError(problem)
     start = WithStartWorkflowOperation(
         Order.run,
         order,
@@ -35,9 +44,31 @@ async def place(client: Client, task_queue: str, order_id: str, order: OrderRequ
         status: OrderStatus = await client.execute_update_with_start_workflow(
             PLACE, order, start_workflow_operation=start, result_type=OrderStatus
         )
+    except WorkflowUpdateFailedError as refused:
+        raise InputError(reason_of(refused)) from refused
     except WorkflowAlreadyStartedError:
         with suppress(WorkflowAlreadyStartedError):
             await start.workflow_handle()  # it holds the same error, and complains if nobody takes it
-        # It has ended, and an ended workflow takes no update; a query it answers.
-        status = await client.get_workflow_handle(order_id).query(STATUS, result_type=OrderStatus)
+        return await _ended(client, order_id, order)
+    return status
+
+
+def reason_of(failed: WorkflowUpdateFailedError | WorkflowFailureError) -> str:
+    """Why a workflow refused an update, or failed: the message of what is behind it all, without its type."""
+    cause = failed.cause
+    while isinstance(cause, FailureError) and cause.cause is not None:
+        cause = cause.cause
+    return cause.message if isinstance(cause, FailureError) else str(cause)
+
+
+async def _ended(client: Client, order_id: str, order: OrderRequest) -> OrderStatus:
+    """How the order stands that has ended: it takes no update any more, and still answers queries."""
+    handle = client.get_workflow_handle(order_id)
+    try:
+        placed: OrderRequest = await handle.query(PLACED, result_type=OrderRequest)
+    except WorkflowQueryFailedError as other:
+        raise InputError(f"{order_id} is the id of something else than an order: place it under a new id") from other
+    if problem := why_not_same(order_id, placed.model_dump(mode="json"), order):
+        raise InputError(problem)
+    status: OrderStatus = await handle.query(STATUS, result_type=OrderStatus)
     return status

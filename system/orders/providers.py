@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from system.breaker import Breakers
+from system.dead_letters.rules import storable
 from system.errors import ProviderUnanswered, SettingsError
 from system.records import Record
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 CALL_SECONDS = 5.0
+LONGEST_REASON = 1_000
+"""Characters of a provider's own words that are kept."""
 KEY_HEADER = "Idempotency-Key"
 NOT_PROCESSED = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -34,7 +37,8 @@ class Reply(Record):
         """Why it refused."""
         if self.done:
             return ""
-        return str(self.body.get("reason") or self.body.get("message") or self.body.get("error") or self.status)
+        said = self.body.get("reason") or self.body.get("message") or self.body.get("error") or self.status
+        return storable(str(said), LONGEST_REASON)
 
 
 class Http:
@@ -97,7 +101,7 @@ class Provider:
         """
         reply = await self._call("GET", path, CALL_SECONDS, params={"reference": reference})
         if not reply.done:
-            raise ProviderUnanswered(f"{self.name} answered {reply.status} to a question: {reply.reason}")
+            raise self._unanswered(f"answered {reply.status} to a question: {reply.reason}", reply.status)
         return reply.body
 
     async def answered(self, key: str) -> Reply | None:
@@ -111,7 +115,7 @@ class Provider:
         if reply.status == HTTPStatus.NOT_FOUND:
             return None
         if not reply.done:
-            raise ProviderUnanswered(f"{self.name} answered {reply.status} to a question: {reply.reason}")
+            raise self._unanswered(f"answered {reply.status} to a question: {reply.reason}", reply.status)
         return Reply(status=reply.body["status"], body=reply.body["answer"])
 
     async def _call(self, method: str, path: str, seconds: float, **options: Any) -> Reply:
@@ -129,7 +133,10 @@ class Provider:
             ):
                 status, body = response.status, await response.json()
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise ProviderUnanswered(f"{self.name} gave no answer to {method} {url}: {error!r}") from error
+            raise self._unanswered(f"gave no answer to {method} {url}: {error!r}") from error
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in NOT_PROCESSED:
-            raise ProviderUnanswered(f"{self.name} answered {status} to {method} {url}")
+            raise self._unanswered(f"answered {status} to {method} {url}", status)
         return Reply(status=status, body=body if isinstance(body, dict) else {})
+
+    def _unanswered(self, what: str, status: int | None = None) -> ProviderUnanswered:
+        return ProviderUnanswered(f"{self.name} {what}", provider=self.name, status=status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal, get_args
 
@@ -44,6 +44,7 @@ LONGEST_ID = 200
 """Characters of an order's id: with what is added to it, it must do as a provider's idempotency key."""
 GOOD_ID = re.compile(rf"[A-Za-z0-9._:-]{{1,{LONGEST_ID}}}")
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
+LONGEST_PAUSE = timedelta(days=1)
 
 
 def why_bad_id(order_id: str) -> str | None:
@@ -53,9 +54,12 @@ def why_bad_id(order_id: str) -> str | None:
     return f"{order_id[:50]!r} is no order id: expected 1 to {LONGEST_ID} letters, digits or characters of ._:-"
 
 
-def compensations(begun: Sequence[Step]) -> list[Step]:
-    """The steps to undo, and in which order: every one that was begun, the last one first."""
-    return list(reversed(begun))
+def compensations(begun: Collection[Step], *, earlier: bool) -> list[Step]:
+    """The steps to undo, and in which order: every one that was begun, the last one first.
+
+    How far an earlier run of the order came nobody knows for sure (an attempt of it may be late): all are undone then.
+    """
+    return [step for step in reversed(STEPS) if earlier or step in begun]
 
 
 def may_follow(state: State, following: State) -> bool:
@@ -88,17 +92,31 @@ def why_not_decide(state: State) -> str | None:
     return None if state in {"opening", "awaiting_approval", "escalated"} else f"the order is {state}"
 
 
-def why_not_same(placed: OrderRequest, again: OrderRequest) -> str | None:
-    """Why an order placed under an id that exists is another one; None if it is the same."""
-    if placed == again:
+def why_not_same(order_id: str, placed: Mapping[str, object], again: OrderRequest) -> str | None:
+    """Why an order placed under an id that exists is another one; None if it is the same.
+
+    Args:
+        order_id: of both.
+        placed: what is known of the one that exists, by field, as JSON has it.
+        again: the one that is placed now.
+
+    """
+    asked = again.model_dump(mode="json")
+    differs = [name for name in asked if name in placed and placed[name] != asked[name]]
+    if not differs:
         return None
-    return "another order exists under this id; place this one under an id of its own"
+    return f"{order_id} is another order already ({', '.join(differs)}: not the same): place this one under a new id"
 
 
 def wait_before(failures: int) -> timedelta:
     """How long to wait before a compensation is tried again that would have failed for good; counted from 1."""
     doublings = min(failures - 1, 30)
     return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
+
+
+def longer_pause(seconds: float) -> float:
+    """How many seconds to wait until an order in doubt is asked about again, after a pause of so many."""
+    return min(2 * seconds, LONGEST_PAUSE.total_seconds())
 
 
 def wait_to_ask(waited: float, limit: float) -> float:

@@ -1,8 +1,9 @@
-"""The SQL of orders: their rows, and how they end."""
+"""The SQL of orders: their rows, and how they end; of stock, ledger and calls to providers: stock, journal, calls."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from system.orders.models import Close, Opened, OrderRequest
@@ -11,17 +12,35 @@ if TYPE_CHECKING:
     from system.storage.pool import Connection
 
 
-async def open_order(connection: Connection, workflow_id: str, order: OrderRequest) -> Opened:
-    """Write down what was ordered, and tell how the order stands; where it was there before, it stays as it is."""
+async def open_order(connection: Connection, workflow_id: str, order: OrderRequest) -> None:
+    """Write down what was ordered; where it was there before, it stays as it is."""
     await connection.execute(_INSERT, *_row(workflow_id, order), "open", "", False, None)
-    return await read_order(connection, workflow_id)
 
 
-async def read_order(connection: Connection, workflow_id: str) -> Opened:
-    """How the order stands."""
-    row = await connection.fetchrow("SELECT state, reason, in_doubt FROM orders WHERE workflow_id = $1", workflow_id)
-    assert row is not None, "an order is read once it was opened or closed"
-    return Opened(state=row["state"], reason=row["reason"], in_doubt=row["in_doubt"])
+async def find_order(
+    connection: Connection, workflow_id: str, run_id: str
+) -> tuple[Opened, Mapping[str, object]] | None:
+    """How the order stands as a run of its workflow sees it, and what was ordered, by field; None if there is none."""
+    row = await connection.fetchrow(
+        """
+        SELECT state, reason, in_doubt, customer, currency, lines,
+               EXISTS (SELECT FROM effects WHERE workflow_id = $1 AND run_id <> $2) AS earlier,
+               EXISTS (SELECT FROM claims WHERE workflow_id = $1 AND claims.state = 'undone')
+               OR EXISTS (SELECT FROM provider_calls WHERE workflow_id = $1 AND withdrawn) AS undoing
+        FROM orders WHERE workflow_id = $1
+        """,
+        workflow_id,
+        run_id,
+    )
+    if row is None:
+        return None
+    placed = {"customer": row["customer"], "currency": row["currency"], "lines": json.loads(row["lines"])}
+    return Opened(**row), placed
+
+
+async def is_closed(connection: Connection, workflow_id: str) -> bool:
+    """Whether there is such an order, and it has ended."""
+    return bool(await connection.fetchval("SELECT state <> 'open' FROM orders WHERE workflow_id = $1", workflow_id))
 
 
 async def confirm_order(connection: Connection, workflow_id: str) -> None:
@@ -46,7 +65,14 @@ async def close_order(connection: Connection, workflow_id: str, close: Close) ->
             workflow_id,
             *end,
         )
-    return await read_order(connection, workflow_id)
+    row = await connection.fetchrow("SELECT state, reason, in_doubt FROM orders WHERE workflow_id = $1", workflow_id)
+    assert row is not None, "it was there, or was inserted"
+    return Opened(**row)
+
+
+async def settle_order(connection: Connection, workflow_id: str) -> None:
+    """The providers have told what became of every call: the order is in doubt no more."""
+    await connection.execute("UPDATE orders SET in_doubt = false WHERE workflow_id = $1", workflow_id)
 
 
 async def escalate(connection: Connection, workflow_id: str) -> None:

@@ -14,6 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system.dead_letters.rules import storable
     from system.orders import rules
     from system.orders.activities import OrderActivities
     from system.orders.models import (
@@ -21,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         CANCEL,
         ORDER,
         PLACE,
+        PLACED,
         REJECT,
         STATUS,
         Ask,
@@ -44,6 +46,8 @@ Activity = Callable[[OrderActivities, Any], Coroutine[Any, Any, ResultT]]
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=5)
 )
+LONGEST_REASON = 4_000
+"""Characters."""
 STEP: dict[Step, Activity[StepResult]] = {
     "reserve_stock": OrderActivities.reserve_stock,
     "authorise_payment": OrderActivities.authorise_payment,
@@ -66,7 +70,8 @@ class _Ends(Exception):
     def __init__(self, state: Final, reason: str) -> None:
         super().__init__(reason)
         self.state = state
-        self.reason = reason
+        # It may be anybody's words, a provider's or an error's; and the order must be closed with them.
+        self.reason = storable(reason, LONGEST_REASON)
 
 
 @workflow.defn(name=ORDER)
@@ -100,7 +105,6 @@ class Order(Pausable):
             end = await self._shielded(self._compensate(self._ended_by(error)))
         self._end = end
         self._enter(_final(end), end.reason)
-        await self._shielded(workflow.wait_condition(workflow.all_handlers_finished))
         if end.state == "cancelled" and _told_to_cancel():
             raise CancelledError(end.reason)
         return OrderOutcome(
@@ -115,11 +119,14 @@ class Order(Pausable):
     async def place(self, order: OrderRequest) -> OrderStatus:  # noqa: ARG002 the validator looks at it
         """Tell how the order stands once it is written down, or waits to be: a second placing is told of the first."""
         await workflow.wait_condition(lambda: self._state != "opening" or self.is_paused)
+        if self._end is not None and self._end.taken:
+            _refuse(self._end.reason)
         return self.status()
 
     @place.validator
     def _may_place(self, order: OrderRequest) -> None:
-        _refuse(rules.why_not_same(self._order, order))
+        placed = self._order.model_dump(mode="json")
+        _refuse(rules.why_not_same(workflow.info().workflow_id, placed, order))
 
     @workflow.update(name=CANCEL)
     async def cancel(self, word: Word) -> CancelResult:
@@ -157,13 +164,20 @@ class Order(Pausable):
             paused=self.is_paused,
         )
 
+    @workflow.query(name=PLACED)
+    def placed(self) -> OrderRequest:
+        """Tell what was ordered."""
+        return self._order
+
     async def _place(self) -> Opened:
         """The story of an order that goes well; where it does not, it is left by an exception."""
         await self.checkpoint()
         self._stop_if_cancelled()
         opened = await self._execute(OrderActivities.open_order, self._order)
         if opened.state != "open":
-            return opened  # in an earlier run of this workflow
+            return opened  # in an earlier run of this workflow; or the id is another order's
+        if opened.undoing:
+            raise _Ends("failed", "an earlier run of the order had begun to take it back")
         if rules.needs_approval(self._order):
             await self._approval()
         await self._do("reserve_stock")
@@ -220,8 +234,11 @@ class Order(Pausable):
     async def _compensate(self, ends: _Ends) -> Opened:
         """Take back every step that was begun, the last one first, and close the order."""
         self._enter("compensating", ends.reason)
+        found = await self._insist(OrderActivities.find_order, self._order)
+        if not self._begun and found.state != "open":
+            return found  # as in `_place`: nothing of it is this run's
         in_doubt = False
-        for step in rules.compensations(self._begun):
+        for step in rules.compensations(self._begun, earlier=found.earlier):
             undone = await self._insist(COMPENSATION[step], self._order)
             in_doubt = in_doubt or undone.in_doubt
         if in_doubt:

@@ -32,10 +32,10 @@ from system.pipeline.models import (
     Manifest,
     ReconcileRequest,
 )
-from system.pipeline.reopening import reopen
 from system.pipeline.rules import chunk_size, disagreements, sum_reasons
 from system.pipeline.source import decode, is_plain
 from system.pipeline.summaries import tag as summary_tag
+from system.pipeline.unfinished import Ended, close, make_way, reopen, take_back
 from system.storage.effects import Effect, record
 
 if TYPE_CHECKING:
@@ -48,12 +48,21 @@ R = TypeVar("R")
 
 
 class PipelineActivities:
-    """The activities and what they need: the database, and the directory of decoded files."""
+    """The activities and what they need.
 
-    def __init__(self, database: Pool, work_directory: Path, cache: Cache) -> None:
+    Args:
+        database: where everything is loaded to.
+        work_directory: where decoded files are; every worker sees the same.
+        cache: told when a dataset has changed.
+        ended: tells whether the workflow of another load has ended.
+
+    """
+
+    def __init__(self, database: Pool, work_directory: Path, cache: Cache, ended: Ended) -> None:
         self._database = database
         self._work_directory = work_directory
         self._cache = cache
+        self._ended = ended
 
     @property
     def all(self) -> Sequence[Callable[..., Any]]:
@@ -64,10 +73,10 @@ class PipelineActivities:
     @beating()
     async def prepare(self, request: LoadRequest) -> Manifest:
         """Decode the sources, cut them into chunks, register the load, and claim its files where they are free."""
-        schema = request.schema_
+        schema, attempt = request.schema_, Effect.of_attempt("prepare")
         async with self._database.acquire() as connection:
-            await reopen(connection, Effect.of_attempt("prepare"))
-            load_id = await store.open_load(connection, Effect.of_attempt("prepare").workflow_id)
+            await reopen(connection, attempt, self._ended)
+            load_id = await store.open_load(connection, attempt.workflow_id)
             await datasets.ensure_table(connection, schema)
         sources = [
             await self._decoded_source(load_id, number, name, schema) for number, name in enumerate(request.sources)
@@ -76,20 +85,33 @@ class PipelineActivities:
         await _in_thread(_check_expressions, schema)
         chunks = tuple(chunk for content in contents for chunk in content.chunks)
         manifest = Manifest(load_id=load_id, chunks=chunks)
-        async with self._database.acquire() as connection, connection.transaction():
-            await store.register(connection, load_id, schema, contents, again=request.again)
-            try:
-                return manifest.without(await claim_files(connection, load_id))
-            except LoadInProgress:
-                return manifest.model_copy(update={"claimed": False})
+        async with self._database.acquire() as connection:
+            async with connection.transaction():
+                await store.register(connection, load_id, schema, contents, again=request.again)
+                try:
+                    skipped = await claim_files(connection, load_id)
+                except LoadInProgress:
+                    return manifest.model_copy(update={"claimed": False})
+            await make_way(connection, load_id, attempt, self._ended)
+        return manifest.without(skipped)
 
     @activity.defn(name=CLAIM)
+    @beating()
     async def claim(self, request: ClaimRequest) -> Claimed:
         """Claim the files of a load that another load was at; fails, to be retried, until that one has ended."""
-        async with self._database.acquire() as connection, connection.transaction():
-            await reopen(connection, Effect.of_attempt("claim"))
-            load = await store.lock_load(connection, request.load_id)
-            return Claimed(skipped=await claim_files(connection, load.id))
+        attempt = Effect.of_attempt("claim")
+        async with self._database.acquire() as connection:
+            await reopen(connection, attempt, self._ended)
+            try:
+                async with connection.transaction():
+                    load = await store.lock_load(connection, request.load_id)
+                    skipped = await claim_files(connection, load.id)
+            except LoadInProgress:
+                # The next attempt may find that it has ended and told nobody.
+                await make_way(connection, request.load_id, attempt, self._ended)
+                raise
+            await make_way(connection, request.load_id, attempt, self._ended)
+        return Claimed(skipped=skipped)
 
     @activity.defn(name=LOAD_CHUNK)
     @beating()
@@ -99,7 +121,7 @@ class PipelineActivities:
 
         chunk = task.chunk
         async with self._database.acquire() as connection:
-            await reopen(connection, Effect.of_attempt("load_chunk", str(chunk.number)))
+            await reopen(connection, Effect.of_attempt("load_chunk", str(chunk.number)), self._ended)
             file = await store.read_file(connection, task.load_id, chunk.source)
         schema = file.schema
         data = await asyncio.to_thread(_read, chunk)
@@ -120,12 +142,15 @@ class PipelineActivities:
     @beating()
     async def reconcile(self, request: ReconcileRequest) -> LoadReport:
         """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
+        async with self._database.acquire() as connection:
+            await reopen(connection, Effect.of_attempt("reconcile"), self._ended)
+            # Others may have come and gone while this load was closed.
+            await make_way(connection, request.load_id, Effect.of_attempt("reconcile"), self._ended)
         async with (
             self._cache.invalidating() as changed,
             self._database.acquire() as connection,
             connection.transaction(),
         ):
-            await reopen(connection, Effect.of_attempt("reconcile"))
             load = await store.lock_load(connection, request.load_id)
             changed.add(summary_tag(load.dataset))
             rejects = await store.count_rejects(connection, load.id)
@@ -133,7 +158,7 @@ class PipelineActivities:
             files = await report_files(connection, load.id, counts)
             wrong = disagreements(counts, [one.file for one in files])
             if wrong or sum(one.rows_read for one in counts) != load.rows_read:
-                raise ReconciliationFailed(f"load {load.id}: {'; '.join(wrong) or 'the total is not what was read'}")
+                raise ReconciliationFailed(f"load {load.id}", *(wrong or ["the total is not what was read"]))
             if await store.mark_reconciled(connection, load.id):
                 await record(connection, Effect.of_attempt("reconcile"))
         await asyncio.to_thread(self._remove_decoded, load.id)
@@ -149,12 +174,12 @@ class PipelineActivities:
         )
 
     @activity.defn(name=CLOSE)
+    @beating()
     async def close(self, request: CloseRequest) -> None:
-        """Close the load of this workflow as cancelled or failed; what is loaded stays, and stays recorded."""
-        async with self._database.acquire() as connection, connection.transaction():
-            load_id, closed = await store.close_load(connection, Effect.of_attempt("close", request.state))
-            if closed:
-                await record(connection, Effect.of_attempt("close", request.state))
+        """Close the load of this workflow: failed, it keeps its rows for a redrive; cancelled, they are taken back."""
+        async with self._database.acquire() as connection:
+            load_id = await close(connection, Effect.of_attempt("close", request.state))
+            await take_back(connection, load_id, Effect.of_attempt("close", request.state))
         await asyncio.to_thread(self._remove_decoded, load_id)
 
     async def _decoded_source(self, load_id: int, number: int, name: str, schema: Schema) -> Source:
@@ -190,9 +215,13 @@ def _read(chunk: ChunkReference) -> bytes:
             file.seek(chunk.offset)
             data = file.read(chunk.length)
     except FileNotFoundError as error:
-        raise SourceMissing(f"{chunk.file} is gone: every worker must see the same WORK_DIRECTORY") from error
+        raise SourceMissing(
+            f"{chunk.file} is gone: every worker must see the same WORK_DIRECTORY", str(chunk.file)
+        ) from error
     if hashlib.sha256(data).hexdigest() != chunk.sha256:
-        raise SourceChanged(f"{chunk.file} changed since the load began, in chunk {chunk.number}: load it anew")
+        raise SourceChanged(
+            f"{chunk.file} changed since the load began, in chunk {chunk.number}: load it anew", str(chunk.file)
+        )
     return data
 
 
@@ -217,7 +246,9 @@ async def _in_stage(chunk: ChunkReference, work: Callable[P, R], *args: P.args, 
     try:
         return await asyncio.to_thread(work, *args, **kwargs)
     except PolarsError as error:
-        raise SourceUnreadable(f"{chunk.file}, chunk {chunk.number}: {type(error).__name__}: {error}") from error
+        raise SourceUnreadable(
+            f"{chunk.file}, chunk {chunk.number}: {type(error).__name__}: {error}", str(chunk.file)
+        ) from error
 
 
 async def _in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

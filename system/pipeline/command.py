@@ -11,16 +11,18 @@ from typing import Any
 
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from system.connection import connect
-from system.errors import Error, InputError, LoadClosed, NotMigrated, SettingsError, SourceMissing, Unavailable
+from system.errors import InputError, LoadClosed, NotMigrated, SettingsError, SourceMissing, Unavailable
+from system.failures import kinds
 from system.pipeline.models import LoadReport, LoadRequest, Progress
-from system.pipeline.schema import Schema, explain
+from system.pipeline.schema import Schema
 from system.pipeline.source import read_header
+from system.pipeline.starting import start
 from system.pipeline.workflow import Pipeline
+from system.records import explain
 from system.settings import Settings
 from system.storage import pool
 
@@ -28,7 +30,7 @@ DONE, FAILED, COULD_NOT_RUN = 0, 1, 2
 BAR_WIDTH = 30
 POLL_SECONDS = 0.2
 FAILURE_SECONDS = 3.0
-REFUSED: tuple[type[Error], ...] = (*InputError.__subclasses__(), LoadClosed, NotMigrated)
+REFUSED = {one.name for one in kinds(InputError)} | {LoadClosed.name, NotMigrated.name}
 
 
 def load(
@@ -53,7 +55,7 @@ def load(
         concurrency: chunks in flight.
 
     Raises:
-        InputError: a file or the schema will not do.
+        InputError: a file or the schema will not do, or the workflow id is another load's.
         Unavailable, NotMigrated: a service is not ready for it.
 
     """
@@ -87,7 +89,7 @@ def _files(source: Path) -> list[Path]:
         return [source]
     files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
     if not files:
-        raise SourceMissing(f"the directory {source} holds no files: name the files, or another directory")
+        raise SourceMissing(f"the directory {source} holds no files: name the files, or another directory", str(source))
     return files
 
 
@@ -115,14 +117,7 @@ async def _start(
     client: Client, settings: Settings, request: LoadRequest, workflow_id: str
 ) -> WorkflowHandle[Pipeline, LoadReport]:
     try:
-        handle = await client.start_workflow(
-            Pipeline.run,
-            request,
-            id=workflow_id,
-            task_queue=settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        )
+        handle = await start(client, settings.task_queue, workflow_id, request)
     except RPCError as error:
         raise Unavailable(f"Temporal at {settings.temporal_address} refused the load: {error.message}") from error
     what = request.sources[0] if len(request.sources) == 1 else f"{len(request.sources)} files"
@@ -211,10 +206,10 @@ def _failed(failure: WorkflowFailureError, workflow_id: str) -> int:
     while getattr(cause, "cause", None) is not None and not isinstance(cause, ApplicationError):
         cause = cause.cause
     if isinstance(cause, CancelledError):
-        sys.stderr.write(f"error: workflow {workflow_id} was cancelled; the chunks loaded before stay\n")
+        sys.stderr.write(f"error: workflow {workflow_id} was cancelled; nothing that it loaded stays\n")
         return FAILED
     sys.stderr.write(f"error: {cause}\n")
-    refused = isinstance(cause, ApplicationError) and cause.type in {one.name for one in REFUSED}
+    refused = isinstance(cause, ApplicationError) and cause.type in REFUSED
     return COULD_NOT_RUN if refused else FAILED
 
 

@@ -78,6 +78,14 @@ async def count_rows(connection: Connection, dataset: str, chunk_ids: Sequence[i
     return {row["chunk"]: row["rows"] for row in rows}
 
 
+async def delete_rows(connection: Connection, dataset: str, chunk_id: int) -> None:
+    """Delete the rows that a chunk brought."""
+    await connection.execute(
+        f'DELETE FROM datasets."{dataset}" WHERE {ROW_OWNER} = $1',  # noqa: S608 the dataset is an identifier
+        chunk_id,
+    )
+
+
 async def _check_references(connection: Connection, schema: Schema) -> None:
     for field in schema.fields:
         if field.references is None:

@@ -8,9 +8,8 @@ A file is known by the checksum of its decoded text. Its row goes from ``waiting
     - ``skipped``, when it is claimed and another load turns out to have loaded it, or it is twice in one load.
 
 A load claims all of its files or none, so that two loads never wait for each other. It claims first and looks for
-loaded ones after that: what it holds nobody else can begin to load, and who had it before has committed. A load whose
-workflow was terminated keeps its claims, because nobody knows whether it is still at it: the same workflow id takes it
-up again, and ``again`` passes it by.
+loaded ones after that: what it holds nobody else can begin to load, and who had it before has committed. What loads
+left that did not end whole, and the claims of one whose workflow was terminated, are the matter of ``unfinished``.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ async def claim_files(connection: Connection, load_id: int) -> tuple[int, ...]:
         async with connection.transaction():
             await _claim(connection, load_id)
     except asyncpg.UniqueViolationError as error:
-        raise LoadInProgress(await _in_progress(connection, load_id)) from error
+        raise await _in_progress(connection, load_id) from error
     rows = await connection.fetch(
         "SELECT number FROM files WHERE load_id = $1 AND state = 'skipped' ORDER BY 1", load_id
     )
@@ -120,7 +119,7 @@ async def _claim(connection: Connection, load_id: int) -> None:
     )
 
 
-async def _in_progress(connection: Connection, load_id: int) -> str:
+async def _in_progress(connection: Connection, load_id: int) -> LoadInProgress:
     other = await connection.fetchrow(
         """
         SELECT mine.name, loads.workflow_id
@@ -130,10 +129,11 @@ async def _in_progress(connection: Connection, load_id: int) -> str:
         load_id,
     )
     if other is None:
-        return "another load was at one of the files a moment ago"
-    return (
-        f"workflow {other['workflow_id']} is loading the same content as {other['name']}: waiting for it to end; if "
-        "that workflow is gone, start it again under the same id to finish it, or load with `again`"
+        return LoadInProgress("another load was at one of the files a moment ago", workflow_id="")
+    return LoadInProgress(
+        f"workflow {other['workflow_id']} is loading the same content as {other['name']}: waiting for it to end; to "
+        "have it end, cancel it, and to load the content twice, load it with `again`",
+        workflow_id=other["workflow_id"],
     )
 
 

@@ -101,7 +101,8 @@ def _check_returns(source: Source, content: bytes, first_row: int, schema: Schem
     row = first_row + next(index for index, found in enumerate(bare) if found)
     raise SourceUnreadable(
         f"{source.name}, row {row}: a carriage return without a line feed, outside quotes; are these classic Mac line "
-        "ends? Convert them, or quote the value"
+        "ends? Convert them, or quote the value",
+        str(source.name),
     )
 
 
@@ -113,7 +114,8 @@ def _check_utf8(source: Source, content: bytes, offset: int) -> None:
     except UnicodeDecodeError as error:
         raise SourceUnreadable(
             f"{source.name} is not UTF-8: {error.reason} at byte {offset + error.start}; "
-            "declare its encoding in the schema"
+            "declare its encoding in the schema",
+            str(source.name),
         ) from error
 
 

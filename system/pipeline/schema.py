@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from system.errors import SchemaMismatch, SourceMissing
+from system.records import explain
 
 # 55 + "_chunk" and friends stay within PostgreSQL's 63 bytes.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,54}$")]
@@ -153,20 +154,10 @@ class Schema(_Declared):
         try:
             declared = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise SourceMissing(f"cannot read the schema {path}: {error.strerror}") from error
+            raise SourceMissing(f"cannot read the schema {path}: {error.strerror}", str(path)) from error
         except ValueError as error:
             raise SchemaMismatch(f"{path} is not TOML: {error}") from error
         try:
             return cls.model_validate(declared)
         except ValidationError as error:
             raise SchemaMismatch(f"{path} is not a schema: {explain(error)}") from None
-
-
-def explain(error: ValidationError) -> str:
-    """Say in words which fields are wrong, and why."""
-    parts = []
-    for one in error.errors(include_url=False):
-        place = ".".join(str(step) for step in one["loc"])
-        text = one["msg"].removeprefix("Value error, ")
-        parts.append(f"{place}: {text}" if place else text)
-    return "; ".join(parts)

@@ -102,20 +102,20 @@ def check_header(data: bytes, schema: Schema, name: str) -> tuple[tuple[str, ...
     if not schema.has_header:
         return declared, 0
     if not data:
-        raise SourceUnreadable(f"{name} is empty: expected a header with {', '.join(declared)}")
+        raise SourceUnreadable(f"{name} is empty: expected a header with {', '.join(declared)}", name)
     end = Breaks(data, schema.delimiter, schema.enclosing).end_of_record(0)
     try:
         text = data[:end].decode(UTF8)
     except UnicodeDecodeError as error:
-        raise SourceUnreadable(f"{name}: the header is not {schema.encoding}: {error}") from error
+        raise SourceUnreadable(f"{name}: the header is not {schema.encoding}: {error}", name) from error
     lines = io.StringIO(text, newline="")
     try:
         first, *more = csv.reader(lines, delimiter=schema.delimiter, quotechar=schema.quote)
     except csv.Error as error:
-        raise SourceUnreadable(f"{name}: the header cannot be read: {error}; is its quote closed?") from error
+        raise SourceUnreadable(f"{name}: the header cannot be read: {error}; is its quote closed?", name) from error
     if more:
         raise SourceUnreadable(
-            f"{name}: the header ends with a carriage return alone: convert the classic Mac line ends"
+            f"{name}: the header ends with a carriage return alone: convert the classic Mac line ends", name
         )
     header = tuple(name.strip() for name in first)
     if sorted(header) == sorted(declared):
@@ -164,9 +164,9 @@ def _only_member(source: Path) -> IO[bytes]:
     members = [one for one in archive.infolist() if not one.is_dir()]
     if len(members) != 1:
         names = ", ".join(one.filename for one in members) or "none"
-        raise SourceUnreadable(f"{source} must hold exactly one file, found: {names}")
+        raise SourceUnreadable(f"{source} must hold exactly one file, found: {names}", str(source))
     if members[0].flag_bits & ENCRYPTED:
-        raise SourceUnreadable(f"{source} is encrypted: unpack it, and load what it holds")
+        raise SourceUnreadable(f"{source} is encrypted: unpack it, and load what it holds", str(source))
     return archive.open(members[0])
 
 
@@ -187,8 +187,12 @@ def _reading(source: Path) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise SourceMissing(f"cannot read {source}: {error.strerror}; check the path and its permissions") from error
+        raise SourceMissing(
+            f"cannot read {source}: {error.strerror}; check the path and its permissions", str(source)
+        ) from error
     except UnicodeDecodeError as error:
-        raise SourceUnreadable(f"{source} is not {error.encoding}: {error.reason} at byte {error.start}") from error
+        raise SourceUnreadable(
+            f"{source} is not {error.encoding}: {error.reason} at byte {error.start}", str(source)
+        ) from error
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise SourceUnreadable(f"{source} is corrupt or truncated: {error}; fetch it again") from error
+        raise SourceUnreadable(f"{source} is corrupt or truncated: {error}; fetch it again", str(source)) from error

@@ -62,7 +62,7 @@ async def open_load(connection: Connection, workflow_id: str) -> int:
     """Return the id of this workflow's load, the same for every attempt.
 
     Raises:
-        LoadClosed: the load of this workflow id was cancelled or has failed.
+        LoadClosed: the load of this workflow id was cancelled, or has failed and is not opened again.
 
     """
     await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
@@ -95,9 +95,11 @@ async def register(
         raise _closed(row)
     if row["sha256"] is not None:
         if (row["sha256"], Schema.model_validate_json(row["schema"])) != (sha256, schema):
+            names = [one.source.name for one in contents]
             raise SourceChanged(
-                f"{', '.join(one.source.name for one in contents)} or its schema is not what workflow id "
-                f"{row['workflow_id']!r} loaded into {row['dataset']!r} before: to load it, use a new workflow id"
+                f"{', '.join(names)} or its schema is not what workflow id "
+                f"{row['workflow_id']!r} loaded into {row['dataset']!r} before: to load it, use a new workflow id",
+                *names,
             )
         return
     await connection.execute(
@@ -289,7 +291,8 @@ async def close_load(connection: Connection, effect: Effect) -> tuple[int, bool]
 
 def _closed(load: Record | None) -> LoadClosed:
     if load is None:
-        return LoadClosed("the load is gone from the database; to load, use a new workflow id")
+        return LoadClosed("the load is gone from the database; to load, use a new workflow id", state="gone")
     return LoadClosed(
-        f"the load of workflow id {load['workflow_id']!r} is {load['state']}; to load, use a new workflow id"
+        f"the load of workflow id {load['workflow_id']!r} is {load['state']}; to load, use a new workflow id",
+        state=load["state"],
     )

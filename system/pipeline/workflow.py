@@ -89,7 +89,8 @@ class Pipeline(Pausable):
         claimed = await workflow.execute_activity_method(
             PipelineActivities.claim,
             ClaimRequest(load_id=manifest.load_id),
-            start_to_close_timeout=timedelta(minutes=1),
+            start_to_close_timeout=timedelta(hours=1),
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=RETRY,
         )
         return claimed.skipped
@@ -147,7 +148,8 @@ class Pipeline(Pausable):
             workflow.start_activity_method(
                 PipelineActivities.close,
                 CloseRequest(state=state),
-                start_to_close_timeout=timedelta(minutes=1),
+                start_to_close_timeout=timedelta(hours=1),
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=RETRY,
             )
         )

@@ -27,9 +27,7 @@ def asking(schedule_id: str) -> Iterator[None]:
         yield
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise ScheduleUnknown(
-                f"there is no schedule {schedule_id!r}: see `python -m system schedules list`"
-            ) from error
+            raise ScheduleUnknown(schedule_id) from error
         if error.status in {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION}:
             raise DeclarationRefused(f"Temporal refuses schedule {schedule_id!r}: {error.message}") from error
         raise Unavailable(

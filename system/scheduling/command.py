@@ -109,7 +109,7 @@ def read(path: Path) -> Declaration:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceMissing(f"{path}: {error}; expected a file of schedules in TOML") from error
+        raise SourceMissing(f"{path}: {error}; expected a file of schedules in TOML", str(path)) from error
     try:
         return parse(text, inputs(WORKFLOWS))
     except DeclarationRefused as error:

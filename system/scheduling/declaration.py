@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from system.errors import DeclarationRefused
-from system.records import Record, Strict
+from system.records import Record, Strict, explain_each
 from system.scheduling import cron
 
 FORM = 1
@@ -173,7 +173,7 @@ def parse(text: str, inputs: Mapping[str, type[Record]]) -> Declaration:
         try:
             schedules.append(checked(Declared.model_validate(entry), inputs))
         except ValidationError as error:
-            problems += [f"{where}: {told}" for told in explained(error)]
+            problems += [f"{where}: {told}" for told in explain_each(error)]
         except ValueError as error:
             problems.append(f"{where}: {error}")
     problems += _twice(schedules)
@@ -194,19 +194,10 @@ def checked(declared: Declared, inputs: Mapping[str, type[Record]]) -> Declared:
     try:
         size = len(record.model_validate(declared.input).model_dump_json())
     except ValidationError as error:
-        raise ValueError("; ".join(f"input.{told}" for told in explained(error))) from error
+        raise ValueError("; ".join(f"input.{told}" for told in explain_each(error))) from error
     if size > LARGEST_INPUT:
         raise ValueError(f"input has {size:,} bytes: expected at most {LARGEST_INPUT:,}; hand over where it is instead")
     return declared
-
-
-def explained(error: ValidationError) -> Iterator[str]:
-    """Say what was wrong with each field, and where."""
-    for one in error.errors(include_url=False):
-        place = ".".join(str(part) for part in one["loc"])
-        told = one["msg"].removeprefix("Value error, ")
-        told = "unknown key" if one["type"] == "extra_forbidden" else told
-        yield f"{place}: {told}" if place else told
 
 
 def _about_the_file(content: Mapping[str, Any]) -> Iterator[str]:

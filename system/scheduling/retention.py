@@ -1,8 +1,8 @@
 """Which rows are deleted once they are old: one rule for each table.
 
 No rule that tells whose a row is deletes any of a workflow that Temporal still has from before the limit (open, or
-closed within the namespace's retention and thus still to be reset), that is open now, or that has a dead letter which
-may still be redriven. So a rule needs to say only what a table is to those that come later:
+closed within the namespace's retention and thus still to be reset), that is open now, that has a dead letter which
+may still be redriven, or whose order is open. So a rule needs to say only what a table is to those that come later:
 
     task_needs, task_items, task_batches   of closed batches; the report is in the workflow's result
     task_results     a cache by content: what is missing is computed again, by open batches too

@@ -20,7 +20,10 @@ async def has_noted(connection: Connection, purge: str) -> bool:
 
 
 async def note_held(connection: Connection, purge: str, starts: Mapping[str, datetime]) -> None:
-    """Write down the workflows whose rows stay, all of them or none; those with something to redrive are added."""
+    """Write down the workflows whose rows stay, all of them or none.
+
+    Added are those with something to redrive, and those whose order is open: it may be run again under its id.
+    """
     async with connection.transaction():
         # Another attempt may be here too: the second finds what the first has written.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", purge)
@@ -34,7 +37,9 @@ async def note_held(connection: Connection, purge: str, starts: Mapping[str, dat
         await connection.execute(
             """
             INSERT INTO purge_held (purge, workflow_id)
-            SELECT $1, workflow_id FROM dead_letters WHERE state IN ('open', 'redriven') UNION SELECT $1, $1
+            SELECT $1, workflow_id FROM dead_letters WHERE state IN ('open', 'redriven')
+            UNION SELECT $1, workflow_id FROM orders WHERE state = 'open'
+            UNION SELECT $1, $1
             ON CONFLICT DO NOTHING
             """,
             purge,

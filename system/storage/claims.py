@@ -34,7 +34,7 @@ async def once(
             return result
         state, kept = await _claimed(connection, effect)
         if state == "undone":
-            raise Superseded(f"{effect.step} {effect.item} of {effect.workflow_id} was undone before this attempt")
+            raise Superseded(effect.workflow_id, effect.step, effect.item, "was undone before this attempt")
         return result_type.model_validate(kept)
 
 

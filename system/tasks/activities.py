@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
 
+from system.dead_letters import store as letters
 from system.errors import BatchRefused, ReconciliationFailed, Superseded, Unavailable
 from system.heartbeats import beating
 from system.storage.claims import once
@@ -35,8 +36,9 @@ from system.tasks.models import (
     TakeRequest,
     WasCancelled,
 )
+from system.tasks.reach import Reach
 from system.tasks.registry import ATTEMPTS, TIMEOUT, Context, Handler, Registry
-from system.tasks.rules import content_key, unaccounted
+from system.tasks.rules import content_key, unaccounted, why_not_again
 from system.tasks.submission import submit
 
 if TYPE_CHECKING:
@@ -50,11 +52,22 @@ ITEM_RUN, ITEM_SETTLED = "run", "settle"
 
 
 class TaskActivities:
-    """The activities and what they need: the database, the summaries of datasets, and the handlers."""
+    """The activities and what they need.
 
-    def __init__(self, database: Pool, summaries: Summaries, registry: Registry = REGISTRY) -> None:
+    Args:
+        database: where batches are.
+        summaries: of datasets, for handlers.
+        reach: which files and hosts handlers may use; none, unless it is said.
+        registry: the handlers.
+
+    """
+
+    def __init__(
+        self, database: Pool, summaries: Summaries, reach: Reach | None = None, registry: Registry = REGISTRY
+    ) -> None:
         self._database = database
         self._summaries = summaries
+        self._reach = reach or Reach()
         self._registry = registry
 
     @property
@@ -100,26 +113,35 @@ class TaskActivities:
     @beating()
     async def take(self, request: TakeRequest) -> Taken:
         """Record what ended, skip what needed it, and hand out the items whose turn it is."""
+        info, was_reset = activity.info(), request.held is not None
+        effect = (
+            Effect.of_attempt("retake", f"{info.workflow_run_id}/{info.activity_id}")
+            if was_reset
+            else Effect.of_attempt("take", str(request.number))
+        )
 
         async def write(connection: Connection) -> Taken:
             settled = await endings.settle(connection, request.batch, request.ended)
             late = {one.key for one in request.ended} - {row["key"] for row in settled}
-            done = await endings.count_done(connection, request.batch, late) if late else 0
+            done = await endings.done_among(connection, request.batch, late) if late else []
             if request.cancel_rest:
                 settled += await endings.cancel_rest(connection, request.batch, "the batch was cancelled")
             skipped = await endings.skip_dependants(connection, request.batch, settled)
             await _record_settled(connection, [*(row["key"] for row in settled), *skipped])
+            if request.held is not None:
+                await store.reopen_batch(connection, request.batch, request.held)
             items = await store.take(connection, request.batch, request.room) if request.room else []
             return Taken(
                 items=tuple(self._runnable(row) for row in items),
                 more=await store.anything_waits(connection, request.batch),
-                done=done,
+                takes=await store.last_take(connection, effect.workflow_id) if was_reset else 0,
+                done=len(done),
                 failed=sum(row["state"] == "failed" for row in settled),
                 cancelled=sum(row["state"] == "cancelled" for row in settled),
                 skipped=len(skipped),
             )
 
-        return await once(self._database, Effect.of_attempt("take", str(request.number)), Taken, write)
+        return await once(self._database, effect, Taken, write)
 
     @activity.defn(name=RUN)
     @beating()
@@ -129,13 +151,19 @@ class TaskActivities:
         async with self._database.acquire() as connection:
             task = await store.read_task(connection, request.batch, request.item)
             if task.state not in ("running", "done"):
-                raise Superseded(f"item {request.item!r} of {effect.workflow_id} was {task.state} meanwhile")
+                raise Superseded(
+                    effect.workflow_id, ITEM_RUN, request.item, f"is not done: it was {task.state} meanwhile"
+                )
             handler = self._handler(task.handler)
             given = handler.parse(task.input)
             key = content_key(handler.name, handler.version, given.model_dump(mode="json")) if handler.pure else None
             output = await results.find(connection, key) if key else None
         context = Context(
-            database=self._database, summaries=self._summaries, workflow_id=effect.workflow_id, item=request.item
+            database=self._database,
+            summaries=self._summaries,
+            reach=self._reach,
+            workflow_id=effect.workflow_id,
+            item=request.item,
         )
         cached = output is not None
         if output is None and not handler.writes and task.state == "running":
@@ -147,7 +175,7 @@ class TaskActivities:
                 within = replace(context, connection=connection)
                 result = (await handler.function(given, within)).model_dump_json()
             if not await store.finish(connection, request.batch, request.item, result, cached=cached):
-                raise Superseded(f"item {request.item!r} of {effect.workflow_id} ended before this attempt did")
+                raise Superseded(effect.workflow_id, ITEM_RUN, request.item, "ended before this attempt did")
             if key and not cached:
                 await results.keep(connection, key, handler.name, result)
             return Ran(cached=cached)
@@ -179,7 +207,8 @@ class TaskActivities:
             effects = await store.count_effects(connection, batch.workflow_id)
             wrong = unaccounted(batch.items, counts, run=effects.get(ITEM_RUN, 0), settled=effects.get(ITEM_SETTLED, 0))
             if wrong:
-                raise ReconciliationFailed(f"batch {batch.id} of {batch.workflow_id}: {wrong}")
+                raise ReconciliationFailed(f"batch {batch.id} of {batch.workflow_id}", wrong)
+            await _resolve_letters(connection, batch)
             await store.close_batch(connection, batch.id, "cancelled" if request.cancelled else "done")
             return BatchReport(
                 batch=batch.id,
@@ -221,6 +250,14 @@ class TaskActivities:
             timeout=row["timeout"] or (handler.timeout if handler else TIMEOUT),
             attempts=row["attempts"] or (handler.attempts if handler else ATTEMPTS),
         )
+
+
+async def _resolve_letters(connection: Connection, batch: store.Batch) -> None:
+    """Close the letters of items that the workflow took for failed, and that were done all the same."""
+    found = await letters.open_letters(connection, batch.workflow_id, RUN)
+    done = await endings.done_among(connection, batch.id, set(found.values()))
+    resolved = [letter for letter, item in found.items() if item in done]
+    await letters.resolve(connection, resolved, batch.workflow_id, why_not_again("done"))
 
 
 async def _record_settled(connection: Connection, keys: Sequence[str]) -> None:

@@ -91,13 +91,13 @@ def read_items(path: Path, priority: int | None) -> list[Item]:
     from pydantic import ValidationError  # noqa: PLC0415 each command imports what it needs
 
     from system.errors import BatchRefused, SourceMissing  # noqa: PLC0415
+    from system.records import explain  # noqa: PLC0415
     from system.tasks.models import Item  # noqa: PLC0415
-    from system.tasks.registry import explain  # noqa: PLC0415
 
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise SourceMissing(f"{path}: {error.strerror}; expected a file with one task a line") from error
+        raise SourceMissing(f"{path}: {error.strerror}; expected a file with one task a line", str(path)) from error
     items = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -118,10 +118,10 @@ async def _submit(settings: Settings, options: argparse.Namespace) -> int:
 
     from system.connection import connect  # noqa: PLC0415
     from system.errors import SettingsError  # noqa: PLC0415
+    from system.records import explain  # noqa: PLC0415
     from system.storage import pool  # noqa: PLC0415
     from system.tasks.handlers import REGISTRY  # noqa: PLC0415
     from system.tasks.models import BatchRequest  # noqa: PLC0415
-    from system.tasks.registry import explain  # noqa: PLC0415
     from system.tasks.submission import check, submit  # noqa: PLC0415
     from system.tasks.workflow import Batch  # noqa: PLC0415
 
@@ -197,8 +197,8 @@ async def _cancel(settings: Settings, options: argparse.Namespace) -> int:
 
     from system.connection import connect  # noqa: PLC0415
     from system.errors import InputError  # noqa: PLC0415
+    from system.records import explain  # noqa: PLC0415
     from system.tasks.models import CancelAllRequest, CancelRequest  # noqa: PLC0415
-    from system.tasks.registry import explain  # noqa: PLC0415
     from system.tasks.workflow import Batch  # noqa: PLC0415
 
     try:

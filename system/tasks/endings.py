@@ -96,12 +96,9 @@ async def skip_dependants(connection: Connection, batch: int, lost: Iterable[Rec
     return [row["key"] for row in rows]
 
 
-async def count_done(connection: Connection, batch: int, keys: Collection[str]) -> int:
-    """Count those of the items that are done."""
-    return int(
-        await connection.fetchval(
-            "SELECT count(*) FROM task_items WHERE batch_id = $1 AND key = ANY($2) AND state = 'done'",
-            batch,
-            list(keys),
-        )
+async def done_among(connection: Connection, batch: int, keys: Collection[str]) -> list[str]:
+    """Return those of the items that are done."""
+    rows = await connection.fetch(
+        "SELECT key FROM task_items WHERE batch_id = $1 AND key = ANY($2) AND state = 'done'", batch, list(keys)
     )
+    return [row["key"] for row in rows]

@@ -14,6 +14,7 @@ from system.errors import InputError, SourceMissing, TaskRejected, Unavailable
 from system.pipeline.summaries import Summary
 from system.records import Record, Strict
 from system.tasks.normalise import FieldRule, Scalar, normalised
+from system.tasks.reach import Reach
 from system.tasks.registry import Context, Registry
 
 IDENTIFIER = r"^[a-z_][a-z0-9_]{0,62}$"
@@ -50,22 +51,25 @@ class File(Strict):
     """A file that the workers can read."""
 
     path: Path
+    """From the directory that tasks may read; or absolute, and within it."""
     algorithm: Literal["sha256", "sha512", "blake2b"] = "sha256"
 
 
 @REGISTRY.handler("file.checksum", timeout=600)
-async def checksum_file(given: File, _: Context) -> Checksum:
+async def checksum_file(given: File, context: Context) -> Checksum:
     """Compute the checksum of a file, of any size."""
-    return await asyncio.to_thread(_checksum_file, given)
+    return await asyncio.to_thread(_checksum_file, given, context.reach)
 
 
-def _checksum_file(given: File) -> Checksum:
+def _checksum_file(given: File, reach: Reach) -> Checksum:
     try:
-        with given.path.open("rb") as file:
+        with reach.file(given.path).open("rb") as file:
             digest = hashlib.file_digest(file, given.algorithm)
             return Checksum(hexdigest=digest.hexdigest(), bytes=file.tell())
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise SourceMissing(f"{given.path}: {error.strerror}; expected a file that the workers can read") from error
+        raise SourceMissing(
+            f"{given.path}: {error.strerror}; expected a file that the workers can read", str(given.path)
+        ) from error
 
 
 class Rough(Strict):
@@ -117,7 +121,7 @@ class Aggregate(Record):
 async def aggregate(given: Aggregation, context: Context) -> Aggregate:
     """Count, sum, average or find the extremes of a data set's column, by another column."""
     if given.column is None and given.function != "count":
-        raise TaskRejected(f"{given.function} needs a column")
+        raise TaskRejected(f"{given.function} needs a column", field="column")
     measure = f"{given.function}({_quoted(given.column) if given.column else '*'})"
     group = _quoted(given.by) if given.by else "NULL"
     query = (
@@ -130,7 +134,9 @@ async def aggregate(given: Aggregation, context: Context) -> Aggregate:
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError) as error:
         raise TaskRejected(f"{error}; expected a loaded data set, and columns of it") from error
     if len(rows) > MOST_GROUPS:
-        raise TaskRejected(f"{given.by} of {given.dataset} has more than {MOST_GROUPS} values; choose another column")
+        raise TaskRejected(
+            f"{given.by} of {given.dataset} has more than {MOST_GROUPS} values; choose another column", field="by"
+        )
     return Aggregate(groups=tuple(Group(group=row[0], value=row[1]) for row in rows))
 
 
@@ -149,7 +155,9 @@ async def summarise(given: Dataset, context: Context) -> Summary:
     """Tell how many rows the loads of a data set brought; up to ten minutes old where the cache was away."""
     summary = await context.summaries.of(given.dataset)
     if summary is None:
-        raise TaskRejected(f"nothing was ever loaded into {given.dataset!r}; expected a loaded data set")
+        raise TaskRejected(
+            f"nothing was ever loaded into {given.dataset!r}; expected a loaded data set", field="dataset"
+        )
     return summary
 
 
@@ -171,7 +179,7 @@ class Posted(Record):
 async def post(given: Posting, context: Context) -> Posted:
     """Post an amount to an account: one entry, however often it is tried."""
     if given.amount == 0:
-        raise TaskRejected(f"nothing to post to {given.account}: expected an amount other than 0")
+        raise TaskRejected(f"nothing to post to {given.account}: expected an amount other than 0", field="amount")
     entry = await context.transaction.fetchval(
         "INSERT INTO task_entries (workflow_id, item, account, amount) VALUES ($1, $2, $3, $4) RETURNING id",
         context.workflow_id,
@@ -197,14 +205,20 @@ class Delivered(Record):
 
 @REGISTRY.handler("webhook.deliver", timeout=HTTP_SECONDS + 5, attempts=20)
 async def deliver(given: Delivery, context: Context) -> Delivered:
-    """Post JSON to a receiver until it takes it, under one idempotency key."""
+    """Post JSON to a receiver until it takes it, under one idempotency key; it is not followed elsewhere."""
     import aiohttp  # noqa: PLC0415 0.2 s that a worker does not have at its start
+    import yarl  # noqa: PLC0415
 
+    try:
+        url = yarl.URL(given.url)
+    except ValueError as error:
+        raise InputError(f"{given.url!r} is no URL: {error}") from error
+    context.reach.check_host(url)
     headers = {"Idempotency-Key": context.idempotency_key}
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_SECONDS)) as session,
-            session.post(given.url, json=given.body, headers=headers, allow_redirects=False) as answer,
+            session.post(url, json=given.body, headers=headers, allow_redirects=False) as answer,
         ):
             text = (await answer.text(errors="replace"))[:SHOWN_CHARACTERS]
             status = answer.status

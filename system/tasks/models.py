@@ -128,6 +128,9 @@ class TakeRequest(Record):
     ended: tuple[Ended, ...] = ()
     cancel_rest: bool = False
     """Cancel everything that is still waiting."""
+    held: tuple[str, ...] | None = None
+    """In a run that a reset made: what it has in hand. It counts anew from where it was reset to, so the numbers of its
+    takes are those of takes of the run before; and what that run has taken since is nobody's."""
 
 
 class Taken(Record):
@@ -136,6 +139,8 @@ class Taken(Record):
     items: tuple[Runnable, ...] = ()
     more: bool = False
     """Whether others still wait for items they need."""
+    takes: int = 0
+    """After a reset: the highest number that a take has had, to count on from."""
     done: int = 0
     """Of those reported as ended: those that were done all the same, by an attempt given up as late."""
     failed: int = 0

@@ -43,12 +43,12 @@ def _field(name: str, value: Scalar, rule: FieldRule) -> Scalar:
     text = " ".join(str(value).split()) if value is not None else ""
     if not text:
         if rule.required:
-            raise TaskRejected(f"field {name!r} is missing: expected a value")
+            raise TaskRejected(f"field {name!r} is missing: expected a value", field=name)
         return None
     try:
         return READERS[rule.type](text, rule)
     except (ValueError, InvalidOperation):
-        raise TaskRejected(f"field {name!r} is {text[:100]!r}: expected {rule.type}") from None
+        raise TaskRejected(f"field {name!r} is {text[:100]!r}: expected {rule.type}", field=name) from None
 
 
 def _text(text: str, rule: FieldRule) -> Scalar:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from system.errors import BatchRefused
-from system.records import Record
+from system.records import Record, explain
+from system.tasks.reach import Reach
 
 if TYPE_CHECKING:
     from system.pipeline.summaries import Summaries
@@ -33,6 +34,8 @@ class Context:
     """To read from."""
     summaries: Summaries
     """What the datasets hold, by way of the cache."""
+    reach: Reach
+    """Which files and hosts it may use."""
     workflow_id: str
     item: str
     connection: Connection | None = None
@@ -143,10 +146,3 @@ class Registry:
             handler.parse(text)
         except ValidationError as error:
             raise BatchRefused(f"{name} does not take this input: {explain(error)}") from error
-
-
-def explain(error: ValidationError) -> str:
-    """Say what was wrong with each field, and never its value."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in one['loc']) or 'input'}: {one['msg'].lower()}" for one in error.errors()
-    )

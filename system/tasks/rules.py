@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from system.tasks.models import Counts, Item
+from system.tasks.models import Counts, Item, State
 
 SHOWN = 12
 """Members of a cycle that a message names."""
@@ -119,6 +119,17 @@ def unaccounted(items: int, counts: Counts, *, run: int, settled: int) -> str | 
             f"{settled} that ended otherwise"
         )
     return None
+
+
+def why_not_again(state: State) -> str:
+    """Say why an item whose run failed for good must not be run in another batch; empty where it may."""
+    if state == "failed":
+        return ""
+    if state == "done":
+        return "the item is done all the same, by an attempt whose completion was lost"
+    if state in ("waiting", "running"):
+        return "its batch is still at the item: look again once the batch has ended"
+    return f"the item was {state} by its batch: submit it in a new one, then discard this letter"
 
 
 def is_full(events: int, *, suggested: bool) -> bool:

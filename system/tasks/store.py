@@ -100,10 +100,15 @@ async def open_batch(connection: Connection, batch: int) -> None:
     await connection.execute("UPDATE task_batches SET state = 'open' WHERE id = $1 AND state = 'submitted'", batch)
 
 
-async def reopen_batch(connection: Connection, batch: int) -> None:
-    """Have the items that a run before this one held wait again: that run was terminated, and nobody runs them."""
+async def reopen_batch(connection: Connection, batch: int, held: Sequence[str] = ()) -> None:
+    """Have the items that a run before this one took wait again, but for those this one holds: nobody runs them."""
     await connection.execute(
-        "UPDATE task_items SET state = 'waiting', taken_at = NULL WHERE batch_id = $1 AND state = 'running'", batch
+        """
+        UPDATE task_items SET state = 'waiting', taken_at = NULL
+        WHERE batch_id = $1 AND state = 'running' AND key <> ALL($2)
+        """,
+        batch,
+        list(held),
     )
 
 

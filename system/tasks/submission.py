@@ -29,7 +29,7 @@ def check(items: Sequence[Item], registry: Registry) -> list[Item]:
         raise BatchRefused("the batch is empty: expected at least one item")
     twice = doubled(item.key for item in items)
     if twice is not None:
-        raise BatchRefused(f"two items have the key {twice!r}: expected keys to be unique in the batch")
+        raise BatchRefused(f"two items have the key {twice!r}: expected keys to be unique in the batch", item=twice)
     needs = {item.key: item.needs for item in items}
     wrong = refusal(needs)
     if wrong is not None:
@@ -38,7 +38,7 @@ def check(items: Sequence[Item], registry: Registry) -> list[Item]:
         try:
             registry.check(item.handler, json.dumps(item.input, allow_nan=False))
         except (BatchRefused, ValueError) as refused:  # a ValueError: JSON has no NaN and no Infinity
-            raise BatchRefused(f"item {item.key!r}: {refused}") from refused
+            raise BatchRefused(f"item {item.key!r}: {refused}", item=item.key) from refused
     by_key = {item.key: item for item in items}
     return [by_key[key] for key in ordered(needs)]
 

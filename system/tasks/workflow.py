@@ -8,13 +8,17 @@ from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
-from temporalio.workflow import ActivityCancellationType, ActivityHandle
+from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.workflow import ActivityCancellationType
 
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system.dead_letters.pending import LETTERS_ARE_WRITTEN
+    from system.errors import CancelRefused
+    from system.failures import failure_of
     from system.tasks.activities import TaskActivities
+    from system.tasks.in_hand import STOPPED, InHand, told
     from system.tasks.models import (
         BATCH,
         CANCEL_ALL,
@@ -26,13 +30,11 @@ with workflow.unsafe.imports_passed_through():
         CancelAllRequest,
         CancelRequest,
         CancelWaiting,
-        Ended,
+        Counts,
         FailRequest,
         Position,
         Progress,
-        Ran,
         ReconcileRequest,
-        Runnable,
         RunRequest,
         Taken,
         TakeRequest,
@@ -63,11 +65,7 @@ class Batch(Pausable):
         self._state: Literal["opening", "running", "cancelling", "reconciling", "done", "cancelled", "failed"]
         self._state = "opening"
         self._position = Position(batch=0, items=0)
-        self._taken: dict[str, Runnable] = {}
-        self._running: dict[str, ActivityHandle[Ran]] = {}
-        self._ended: list[Ended] = []
-        self._ends = 0
-        self._withdrawn: dict[str, str] = {}
+        self._hand = InHand(lambda ran: self._count(done=1, cached=int(ran.cached)))
         self._taking = asyncio.Lock()
 
     @workflow.run
@@ -95,7 +93,7 @@ class Batch(Pausable):
     def progress(self) -> Progress:
         """Say how far the batch has come."""
         at = self._position
-        running = len(self._taken) + len(self._running) + len(self._ended)
+        running = len(self._hand)
         return Progress(
             state=self._state,
             items=at.items,
@@ -117,7 +115,7 @@ class Batch(Pausable):
         """
         reason = _ordered_by(request.by, request.reason)
         async with self._taking:
-            if self._withdraw(request.item, reason):
+            if self._hand.withdraw(request.item, reason):
                 return WasCancelled(state="running")
             found = await workflow.execute_activity_method(
                 TaskActivities.cancel_waiting,
@@ -129,28 +127,31 @@ class Batch(Pausable):
                 self._count(cancelled=1, skipped=found.skipped)
                 return found
         if found.state is None:
-            raise ApplicationError(f"the batch has no item {request.item!r}", type="UnknownItem", non_retryable=True)
-        raise ApplicationError(f"item {request.item!r} has ended already", type="ItemEnded", non_retryable=True)
+            raise failure_of(CancelRefused(f"the batch has no item {request.item!r}", item=request.item, state=None))
+        raise failure_of(
+            CancelRefused(f"item {request.item!r} has ended already", item=request.item, state=found.state)
+        )
 
     @cancel_item.validator
-    def _may_cancel_item(self, request: CancelRequest) -> None:  # noqa: ARG002 items are known to the database alone
-        self._refuse_unless_running()
+    def _may_cancel_item(self, request: CancelRequest) -> None:
+        self._refuse_unless_running(request.item)
 
     @workflow.update(name=CANCEL_ALL)
     async def cancel_all(self, request: CancelAllRequest) -> Progress:
         """Cancel every item that has not ended; the batch then completes, with its report."""
         self._state = "cancelling"
-        for key in (*self._taken, *self._running):
-            self._withdraw(key, _ordered_by(request.by, request.reason))
+        self._hand.withdraw_all(_ordered_by(request.by, request.reason))
         return self.progress()
 
     @cancel_all.validator
     def _may_cancel_all(self, request: CancelAllRequest) -> None:  # noqa: ARG002 it says who, and not what
         self._refuse_unless_running()
 
-    def _refuse_unless_running(self) -> None:
+    def _refuse_unless_running(self, item: str | None = None) -> None:
         if self._state != "running":
-            raise ApplicationError(f"nothing can be cancelled: the batch is {self._state}", type="BatchNotRunning")
+            raise failure_of(
+                CancelRefused(f"nothing can be cancelled: the batch is {self._state}", item=item, state=self._state)
+            )
 
     async def _open(self, request: BatchRequest) -> None:
         if request.position is not None:
@@ -176,9 +177,9 @@ class Batch(Pausable):
         try:
             while self._state == "running":
                 await self.checkpoint()
-                ends = self._ends
+                ends = self._hand.ends
                 taken = await self._take(request.concurrency)
-                while self._taken:
+                while self._hand.taken:
                     await self._start_next(request)
                 if _history_is_full():
                     await self._wait_for_end()
@@ -187,18 +188,19 @@ class Batch(Pausable):
                     continue
                 # What ends may be what others wait for; where none waits, all may end before the next take.
                 await self._wait_for_end(after=ends if taken.more else None)
-                idle = not (self._running or self._ended)
-                if idle and (not taken.more or self._ends == ends):
+                idle = not (self._hand.running or self._hand.ended)
+                if idle and (not taken.more or self._hand.ends == ends):
                     break
         except (Exception, asyncio.CancelledError):  # not GeneratorExit: an evicted workflow must start nothing
-            await asyncio.shield(self._stop_running("the batch was cancelled"))
+            await asyncio.shield(self._stop_running())
             raise
-        await self._stop_running("the batch was cancelled")
+        await self._stop_running()
         return True
 
     async def _wait_for_end(self, *, after: int | None = None) -> None:
         """Wait until nothing runs any more; or until one item has ended, if told how many had."""
-        await workflow.wait_condition(lambda: not self._running or (after is not None and self._ends > after))
+        hand = self._hand
+        await workflow.wait_condition(lambda: not hand.running or (after is not None and hand.ends > after))
 
     async def _take(self, room: int, *, cancel_rest: bool = False) -> Taken:
         """Have recorded what ended, and take what may run next."""
@@ -208,8 +210,9 @@ class Batch(Pausable):
                 batch=self._position.batch,
                 number=self._position.takes,
                 room=room,
-                ended=tuple(self._ended),
+                ended=tuple(self._hand.ended),
                 cancel_rest=cancel_rest,
+                held=self._hand.keys() if _was_reset() else None,
             )
             taken = await workflow.execute_activity_method(
                 TaskActivities.take,
@@ -218,18 +221,19 @@ class Batch(Pausable):
                 heartbeat_timeout=HEARTBEAT,
                 retry_policy=RETRY,
             )
-            del self._ended[: len(request.ended)]  # others may have ended meanwhile
+            del self._hand.ended[: len(request.ended)]  # others may have ended meanwhile
+            self._count(takes=max(taken.takes - self._position.takes, 0))
             self._count(done=taken.done, failed=taken.failed, cancelled=taken.cancelled, skipped=taken.skipped)
-            self._taken = {item.key: item for item in taken.items}
+            self._hand.taken = {item.key: item for item in taken.items}
             return taken
 
     async def _start_next(self, request: BatchRequest) -> None:
         """Start the first item taken, once there is room for it."""
-        await workflow.wait_condition(lambda: len(self._running) < request.concurrency)
+        await workflow.wait_condition(lambda: len(self._hand.running) < request.concurrency)
         await self.checkpoint()
-        if not self._taken:  # cancelled meanwhile
+        if not self._hand.taken:  # cancelled meanwhile
             return
-        item = self._taken.pop(next(iter(self._taken)))
+        item = self._hand.next()
         handle = workflow.start_activity_method(
             TaskActivities.run,
             RunRequest(batch=self._position.batch, item=item.key),
@@ -248,41 +252,15 @@ class Batch(Pausable):
                 fairness_weight=item.weight,
             ),
         )
-        self._running[item.key] = handle
-        handle.add_done_callback(lambda _: self._note_end(item.key, handle))
+        self._hand.run(item, handle)
 
-    def _note_end(self, key: str, handle: ActivityHandle[Ran]) -> None:
-        del self._running[key]
-        self._ends += 1
-        why_withdrawn = self._withdrawn.pop(key, "the batch was cancelled")
-        failure = asyncio.CancelledError() if handle.cancelled() else handle.exception()
-        if failure is None:
-            self._count(done=1, cached=int(handle.result().cached))
-        elif is_cancelled_exception(failure):
-            self._ended.append(Ended(key=key, state="cancelled", reason=why_withdrawn))
-        else:
-            self._ended.append(Ended(key=key, state="failed", reason=_told(failure)))
-
-    def _withdraw(self, key: str, reason: str) -> bool:
-        """Keep an item that was taken from running, or from running on; False where it is neither."""
-        if self._taken.pop(key, None) is not None:
-            self._ended.append(Ended(key=key, state="cancelled", reason=reason))
-            return True
-        handle = self._running.get(key)
-        if handle is None:
-            return False
-        self._withdrawn[key] = reason
-        handle.cancel()
-        return True
-
-    async def _stop_running(self, reason: str) -> None:
-        for key in (*self._taken, *self._running):
-            self._withdraw(key, reason)
-        await workflow.wait_condition(lambda: not self._running)
+    async def _stop_running(self) -> None:
+        self._hand.withdraw_all(STOPPED)
+        await workflow.wait_condition(lambda: not self._hand.running)
 
     async def _hand_over(self, request: BatchRequest) -> None:
         """Continue as new, with nothing to know but the position; returns only if everything is to be cancelled."""
-        if self._ended:
+        if self._hand.ended:
             await self._take(0)
         await self.ready_to_continue()
         if self._state == "running":
@@ -293,7 +271,8 @@ class Batch(Pausable):
             self._state = "cancelling"
             await self._take(0, cancel_rest=True)
         self._state = "reconciling"
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        letters_are_written = LETTERS_ARE_WRITTEN.get()  # of items that are done after all, the proof resolves them
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and letters_are_written())
         report = await workflow.execute_activity_method(
             TaskActivities.reconcile,
             ReconcileRequest(batch=self._position.batch, cancelled=cancelled),
@@ -301,6 +280,7 @@ class Batch(Pausable):
             heartbeat_timeout=HEARTBEAT,
             retry_policy=RETRY,
         )
+        self._set_counts(report)
         self._state = "cancelled" if cancelled else "done"
         return report
 
@@ -310,16 +290,19 @@ class Batch(Pausable):
             return
         closing = workflow.start_activity_method(
             TaskActivities.fail,
-            FailRequest(batch=self._position.batch, reason=f"the batch failed: {_told(failure)}"[:REASON_CHARACTERS]),
+            FailRequest(batch=self._position.batch, reason=f"the batch failed: {told(failure)}"[:REASON_CHARACTERS]),
             start_to_close_timeout=STEP,
             retry_policy=RETRY,
         )
         counts = await asyncio.shield(closing)
-        self._taken.clear()
-        self._ended.clear()
-        self._position = self._position.model_copy(
-            update=counts.model_dump(include={"done", "failed", "cancelled", "skipped"})
-        )
+        self._hand.taken.clear()
+        self._hand.ended.clear()
+        self._set_counts(counts)
+
+    def _set_counts(self, found: Counts | BatchReport) -> None:
+        """Tell from now on what the database says; what was counted on the way may have been another run's."""
+        told = found.model_dump(include={"done", "failed", "cancelled", "skipped", "cached"})
+        self._position = self._position.model_copy(update=told)
 
     def _count(self, **more: int) -> None:
         at = self._position
@@ -331,12 +314,10 @@ def _history_is_full() -> bool:
     return is_full(info.get_current_history_length(), suggested=info.is_continue_as_new_suggested())
 
 
+def _was_reset() -> bool:
+    info = workflow.info()
+    return info.original_execution_run_id not in ("", info.run_id)
+
+
 def _ordered_by(by: str, reason: str) -> str:
     return f"cancelled by {by}: {reason}"[:REASON_CHARACTERS]
-
-
-def _told(failure: BaseException) -> str:
-    """Say in one line why an item failed."""
-    cause = failure.cause if isinstance(failure, ActivityError) and failure.cause else failure
-    name = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
-    return f"{name}: {' '.join(str(getattr(cause, 'message', cause)).split())}"[:REASON_CHARACTERS]

@@ -1,10 +1,7 @@
 """The scenarios of dead letters judge facts as they are, and hold on real servers."""
 
-from pathlib import Path
-
 import msgspec
 import pytest
-from system_bed import system_bed
 
 from harness.checking.invariants import Records
 from harness.records.effects import Effect, EffectKind, Fact, Source
@@ -12,12 +9,12 @@ from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
-from harness.stack import Stack
+from harness.testbed import Testbed
+from scenarios.controlled import ACT
 from scenarios.dead_letters import LETTER, MISSING, TERMINATED, Kept, Missing, Redriven, Swept
 from scenarios.invariants import WORKFLOW_FAILED, nothing_silently_lost
 from scenarios.loaded import LOAD_CHUNK, RECONCILE
 
-TARGET = Path(__file__).parents[2] / "temper.toml"
 PREFIX = "run.dead_letters-x.0."
 
 
@@ -99,8 +96,10 @@ def test_a_terminated_workflow_must_have_been_swept_up() -> None:
     assert [one.problem for one in Swept().check(None, [terminated, digest], [fact("main")])] == ["misjudged"]
 
 
-def run(status: str, run_id: str = "r1", *, started: float = 0.0, workflow_id: str = "w") -> WorkflowRun:
-    """A run that ended."""
+def run(
+    status: str, run_id: str = "r1", *, started: float = 0.0, closed: float | None = 1.0, workflow_id: str = "w"
+) -> WorkflowRun:
+    """A run that ended, or goes on."""
     return WorkflowRun(
         scenario="s",
         iteration=0,
@@ -109,12 +108,26 @@ def run(status: str, run_id: str = "r1", *, started: float = 0.0, workflow_id: s
         type="T",
         status=status,
         started=started,
-        closed=1.0,
+        closed=closed,
         events=5,
     )
 
 
-def records(*runs: WorkflowRun, letters: tuple[str, ...] = ()) -> Records:
+def ordered(run_id: str, kind: str, state: str) -> Fact:
+    """What control has on record of a run."""
+    return Fact(
+        scenario="s",
+        iteration=0,
+        workflow_id="an operation",
+        step=ACT,
+        item=f"w/{run_id}",
+        expected=1,
+        found=1,
+        values={kind: 1, state: 1},
+    )
+
+
+def records(*runs: WorkflowRun, letters: tuple[str, ...] = (), facts: tuple[Fact, ...] = ()) -> Records:
     effects = [
         Effect(
             workflow_id="w",
@@ -129,7 +142,7 @@ def records(*runs: WorkflowRun, letters: tuple[str, ...] = ()) -> Records:
         )
         for run_id in letters
     ]
-    return Records(operations=[], workflows=runs, effects=effects, facts=[])
+    return Records(operations=[], workflows=runs, effects=effects, facts=facts)
 
 
 @pytest.mark.parametrize("status", ["failed", "terminated", "timed_out"])
@@ -139,6 +152,32 @@ def test_what_fails_without_a_letter_is_silently_lost(status: str) -> None:
     for letters in ((), ("r2",)):
         judgement = nothing_silently_lost(records(run(status), letters=letters))
         assert [(one.problem, one.workflow_id) for one in judgement.findings] == [("silent", "w")]
+
+
+@pytest.mark.parametrize("state", ["done", "attempted"])
+def test_what_control_terminated_is_not_lost(state: str) -> None:
+    """Its record says who and why: the termination was done, or ordered, and nobody knows what came of that."""
+    facts = (ordered("r1", "terminate", state),)
+    assert nothing_silently_lost(records(run("terminated"), facts=facts)).verdict is Verdict.VALID
+    assert nothing_silently_lost(records(run("timed_out"), facts=facts)).verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        ordered("r2", "terminate", "done"),
+        ordered("r1", "cancel", "done"),
+        ordered("r1", "terminate", "skipped"),
+        ordered("r1", "terminate", "failed"),
+        ordered("r1", "terminate", "cancelled"),
+        ordered("r1", "terminate", "pending"),
+    ],
+    ids=["another run", "another action", "already terminated", "refused", "never begun", "not yet begun"],
+)
+def test_what_was_terminated_past_control_is_lost(record: Fact) -> None:
+    """Control did something else, or nothing: somebody terminated it with no record of who or why."""
+    (finding,) = nothing_silently_lost(records(run("terminated"), facts=(record,))).findings
+    assert (finding.problem, "neither a dead letter nor control says so" in finding.message) == ("silent", True)
 
 
 @pytest.mark.parametrize("status", ["completed", "canceled", "continued_as_new", "running"])
@@ -154,6 +193,10 @@ def test_a_run_in_whose_place_another_came_is_no_end() -> None:
     later = run("completed", "r2", started=1.0)
     assert nothing_silently_lost(records(later, run("terminated"))).findings == ()
     assert len(nothing_silently_lost(records(later, run("failed"))).findings) == 1
+    for closed in (2.0, None):  # its start is that of the run it stands for
+        anew = run("completed" if closed else "running", "r2", closed=closed)
+        assert nothing_silently_lost(records(anew, run("terminated"))).findings == ()
+        assert nothing_silently_lost(records(run("terminated"), anew)).findings == ()
 
 
 def test_without_a_ledger_nobody_knows() -> None:
@@ -162,16 +205,14 @@ def test_without_a_ledger_nobody_knows() -> None:
     assert nothing_silently_lost(nobody).verdict is Verdict.UNKNOWN
 
 
-async def test_they_hold_on_real_servers(stack: Stack, migrated: str, tmp_path: Path) -> None:
+async def test_they_hold_on_real_servers(bed: Testbed) -> None:
     """Each is driven and observed: every judgement is valid, and the letters are counted."""
-    async with system_bed(TARGET, stack, migrated, tmp_path) as bed, bed.workers(1):
-        await bed.prepare()
-        for name in ("dead_letters-kept", "dead_letters-redriven", "dead_letters-swept"):
-            await bed.prepare(bed.target.scenario(name))
-            await bed.once(bed.target.scenario(name))
-        judgements = await bed.conclude()
-        assert [(one.invariant, one.findings) for one in judgements if one.verdict is not Verdict.VALID] == []
-        assert "nothing silently lost" in {one.invariant for one in judgements}
-        letters = [one for one in Recorded(bed.run.directory).read(Fact) if one.step == LETTER]
+    for name in ("dead_letters-kept", "dead_letters-redriven", "dead_letters-swept"):
+        await bed.prepare(bed.target.scenario(name))
+        await bed.once(bed.target.scenario(name))
+    judgements = await bed.conclude()
+    assert [(one.invariant, one.findings) for one in judgements if one.verdict is not Verdict.VALID] == []
+    assert "nothing silently lost" in {one.invariant for one in judgements}
+    letters = [one for one in Recorded(bed.run.directory).read(Fact) if one.step == LETTER]
     assert {one.item for one in letters} == {MISSING, TERMINATED}
     assert sum(one.values["resolved"] for one in letters) == 1

@@ -28,18 +28,23 @@ def test_every_row_is_read() -> None:
 
 
 def test_what_dangles_is_what_the_csv_module_finds() -> None:
-    """A row dangles if its carrier, airports or tail number are not in the reference data: all rows, and a sample."""
+    """A row dangles if its carrier, airports or tail number are not in the reference data: stretches and rows."""
     carriers, airports = keys("airlines", "carrier"), keys("airports", "faa")
     tails = keys("planes", "tailnum") | {"NA", ""}
     header, *flights = rows()
     carrier, origin, dest, tail = (header.index(name) for name in ("carrier", "origin", "dest", "tailnum"))
-    expected = [
-        not (row[carrier] in carriers and row[origin] in airports and row[dest] in airports and row[tail] in tails)
-        for row in flights
-    ]
-    assert dangling(0, ROWS) == sum(expected) > 0
-    for first in random.Random(1).sample(range(ROWS), 1000):
-        assert dangling(first, 1) == expected[first]
+
+    def expected(first: int, count: int) -> int:
+        return sum(
+            not (row[carrier] in carriers and row[origin] in airports and row[dest] in airports and row[tail] in tails)
+            for row in flights[first : first + count]
+        )
+
+    drawn = random.Random(1)
+    for count in (*[4_000] * 5, *[1] * 200):
+        first = drawn.randrange(ROWS - count)
+        assert dangling(first, count) == expected(first, count)
+    assert dangling(0, 4_000) > 0
 
 
 @pytest.mark.parametrize("first", [0, 1234, ROWS - 50])

@@ -1,10 +1,6 @@
 """The scenarios on real servers: what they leave in the stores is counted and judged."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-from system_bed import system_bed
 
 from harness.driver import drive
 from harness.measurements import workflow_overhead
@@ -14,20 +10,9 @@ from harness.records.operations import Iteration
 from harness.records.run import Recorded
 from harness.records.verdicts import Verdict
 from harness.scenario import Stores
-from harness.stack import Stack
 from harness.testbed import Testbed
 from scenarios import throughput
 from scenarios.flights import dangling
-
-TARGET = Path(__file__).parent.parent.parent / "temper.toml"
-
-
-@pytest.fixture(scope="module")
-async def bed(stack: Stack, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Testbed]:
-    """The system with one worker, its reference data loaded."""
-    async with system_bed(TARGET, stack, migrated, tmp_path_factory.mktemp("results")) as standing, standing.workers(1):
-        await standing.prepare()
-        yield standing
 
 
 async def test_a_few_flights_are_loaded_and_every_judgement_is_valid(bed: Testbed) -> None:

@@ -1,35 +1,93 @@
-"""Services and workers stop under use: nothing fails, nothing is lost, nothing is doubled."""
+"""Services and workers stop under use: each is felt, and nothing fails, nothing is lost, nothing is doubled."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from running_system import ROOT
+from system_bed import system_bed
 
-from harness.records.run import Recorded, Run
+from harness.eventually import eventually
+from harness.records.run import Recorded
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
+from harness.services import web
 from harness.services.service import EmbeddedService
-from harness.target import Target
-from harness.testbed import Testbed, Wanted
-from harness.workers import Workers
+from harness.stack import Stack
+from harness.testbed import Testbed
+from harness.workers import Worker, Workers
+from loadtests.engine import Progress
 from loadtests.run import under_load
 
-ROOT = Path(__file__).parents[2]
 USE = {"orders-place": 2.0, "tasks-batch": 0.5, "pipeline-slice": 0.5}
 """Iterations started a second, of each."""
-OUTAGE_SECONDS = 10.0
+RATE = sum(USE.values())
+BEFORE = AFTER = 4
+"""Iterations that have ended before anything is broken, and some that have not when it is whole again: the use before
+and after it is part of what is tested."""
+PATIENCE = 120
 
 pytestmark = pytest.mark.timeout(300)
 
 
+class Use:
+    """All of the scenarios under load at once, until as many iterations have ended as were planned."""
+
+    def __init__(self, bed: Testbed, iterations: int) -> None:
+        self._of: dict[str, Progress] = {}
+        self._bed = bed
+        self._planned = iterations
+
+    @property
+    def begun(self) -> int:
+        return sum(progress.started for progress in self._of.values())
+
+    @property
+    def ended(self) -> int:
+        return sum(progress.ended for progress in self._of.values())
+
+    async def made(self) -> None:
+        """Start all of it, and wait until every iteration has ended."""
+        async with asyncio.TaskGroup() as group:
+            for name, rate in USE.items():
+                group.create_task(self._make(name, rate))
+
+    async def _make(self, name: str, rate: float) -> None:
+        def note(progress: Progress) -> None:
+            self._of[name] = progress
+
+        scenario = self._bed.target.scenario(name)
+        await under_load(self._bed, scenario, rate=rate, duration=self._planned / RATE, on_progress=note)
+
+    async def begins(self, iterations: int) -> None:
+        """Wait until so many more have begun."""
+        wanted = min(self.begun + iterations, self._planned)
+        await eventually(lambda: self.begun >= wanted, timeout=PATIENCE)
+
+    async def goes_on(self, iterations: int) -> None:
+        """Wait until so many more have begun than have by now, and have ended; a few are left in any case."""
+        wanted = min(self.begun + iterations, self._planned - AFTER)
+        await eventually(lambda: self.ended >= wanted, timeout=PATIENCE)
+        assert self.ended < self._planned, "the use was over before the outage was"
+
+
+@pytest.fixture(scope="module")
+async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Servers that no other test uses; each test leaves them running."""
+    services = ["temporal", "postgres", "redis"]
+    async with Stack.of(services, log_directory=tmp_path_factory.mktemp("breakable")) as started:
+        yield started
+
+
 @pytest.fixture
-async def bed(tmp_path: Path) -> AsyncIterator[Testbed]:
-    """The system's servers, which no other test uses."""
-    target = Target.read(ROOT / "temper.toml")
-    with Run.create(tmp_path, kind="scenario", title="outages", target="system", seed=1, command="pytest") as run:
-        async with Testbed.standing(target, run, Wanted()) as standing:
-            yield standing
+async def bed(breakable: Stack, tmp_path: Path) -> AsyncIterator[Testbed]:
+    """The system on these servers, with a database of its own."""
+    async with system_bed(ROOT / "temper.toml", breakable, "template1", tmp_path) as standing:
+        yield standing
 
 
 @pytest.fixture(autouse=True)
@@ -40,61 +98,88 @@ async def workers(bed: Testbed) -> AsyncIterator[Workers]:
         yield started
 
 
-async def used(bed: Testbed, seconds: float) -> None:
-    """Put all of them under load at once, and wait until every iteration has ended."""
-    async with asyncio.TaskGroup() as group:
-        for name, rate in USE.items():
-            group.create_task(under_load(bed, bed.target.scenario(name), rate=rate, duration=seconds))
+@asynccontextmanager
+async def used(bed: Testbed, iterations: int) -> AsyncIterator[Use]:
+    """The system in use: for some time before the body, during all of it, and to its end after it."""
+    use = Use(bed, iterations)
+    making = asyncio.create_task(use.made())
+    try:
+        await use.goes_on(BEFORE)
+        yield use
+        await making
+    finally:
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
 
 
-def service(bed: Testbed, name: str) -> EmbeddedService:
-    found = bed.stack[name]
+def service(stack: Stack, name: str) -> EmbeddedService:
+    found = stack[name]
     assert isinstance(found, EmbeddedService)
     return found
+
+
+async def figures(worker: Worker) -> Any:
+    """What a worker says of itself."""
+    return json.loads((await web.get(worker.ready_url))[1])
+
+
+async def cache_figure(workers: Workers, name: str) -> int:
+    """What the workers' caches have counted, together."""
+    return sum([(await figures(worker))["cache"][name] for worker in workers])
 
 
 async def wrong(bed: Testbed) -> list[object]:
     """What the invariants find, and every workflow that did not complete."""
     judgements = [one for one in await bed.conclude() if one.verdict is not Verdict.VALID]
-    ends = [
-        one
-        for one in Recorded(bed.run.directory).read(WorkflowRun)
-        if one.status not in ("completed", "continued_as_new")
-    ]
+    ends = [one for one in ended(bed) if one.status not in ("completed", "continued_as_new")]
     return [*judgements, *ends]
 
 
-async def test_redis_gone_for_ten_seconds_fails_no_workflow(bed: Testbed) -> None:
-    """Killed under use, with nothing on disk, and started again: the system goes on without its cache meanwhile."""
-    use = asyncio.create_task(used(bed, 2 * OUTAGE_SECONDS))
-    await asyncio.sleep(OUTAGE_SECONDS / 4)  # the use before it is part of what is tested
-    redis = service(bed, "redis")
-    await redis.stop()
-    await asyncio.sleep(OUTAGE_SECONDS)  # the length of the outage
-    assert not use.done(), "the outage was over before the use was"
-    await redis.restart()
-    await use
+def ended(bed: Testbed) -> list[WorkflowRun]:
+    """The workflows of a run that is concluded."""
+    return Recorded(bed.run.directory).read(WorkflowRun)
+
+
+async def test_redis_gone_for_ten_seconds_fails_no_workflow(bed: Testbed, breakable: Stack, workers: Workers) -> None:
+    """Killed under use, with nothing on disk, and started again: the caches miss it, and make up for it by themselves.
+
+    It is away for as long as thirty iterations take to arrive, three a second.
+    """
+    redis = service(breakable, "redis")
+    async with used(bed, BEFORE + 38 + AFTER) as use:
+        await redis.stop()
+        await use.goes_on(30)
+        assert await cache_figure(workers, "undelivered") > 0, "no load needed the cache while it was away"
+        await redis.restart()
+    await eventually(lambda: all_delivered(workers), timeout=PATIENCE)
     assert await wrong(bed) == []
 
 
-async def test_postgres_restarted_under_use_loses_and_doubles_nothing(bed: Testbed) -> None:
-    """Killed with transactions open, and started again on the same data: every row is there once."""
-    use = asyncio.create_task(used(bed, OUTAGE_SECONDS))
-    await asyncio.sleep(OUTAGE_SECONDS / 4)  # the use before it is part of what is tested
-    postgres = service(bed, "postgres")
+async def all_delivered(workers: Workers) -> bool:
+    return await cache_figure(workers, "undelivered") == 0
+
+
+async def test_postgres_restarted_under_use_loses_and_doubles_nothing(bed: Testbed, breakable: Stack) -> None:
+    """Killed with transactions open, and started again on the same data: attempts fail, and every row is there once."""
+    postgres = service(breakable, "postgres")
     assert postgres.process is not None
-    await postgres.process.kill()
-    await postgres.restart()
-    assert not use.done(), "the outage was over before the use was"
-    await use
+    async with used(bed, BEFORE + 16 + AFTER) as use:
+        await postgres.process.kill()
+        await use.begins(3)
+        await postgres.restart()
     assert await wrong(bed) == []
+    failures = [one.last_failure or "" for run in ended(bed) for one in run.activities if one.attempts > 1]
+    assert any("connect" in failure.lower() for failure in failures), f"no attempt met the outage: {failures}"
 
 
 async def test_a_worker_that_drains_under_use_fails_no_workflow_task(bed: Testbed, workers: Workers) -> None:
     """Told to stop with its hands full, it ends in time; the other one goes on with what it had."""
-    use = asyncio.create_task(used(bed, OUTAGE_SECONDS))
-    await asyncio.sleep(OUTAGE_SECONDS / 4)  # the use before it is part of what is tested
-    assert await workers[0].drain()
-    assert not use.done(), "the use was over before the worker was"
-    await use
+    async with used(bed, BEFORE + 10 + AFTER):
+        assert await eventually(lambda: busy(workers[0]), timeout=PATIENCE) > 0
+        assert await workers[0].drain()
     assert await wrong(bed) == []
+
+
+async def busy(worker: Worker) -> int:
+    """How many activities a worker runs."""
+    return int((await figures(worker))["busy"])

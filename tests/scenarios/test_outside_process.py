@@ -15,6 +15,7 @@ from harness.services import web
 from harness.services.ports import free_port
 from harness.services.process import Process
 from scenarios.outside import books, desk
+from scenarios.outside.__main__ import main
 from scenarios.outside.answers import Answer
 from scenarios.outside.books import Call
 from scenarios.outside.client import Outside
@@ -30,11 +31,14 @@ def process(address: str, log: Path) -> Process:
     return Process("outside", command, log_path=log, cwd=ROOT)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_ends_when_told_whatever_is_open(tmp_path: Path, number: int) -> None:
-    """A call that is still waiting does not keep it; it ends with success and says nothing."""
+async def test_it_ends_when_told_whatever_is_open(tmp_path: Path) -> None:
+    """By either signal: a call that is still waiting does not keep it; it ends with success and says nothing."""
+    await asyncio.gather(*(told_to_end(tmp_path, number) for number in (signal.SIGTERM, signal.SIGINT)))
+
+
+async def told_to_end(directory: Path, number: signal.Signals) -> None:
     address = f"127.0.0.1:{free_port()}"
-    running = process(address, tmp_path / "log")
+    running = process(address, directory / number.name)
     running.start()
     try:
         await running.ready(lambda: web.get(f"http://{address}/health"), 20)
@@ -73,15 +77,15 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["8080", ":8080", "localhost:", "localhost:http", "localhost:0", "localhost:65536"])
-async def test_an_address_that_is_none_is_told(tmp_path: Path, address: str) -> None:
+def test_an_address_that_is_none_is_told(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is no host:port is refused before anything listens."""
-    wrong = process(address, tmp_path / "log")
-    wrong.start()
-    try:
-        assert await wrong.wait() == 2
-    finally:
-        await wrong.kill()
-    assert f"{address!r} is no address; expected host:port" in wrong.last_lines()[-1]
+    monkeypatch.setattr(sys, "argv", ["outside", "--address", address])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"{address!r} is no address; expected host:port" in capsys.readouterr().err
 
 
 async def test_it_refuses_what_it_could_not_remember(monkeypatch: pytest.MonkeyPatch) -> None:

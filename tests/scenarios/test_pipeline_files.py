@@ -5,35 +5,23 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
-from system_bed import system_bed
 
 from harness.driver import drive
 from harness.records.effects import Fact
-from harness.records.operations import Iteration, Operation
+from harness.records.operations import Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario
-from harness.stack import Stack
 from harness.testbed import Testbed
 from scenarios.dialects import BROKEN, PACKED, WRITTEN, csv_file, json_lines
 from scenarios.flights import read
-from scenarios.pipeline import LoadAgain, LoadLines
+from scenarios.pipeline import LoadAgain, LoadCancelled, LoadLines
 
-TARGET = Path(__file__).parent.parent.parent / "temper.toml"
 Seen = tuple[Any, Sequence[Operation], Sequence[Fact]]
-
-
-@pytest.fixture(scope="module")
-async def bed(stack: Stack, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Testbed]:
-    """The system with one worker, its reference data loaded."""
-    async with system_bed(TARGET, stack, migrated, tmp_path_factory.mktemp("results")) as standing, standing.workers(1):
-        await standing.prepare()
-        yield standing
 
 
 async def driven(bed: Testbed, scenario: Scenario[Any], seed: int) -> Seen:
@@ -93,6 +81,19 @@ async def test_what_arrives_again_is_skipped(bed: Testbed) -> None:
             "doubled"
         }
         assert "lost" in problems(scenario.check(given, operations, [*facts, rest[0]]))
+
+
+async def test_a_load_that_is_cancelled_leaves_nothing(bed: Testbed) -> None:
+    """Cancelled early and late: one load has all the rows; rows that a cancelled one had left would be found."""
+    scenario = LoadCancelled()
+    for seed in range(3):
+        given, operations, facts = await driven(bed, scenario, seed)
+        assert scenario.check(given, operations, facts) == []
+        first, second = (op for op in operations if op.kind is Kind.RESULT)
+        assert second.status == "completed"
+        left = [msgspec.structs.replace(fact, workflow_id=first.workflow_id) for fact in facts]
+        cancelled = msgspec.structs.replace(first, status="canceled")
+        assert problems(scenario.check(given, [cancelled, second], left)) == {"doubled", "lost"}
 
 
 @pytest.mark.parametrize("written", WRITTEN)

@@ -10,7 +10,7 @@ from running_system import App
 from system.control.models import BulkRequest, Pause
 from system.control.pausable import PAUSE, PAUSED, RESUME, Order
 from system.dead_letters.models import DigestRequest, RedriveRequest
-from system.orders.models import Line, OrderRequest, StockCount
+from system.orders.models import InDoubt, Line, OrderRequest, StockCount
 from system.pipeline.models import LoadRequest
 from system.pipeline.schema import Schema
 from system.plugin import WORKFLOWS
@@ -28,6 +28,7 @@ INPUTS: dict[str, Callable[[Schema], Record]] = {
     "Order": lambda _: OrderRequest(
         customer="ann", address="1 Main St", lines=(Line(sku="pen", quantity=1, price_cents=100),)
     ),
+    "Doubt": lambda _: InDoubt(order_id=f"order-{secrets.token_hex(4)}", pause_seconds=60),
     "Stocktake": lambda _: StockCount(sku=f"pen-{secrets.token_hex(4)}", on_hand=1),
     "Bulk": lambda _: BulkRequest(by="an operator", reason="a test", action=Pause(), query="WorkflowId = 'nobody'"),
     "WarmCache": lambda _: WarmRequest(),

@@ -15,6 +15,7 @@ def test_defaults_stand_where_nothing_is_set() -> None:
     settings = Settings.from_environment({"DATABASE_URL": URL, "TASK_QUEUE": ""})
     assert settings == Settings(database_url=URL)
     assert (settings.payment_url, settings.shipping_url) == (None, None), "no provider is guessed"
+    assert (settings.task_files, settings.task_hosts) == (None, frozenset()), "nothing outside may be reached"
 
 
 def test_every_variable_is_read() -> None:
@@ -30,6 +31,8 @@ def test_every_variable_is_read() -> None:
             "SHIPPING_URL": "https://ship:2",
             "HEALTH_ADDRESS": "0.0.0.0:8080",
             "WORK_DIRECTORY": "/nowhere/yet",
+            "TASK_FILES": "/nowhere/else",
+            "TASK_HOSTS": "Hooks.example.com, localhost:8080,[::1]",
             "CACHE_SECONDS": "0.5",
             "DRAIN_SECONDS": "1.5",
             "POOL_MIN": "2",
@@ -57,6 +60,8 @@ def test_every_variable_is_read() -> None:
         shipping_url="https://ship:2",
         health_address=("0.0.0.0", 8080),
         work_directory=Path("/nowhere/yet"),
+        task_files=Path("/nowhere/else"),
+        task_hosts=frozenset({"hooks.example.com", "localhost:8080", "[::1]"}),
         cache_seconds=0.5,
         drain_seconds=1.5,
         pool_min=2,
@@ -90,6 +95,9 @@ def test_the_least_gives_way_to_a_lower_most() -> None:
         ("HEALTH_ADDRESS", "host:high", "host:port"),
         ("REDIS_URL", "localhost:6379", "redis://"),
         ("WORK_DIRECTORY", "relative", "absolute path"),
+        ("TASK_FILES", "relative", "absolute path"),
+        ("TASK_HOSTS", "http://hooks.example.com", "separated by commas"),
+        ("TASK_HOSTS", "a,,b", "separated by commas"),
         ("DRAIN_SECONDS", "-1", "number of seconds"),
         ("POOL_MAX", "0", "whole number"),
         ("POOL_MAX", "1000000000", "whole number"),

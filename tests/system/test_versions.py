@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from running_system import ROOT, Write, environment
 from temporalio.client import Client, WorkflowHandle
 
 from harness.eventually import eventually
 from system.connection import connect
 from system.control.pausable import PAUSE, PAUSED, RESUME, Order
+from system.errors import SettingsError
 from system.pipeline.models import LoadReport, LoadRequest
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
@@ -121,3 +123,9 @@ def test_a_build_that_nobody_runs_is_refused(settings: Settings) -> None:
 def test_a_share_is_a_percentage(settings: Settings) -> None:
     """Anything but 0 to 100 is refused."""
     assert "expected a number from 0 to 100" in version(settings, "ramp", "two", "101").stderr
+
+
+async def test_a_worker_of_a_deployment_must_name_its_build(settings: Settings) -> None:
+    """It would else run without versions, and nobody would know."""
+    with pytest.raises(SettingsError, match="DEPLOYMENT is set and BUILD_ID is not: expected the id of this build"):
+        await run_worker(replace(settings, deployment="d"), stop=asyncio.Event())

@@ -1,8 +1,6 @@
 """After a commit nobody is given what was before it."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -12,26 +10,6 @@ from redis.asyncio import Redis
 from harness.eventually import eventually
 from system.cache.cache import Cache
 from system.cache.entry import Lifetime
-
-
-@pytest.fixture
-def namespace() -> str:
-    """Where this test's keys are."""
-    return secrets.token_hex(6)
-
-
-@pytest.fixture
-async def cache(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
-    """One process's cache."""
-    async with Cache(redis_url, namespace=namespace) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def other(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
-    """What another process would have."""
-    async with Cache(redis_url, namespace=namespace) as opened:
-        yield opened
 
 
 async def test_a_tag_ends_what_carries_it(cache: Cache, other: Cache) -> None:

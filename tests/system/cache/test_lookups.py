@@ -1,8 +1,6 @@
 """Values come from Redis as they were loaded, for as long as they may."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
@@ -12,19 +10,6 @@ from redis.asyncio import Redis
 from harness.eventually import eventually
 from system.cache.cache import Cache
 from system.cache.entry import Lifetime
-
-
-@pytest.fixture
-def namespace() -> str:
-    """Where this test's keys are."""
-    return secrets.token_hex(6)
-
-
-@pytest.fixture
-async def cache(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
-    """A cache of this test's own."""
-    async with Cache(redis_url, namespace=namespace) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Without Redis the system goes on, slower, and it comes back by itself."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -61,12 +60,6 @@ async def redis(server: EmbeddedService) -> AsyncIterator[BreakableRedis]:
     breakable = BreakableRedis(server, server.process)
     yield breakable
     await breakable.bring_back()
-
-
-@pytest.fixture
-def namespace() -> str:
-    """Where this test's keys are."""
-    return secrets.token_hex(6)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Many who miss the same value at once make one load."""
 
 import asyncio
-import secrets
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,32 +13,12 @@ from system.cache.cache import Cache
 from system.cache.entry import Lifetime
 from system.cache.statistics import Statistics
 
-PROCESSES = 4
-TASKS = 50
-
-
-@pytest.fixture
-def namespace() -> str:
-    """Where this test's keys are."""
-    return secrets.token_hex(6)
-
-
-@pytest.fixture
-async def cache(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
-    """One process's cache."""
-    async with Cache(redis_url, namespace=namespace) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def other(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
-    """What another process would have."""
-    async with Cache(redis_url, namespace=namespace) as opened:
-        yield opened
+PROCESSES = 2
+TASKS = 100
 
 
 async def test_processes_that_miss_at_once_load_once(redis_url: str, namespace: str) -> None:
-    """Of 4 processes with 50 tasks each, which all miss before the load ends, one task loads."""
+    """Of 2 processes with 100 tasks each, which all miss before the load ends, one task loads."""
     script = Path(__file__).with_name("stampede_process.py")
     arguments = [redis_url, namespace, str(TASKS), str(PROCESSES * TASKS)]
     children = [

@@ -135,7 +135,7 @@ async def test_two_operations_over_the_same_targets(app: App, write: Write, peop
 async def test_two_operations_of_which_one_makes_the_other_pointless(app: App, write: Write, people: Schema) -> None:
     """Terminated by both, each target is terminated once: the other operation finds that it was already."""
     query, _ = await paused_loads(app, write, people, 12)
-    both = [await start_bulk(app, query, Terminate(), rate=4) for _ in range(2)]
+    both = [await start_bulk(app, query, Terminate(), rate=6) for _ in range(2)]
     reports = await asyncio.gather(*(one.result() for one in both))
     assert sum(report.counts.done for report in reports) == 12
     assert sum(report.counts.skipped for report in reports) == 12
@@ -178,17 +178,6 @@ async def test_a_cancelled_operation_leaves_the_rest_alone(app: App, write: Writ
     row = await app.database.fetchrow("SELECT * FROM control_operations WHERE name = $1", operation.id)
     assert row is not None
     assert row["state"] == "cancelled"
-
-
-async def test_the_rate_holds(app: App, write: Write, people: Schema) -> None:
-    """Twelve at four a second take two waits of a second: never many more within any second."""
-    query, _ = await paused_loads(app, write, people, 12)
-    operation = await start_bulk(app, query, Signal(name="x"), rate=4)
-    await operation.result()
-    rows = await app.database.fetch("SELECT ended_at FROM control_outcomes ORDER BY ended_at")
-    ended = [row["ended_at"].timestamp() for row in rows]
-    assert len(ended) == 12
-    assert (12 - 4) / (ended[-1] - ended[0]) < 4 * 1.25
 
 
 async def any_done(app: App, operation: str) -> bool:

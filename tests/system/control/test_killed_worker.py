@@ -58,18 +58,18 @@ async def test_a_killed_worker_loses_and_doubles_nothing(
     """Each of the targets gets its one signal, and has its one outcome."""
     worker = start_worker()
     app = App(await connect(settings), settings, database)
-    query, loads = await paused_loads(app, write, people, 20)
-    operation = await start_bulk(app, query, Signal(name="once"), rate=5)
+    query, loads = await paused_loads(app, write, people, 12)
+    operation = await start_bulk(app, query, Signal(name="once"), rate=4)
 
     async def some_done() -> bool:
-        return (await states(app, operation.id)).get("done", 0) >= 5
+        return (await states(app, operation.id)).get("done", 0) >= 4
 
     await eventually(some_done, timeout=PATIENCE)
     await worker.kill()
     assert (await states(app, operation.id))["pending"] > 0, "it was killed in the midst"
     start_worker()
-    await eventually(lambda: done(app, operation.id, 20), timeout=TAKES_OVER, interval=0.2)
-    assert (await operation.result()).counts.done == 20
+    await eventually(lambda: done(app, operation.id, 12), timeout=TAKES_OVER, interval=0.2)
+    assert (await operation.result()).counts.done == 12
     for load in loads:
         assert await signals(load) == ["control.pause", "once"]
     acts = await database.fetchrow(
@@ -77,7 +77,7 @@ async def test_a_killed_worker_loses_and_doubles_nothing(
         operation.id,
     )
     assert acts is not None
-    assert tuple(acts) == (20, 20)
+    assert tuple(acts) == (12, 12)
 
 
 async def done(app: App, operation: str, number: int) -> bool:

@@ -7,8 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 from explain import explained_call
+from temporalio.exceptions import ApplicationError
 
 from system.dead_letters import listing, store
+from system.dead_letters.failures import told
 from system.dead_letters.models import Failure, Filter, Origin
 from system.storage.effects import ledger
 from system.storage.pool import Pool
@@ -46,6 +48,17 @@ async def test_a_repeat_changes_nothing_but_that_the_workflow_ended(connection: 
     assert (letter.message, letter.ended_workflow) == ("item 0 is bad", True)
     lines = [(line.step, line.item) for line in await ledger(connection, "w0")]
     assert lines == [("dead_letter", "r0/1"), ("workflow_failed", "r0")]
+
+
+async def test_details_that_are_no_json_are_kept(connection: asyncpg.Connection) -> None:
+    """PostgreSQL takes neither NaN nor Infinity, nor NUL nor half a surrogate pair: what it was is still to be read."""
+    given = {"rate": float("nan"), "all": [float("inf"), {"least": float("-inf")}], "text": "a\0b\ud800", "fine": 1.5}
+    says = told(ApplicationError("no rate", given, type="E"))
+    kept = await store.keep(connection, failure(details=says.details), 1)
+    letter = await listing.read(connection, kept.letter)
+    assert letter is not None
+    [details] = letter.details["details"]
+    assert details == {"rate": "NaN", "all": ["Infinity", {"least": "-Infinity"}], "text": "a\u2400b?", "fine": 1.5}
 
 
 async def test_kept_from_many_sides_at_once_it_is_one_letter(database: Pool) -> None:

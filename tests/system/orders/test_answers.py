@@ -177,7 +177,7 @@ async def test_a_call_that_arrives_after_everything_was_undone_is_found(
     """The provider takes it up seconds after its caller gave up: the order is not closed before that is put right."""
     policy = QUICK.model_copy(update={"attempt_seconds": 2, "settle_seconds": 12})
     order_id = f"late-{secrets.token_hex(4)}"
-    slow = Behaviour(kind=Kind.SLOW_BEFORE, prefix=order_id, actions=(Action.AUTHORIZE,), seconds=4, times=1)
+    slow = Behaviour(kind=Kind.SLOW_BEFORE, prefix=order_id, actions=(Action.AUTHORIZE,), seconds=2, times=1)
     await outside.behave(slow, Behaviour(kind=Kind.DOWN, prefix=order_id, actions=(Action.AUTHORIZE,), first=2))
     async with shop_of(settings, database, outside) as shop:
         sku = await shop.stock()

@@ -1,10 +1,11 @@
 """An order is driven through everything that can go wrong at each of its steps, forward and compensating."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,7 @@ from temporalio.exceptions import CancelledError, WorkflowAlreadyStartedError
 
 from harness.eventually import eventually
 from harness.faultpoints import FaultPoints
-from harness.workers import Worker, Workers, WorkerSpec
+from harness.services.process import Process
 from scenarios.outside.client import Outside
 from system.connection import connect
 from system.orders.models import CANCEL, PLACE, CancelResult, OrderStatus, Policy, Word
@@ -28,7 +29,7 @@ from system.storage.pool import Pool
 
 POLICY = Policy(attempt_seconds=3, step_seconds=100, settle_seconds=4)
 PATIENCE = 120
-LANES = 4
+LANES = 8
 TWICE = ("duplicate start", "forward", "while it runs, and after")
 WORD = Word(by="a test", reason="at this very moment")
 
@@ -53,31 +54,29 @@ def faults(tmp_path: Path) -> FaultPoints:
 
 
 @asynccontextmanager
-async def kept_alive(
-    settings: Settings, outside: Outside, faults: FaultPoints, logs: Path, count: int
-) -> AsyncIterator[Workers]:
-    """So many worker processes, each begun anew as soon as a fault has killed it."""
+async def working(
+    settings: Settings, outside: Outside, faults: FaultPoints, logs: Path, queues: Sequence[str]
+) -> AsyncIterator[None]:
+    """A worker process for each of the queues, begun anew as soon as a fault has killed it."""
     environment = {
         "DATABASE_URL": settings.database_url,
         "TEMPORAL_ADDRESS": settings.temporal_address,
-        "TASK_QUEUE": settings.task_queue,
         "WORK_DIRECTORY": str(settings.work_directory),
-        "HEALTH_ADDRESS": "{worker.health}",
         "PAYMENT_URL": outside.url,
         "SHIPPING_URL": outside.url,
         "DRAIN_SECONDS": "5",
+        "TASK_QUEUES": " ".join(queues),
         **faults.environment,
     }
-    spec = WorkerSpec(
-        command=["{python}", "-m", "scenarios.worker"],
-        environment=environment,
-        ready_url="http://{worker.health}/ready",
-        directory=ROOT,
-    )
-    names = [f"{settings.task_queue}-{number}" for number in range(count)]
-    workers = Workers([Worker(name, spec, {}, log_path=logs / f"{name}.log") for name in names])
-    async with workers, workers.kept_alive():
-        yield workers
+    command = [sys.executable, str(Path(__file__).with_name("forked_workers.py"))]
+    workers = Process("forked-workers", command, env=environment, cwd=ROOT, log_path=logs / "workers.log")
+    workers.start()
+    try:
+        yield
+        assert workers.alive, workers.last_lines()
+        assert await workers.terminate(30), workers.last_lines()
+    finally:
+        await workers.kill()
 
 
 @pytest.mark.timeout(240)
@@ -99,14 +98,9 @@ async def test_an_order_ends_well_whatever_goes_wrong_at_whichever_step(
         [(each.order_id,) for each in combinations] + [("duplicate",)],
     )
     client = await connect(settings)
-    async with AsyncExitStack() as exits:
-
-        async def shop(name: str, workers: int) -> Shop:
-            own = replace(settings, task_queue=f"{settings.task_queue}-{name}")
-            await exits.enter_async_context(kept_alive(own, outside, faults, tmp_path, workers))
-            return Shop(client, own, database, outside)
-
-        calm, *deadly = await asyncio.gather(shop("calm", 2), *(shop(f"deadly-{lane}", 1) for lane in range(LANES)))
+    queues = [f"{settings.task_queue}-{name}" for name in ("calm", *(f"deadly-{lane}" for lane in range(LANES)))]
+    calm, *deadly = (Shop(client, replace(settings, task_queue=queue), database, outside) for queue in queues)
+    async with working(settings, outside, faults, tmp_path, [queues[0], *queues]):
         # One order after the other where workers are killed: else the killing of one would be another's bad luck.
         kills = iter([each for each in combinations if each.kills])
         found = await asyncio.gather(

@@ -11,7 +11,7 @@ from system.breaker import Breakers
 from system.errors import SettingsError, StillInDoubt, UndoRefused
 from system.orders.activities import OrderActivities
 from system.orders.insisting import insisting
-from system.orders.models import Ask, Close, OrderRequest
+from system.orders.models import Ask, Close, InDoubt, OrderRequest
 from system.orders.providers import Http, Provider
 from system.orders.rules import wait_before
 from system.records import Record
@@ -25,7 +25,9 @@ BACK = {
     "refund_payment": ORDER,
     "cancel_shipment": ORDER,
     "revoke_confirmation": ORDER,
+    "find_order": ORDER,
     "settle": Ask(last=True),
+    "ask_again": InDoubt(order_id="an-order", pause_seconds=1),
     "close_order": Close(order=ORDER, state="failed", reason=""),
 }
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from ordering import IN_HAND, PRICE, Handle, Shop, an_order, confirmed, shop_of, undone
+from ordering import IN_HAND, PRICE, QUICK, Handle, Shop, an_order, confirmed, shop_of, undone
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import CancelledError
 
@@ -18,6 +18,7 @@ from system.orders.models import (
     CANCEL,
     CLOSE_ORDER,
     ESCALATE,
+    FIND_ORDER,
     OPEN_ORDER,
     PLACE,
     REJECT,
@@ -26,6 +27,7 @@ from system.orders.models import (
     Policy,
     Word,
 )
+from system.orders.placing import reason_of
 from system.orders.workflow import Order
 from system.settings import Settings
 from system.storage.pool import Pool
@@ -86,7 +88,7 @@ async def test_a_customer_cancels_while_a_step_is_stuck(shop: Shop) -> None:
     """The order does not wait for the provider to come back; what it held is free, and a second wish is refused."""
     sku, order_id = await shop.stock(), f"stuck-{secrets.token_hex(4)}"
     await shop.outside.behave(Behaviour(kind=Kind.FAIL_BEFORE, prefix=order_id, actions=(Action.CAPTURE,)))
-    handle = await shop.start(an_order(sku), order_id)
+    handle = await shop.start(an_order(sku, policy=QUICK.model_copy(update={"settle_seconds": 0.5})), order_id)
     await shop.reaches(handle, "capturing")
     await eventually(lambda: tried(shop, order_id, Action.CAPTURE), timeout=20)
     result = await handle.execute_update(CANCEL, WORD, result_type=CancelResult)
@@ -181,7 +183,7 @@ async def test_a_paused_order_is_not_escalated_before_it_is_resumed(shop: Shop) 
     await handle.signal(RESUME, who)
     await handle.signal(REJECT, Word(by="ann", reason="never paid"))
     assert (await handle.result()).state == "rejected"
-    assert await scheduled(handle) == [OPEN_ORDER, ESCALATE, CLOSE_ORDER]
+    assert await scheduled(handle) == [OPEN_ORDER, ESCALATE, FIND_ORDER, CLOSE_ORDER]
 
 
 async def test_what_ends_already_is_not_ended_otherwise_by_a_cancellation(shop: Shop) -> None:
@@ -213,6 +215,32 @@ async def test_an_id_that_no_provider_takes_fails_the_order(shop: Shop) -> None:
     outcome = await (await shop.start(an_order(sku), "an order/17")).result()
     assert outcome.state == "failed"
     assert "is no order id: expected" in outcome.reason
+
+
+async def test_words_that_cannot_be_stored_are_refused(shop: Shop) -> None:
+    """A client that checks nothing sends a NUL: its update is refused, its signal dropped, and the order goes on."""
+    sku, spoilt = await shop.stock(), {"by": "ann", "reason": "no\0thing"}
+    handle = await shop.start(an_order(sku, policy=WAITS))
+    await shop.reaches(handle, "awaiting_approval")
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update(CANCEL, spoilt, result_type=CancelResult)
+    assert "reason\n  Value error, it holds a NUL, which cannot be stored: leave that out" in reason_of(refused.value)
+    await handle.signal(REJECT, spoilt)
+    await handle.signal(APPROVE, Word(by="the manager"))
+    assert (await handle.result()).state == "confirmed"
+    assert not any(
+        event.HasField("workflow_task_failed_event_attributes") for event in (await handle.fetch_history()).events
+    )
+
+
+async def test_what_a_provider_says_is_stored_whatever_it_says(shop: Shop) -> None:
+    """A NUL in its reason is made visible: the order ends as it must."""
+    sku, order_id = await shop.stock(), f"refused-{secrets.token_hex(4)}"
+    refuses = Behaviour(kind=Kind.REFUSE, prefix=order_id, actions=(Action.AUTHORIZE,), reason="no\0thing")
+    await shop.outside.behave(refuses)
+    outcome = await (await shop.start(an_order(sku), order_id)).result()
+    assert (outcome.state, outcome.reason) == ("declined", "no\N{SYMBOL FOR NULL}thing")
+    assert await shop.books(order_id, sku) == undone("declined")
 
 
 async def test_a_compensation_that_is_refused_shows_why_and_goes_on(shop: Shop) -> None:
@@ -253,12 +281,14 @@ async def test_an_id_that_is_used_again_after_the_purge_tells_how_its_order_ende
     assert await shop.books(handle.id, sku) == books
 
 
-async def test_what_an_earlier_run_confirmed_is_not_cancelled_by_a_later_one(shop: Shop) -> None:
-    """Cancelled before it could look what is written, after the purge: its customer is told that the order stands."""
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_what_an_earlier_run_confirmed_is_not_cancelled_by_a_later_one(shop: Shop, forgotten: bool) -> None:
+    """Cancelled before it could look what is written, be it after a purge: its customer is told that it stands."""
     sku, who = await shop.stock(), Instruction(by="an operator", reason="stocktaking")
     handle = await shop.start(an_order(sku))
     first = await handle.result()
-    await purge(shop)
+    if forgotten:
+        await purge(shop)
     again = await shop.start(an_order(sku), handle.id, start_signal=PAUSE, start_signal_args=[who])
     update = await again.start_update(
         CANCEL, WORD, result_type=CancelResult, wait_for_stage=WorkflowUpdateStage.ACCEPTED

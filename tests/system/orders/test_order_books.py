@@ -8,8 +8,9 @@ import pytest
 from explain import explained_call
 from ordering import an_order
 
-from system.orders import journal, stock, store
+from system.orders import calls, journal, stock, store
 from system.orders.models import Close, Line, Opened
+from system.storage.effects import Effect
 from system.storage.pool import Connection, Pool
 
 ORDER_ID, SKU = "an-order", "a-sku"
@@ -87,11 +88,13 @@ async def test_what_is_posted_is_never_changed(books: asyncpg.Connection, change
 
 
 async def test_an_order_that_was_closed_first_is_not_opened(connection: asyncpg.Connection) -> None:
-    """Its opening failed and the order was closed as failed: the attempt that wakes up late is told so."""
+    """Its opening failed and the order was closed as failed: the attempt that wakes up late changes nothing."""
     close = Close(order=an_order(SKU), state="failed", reason="no database", in_doubt=True)
     closed = Opened(state="failed", reason="no database", in_doubt=True)
     assert await store.close_order(connection, ORDER_ID, close) == closed
-    assert await store.open_order(connection, ORDER_ID, an_order(SKU)) == closed
+    await store.open_order(connection, ORDER_ID, an_order(SKU))
+    found, _ = await store.find_order(connection, ORDER_ID, "a-run") or (None, {})
+    assert found == closed
 
 
 async def test_an_order_that_ended_is_not_closed_otherwise(books: asyncpg.Connection) -> None:
@@ -135,6 +138,8 @@ async def many(connection: asyncpg.Connection) -> asyncpg.Connection:
         "reservations SELECT 'o-' || n, 's-' || n, 1",
         "journal (workflow_id, step) SELECT 'o-' || n, 'a_step'",
         "provider_calls (workflow_id, step) SELECT 'o-' || n, 'a_step'",
+        "claims (workflow_id, step, item, state) SELECT 'o-' || n, 'a_step', '', 'done'",
+        "effects (workflow_id, step, item, kind, run_id, attempt) SELECT 'o-' || n, 'a_step', '', 'forward', 'r', 1",
     ):
         await connection.execute(f"INSERT INTO {what} FROM generate_series(1, {MANY}) AS n")
     await connection.execute(
@@ -148,7 +153,7 @@ async def many(connection: asyncpg.Connection) -> asyncpg.Connection:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda connection: store.read_order(connection, "o-7"),
+        lambda connection: store.find_order(connection, "o-7", "a-run"),
         lambda connection: store.confirm_order(connection, "o-7"),
         lambda connection: stock.lock(connection, [Line(sku="s-7", quantity=1, price_cents=1)]),
         lambda connection: stock.reserve(connection, "o-8", [Line(sku="s-7", quantity=1, price_cents=1)]),
@@ -164,9 +169,25 @@ async def test_what_every_order_asks_reads_no_table_whole(many: asyncpg.Connecti
     assert [name for name in read if name.startswith("all of")] == []
 
 
-async def test_an_outbox_row_is_found_by_its_key(many: asyncpg.Connection) -> None:
+async def test_a_call_is_found_by_its_key(many: asyncpg.Connection) -> None:
     """As the outbox asks for it, before and after each call."""
-    query = many.fetch(
-        "SELECT state FROM provider_calls WHERE workflow_id = $1 AND step = $2 AND item = $3", "o-7", "a", ""
-    )
-    assert await explained_call(many, query) == ["provider_calls_pkey"]
+    effect = Effect(workflow_id="o-7", step="a_step", item="", run_id="r", attempt=1)
+    assert await explained_call(many, calls.answer(many, effect, calls.Answer(done=True))) == ["provider_calls_pkey"]
+
+
+async def test_a_refusal_that_comes_late_changes_nothing(database: Pool) -> None:
+    """Of two attempts on two connections: the other was refused too, made the call anew, and then has the answer."""
+    effect = Effect(workflow_id=ORDER_ID, step="void_payment", item="pay_1", run_id="r", attempt=1)
+    first = await calls.intend(database, effect)
+    assert await calls.send(database, effect)
+    await calls.make_anew(database, effect, first.refusals)
+    anew = await calls.intend(database, effect)
+    assert (anew.sent, anew.refusals) == (False, 1)
+    assert await calls.send(database, effect)
+    await calls.make_anew(database, effect, first.refusals)
+    assert (await calls.intend(database, effect)).sent, "the call that is under way is not forgotten"
+    async with database.acquire() as connection:
+        await calls.answer(connection, effect, calls.Answer(done=True, provider_id="void_1"))
+    await calls.make_anew(database, effect, anew.refusals)
+    settled = await calls.intend(database, effect)
+    assert (settled.refusals, settled.answer) == (1, calls.Answer(done=True, provider_id="void_1"))

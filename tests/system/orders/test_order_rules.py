@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from system.orders import rules
-from system.orders.models import Line, OrderRequest, Policy
+from system.orders.models import Line, OrderRequest, Policy, Word
 
 STATES = st.sampled_from(sorted(rules.TRANSITIONS))
 PLACING = ["opening", "reserving", "authorising", "capturing", "shipping", "confirming"]
@@ -21,9 +21,10 @@ def order(cents: int = 100, **policy: object) -> OrderRequest:
 
 @given(st.integers(0, len(rules.STEPS)))
 def test_what_was_begun_is_undone_backwards_and_nothing_else(begun: int) -> None:
-    """However far an order came, each step it began is undone once, and the last one first."""
+    """However far an order came, each step it began is undone once, and the last one first; of two runs, every step."""
     steps = rules.STEPS[:begun]
-    assert rules.compensations(steps) == list(steps[::-1])
+    assert rules.compensations(steps, earlier=False) == list(steps[::-1])
+    assert rules.compensations(steps, earlier=True) == list(rules.STEPS[::-1])
 
 
 def test_every_step_has_a_state_and_can_end_in_compensation() -> None:
@@ -144,5 +145,29 @@ def test_an_order_is_something_that_costs_something() -> None:
         OrderRequest.model_validate({"customer": "c", "address": "a", "lines": [line, line]})
     with pytest.raises(ValidationError, match="expected a total of at least one cent"):
         OrderRequest.model_validate({"customer": "c", "address": "a", "lines": [line]})
-    assert rules.why_not_same(order(1), order(1)) is None
-    assert rules.why_not_same(order(1), order(2)) is not None
+
+
+def test_another_order_is_told_by_what_differs() -> None:
+    """Of what is known of the first one; it names the id, and what to do."""
+    placed = order(1).model_dump(mode="json")
+    assert rules.why_not_same("o-1", placed, order(1)) is None
+    assert rules.why_not_same("o-1", placed, order(2, settle_seconds=1)) == (
+        "o-1 is another order already (lines, policy: not the same): place this one under a new id"
+    )
+    assert rules.why_not_same("o-1", {"customer": "c"}, order(2)) is None
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 1_001])
+def test_what_no_database_stores_is_no_reason(text: str) -> None:
+    """Nor a name; it is refused where it comes in, and says what is wrong."""
+    wrong = r"cannot be stored|unable to parse raw data as a unicode string|at most \d+ characters"
+    with pytest.raises(ValidationError, match=wrong):
+        Word(by="ann", reason=text)
+    with pytest.raises(ValidationError, match=wrong):
+        Word(by=text)
+
+
+@given(st.floats(0.1, 1_000_000))
+def test_an_order_in_doubt_is_asked_about_ever_more_seldom(pause: float) -> None:
+    """Each pause is twice the one before, until they are a day."""
+    assert rules.longer_pause(pause) == min(2 * pause, 86_400)

@@ -19,6 +19,7 @@ from system.connection import connect
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.models import ChunkResult, ChunkTask, LoadRequest
 from system.pipeline.schema import Schema
+from system.pipeline.unfinished import ended_at
 from system.settings import Settings
 from system.storage.pool import Pool
 
@@ -69,8 +70,8 @@ async def test_a_chunk_that_waits_longer_than_its_heartbeat_timeout_stays_alive(
     settings: Settings, database: Pool, locked: asyncpg.Connection, write: Write, people: Schema
 ) -> None:
     """It succeeds on its first attempt."""
-    activities = PipelineActivities(database, settings.work_directory, Cache(None))
     client = await connect(settings)
+    activities = PipelineActivities(database, settings.work_directory, Cache(None), ended_at(client))
     async with Worker(
         client,
         task_queue=settings.task_queue,

@@ -10,15 +10,12 @@ from pathlib import Path
 import pytest
 from running_system import App, Write
 from temporalio.client import WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError
 
-from harness.eventually import eventually
 from system.control.pausable import PAUSE, Order
-from system.pipeline.datasets import count_rows
 from system.pipeline.models import LoadRequest
 from system.pipeline.schema import Schema
 from system.pipeline.workflow import Pipeline
-from system.storage.effects import ledger
 
 SCHEMAS = Path(__file__).parents[3] / "scenarios" / "schemas"
 
@@ -103,29 +100,6 @@ async def test_a_paused_load_starts_nothing_until_it_is_resumed(app: App, write:
     await handle.result()
     seen = await handle.query(Pipeline.progress)
     assert (seen.state, seen.paused, seen.chunks_done, seen.rows_loaded) == ("done", False, seen.chunks, 100)
-
-
-async def test_cancel_closes_the_load_and_keeps_what_is_recorded(app: App, write: Write, people: Schema) -> None:
-    """Loaded chunks stay, with their effects; the load is cancelled, its decoded file gone, its workflow cancelled."""
-    handle = await app.start(write(gzip.compress(rows(200))), people, chunk_bytes=100, concurrency=1)
-
-    async def some_chunks() -> bool:
-        return (await handle.query(Pipeline.progress)).chunks_done > 1
-
-    await eventually(some_chunks, timeout=20)
-    await handle.cancel()
-    with pytest.raises(WorkflowFailureError) as raised:
-        await handle.result()
-    assert isinstance(raised.value.cause, CancelledError)
-    async with app.database.acquire() as connection:
-        effects = await ledger(connection, handle.id)
-        chunks = await connection.fetch("SELECT id, number, rows_read FROM chunks ORDER BY number")
-        held = await count_rows(connection, "people", [one["id"] for one in chunks])
-        assert await connection.fetchval("SELECT state FROM loads") == "cancelled"
-    assert sorted(int(one.item) for one in effects if one.step == "load_chunk") == [one["number"] for one in chunks]
-    assert effects[-1].step == "close"
-    assert held == {one["id"]: one["rows_read"] for one in chunks}
-    assert list(app.settings.work_directory.iterdir()) == []
 
 
 async def test_the_same_workflow_id_loads_only_once(app: App, write: Write, people: Schema) -> None:

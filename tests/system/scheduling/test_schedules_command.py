@@ -1,23 +1,15 @@
 """The ``schedules`` commands, as an operator uses them."""
 
-import asyncio
-import sys
 from pathlib import Path
 
-from running_system import ROOT, App, environment
+from running_system import App, command
 from schedule_files import a_name, apply, described
 
 from harness.eventually import eventually
 
 
 async def run(app: App, *arguments: str) -> tuple[int, str, str]:
-    """Exit status, what was written to standard output, and to standard error."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "system", "schedules", *arguments,
-        cwd=ROOT, env=environment(app.settings), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    return await command(app.settings, "schedules", *arguments)
 
 
 def write(path: Path, name: str, *, every: str = "24h", more: str = "") -> Path:
@@ -111,9 +103,10 @@ async def test_the_systems_own_maintenance_is_brought_by_one_command(app: App) -
     """Without a file it is the one that ships with the system; taken away again, nothing is left."""
     status, out, err = await run(app, "apply", "--dry-run")
     assert (status, err) == (0, "")
-    assert {line.split()[0] for line in out.splitlines()[1:4]} == {
+    assert {line.split()[0] for line in out.splitlines()[1:5]} == {
         "system-warm-cache",
         "system-dead-letter-digest",
+        "system-orders-in-doubt",
         "system-purge",
     }
     await apply(app, "system-maintenance")

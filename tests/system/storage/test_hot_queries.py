@@ -1,12 +1,21 @@
 """The queries that are made all the time find their rows by an index."""
 
-import asyncpg
-from explain import explained, explained_call
+from dataclasses import replace
+from datetime import timedelta
 
+import asyncpg
+from explain import explained, explained_call, explained_in
+
+from system.control import store as control
+from system.control.models import Outcome
 from system.pipeline.datasets import ensure_table
 from system.pipeline.schema import Schema
 from system.pipeline.store import count_chunks, count_rejects, lock_load, recorded_chunk
-from system.storage.effects import ledger
+from system.records import Record
+from system.settings import Settings
+from system.storage.claims import once, undo
+from system.storage.effects import Effect, ledger
+from system.storage.pool import Connection, open_pool
 
 
 async def test_a_query_without_an_index_is_seen(connection: asyncpg.Connection) -> None:
@@ -37,7 +46,7 @@ async def test_the_counts_of_one_load(connection: asyncpg.Connection, people: Sc
     await connection.execute(
         """
         INSERT INTO loads (workflow_id, dataset, schema, source, rows_read)
-        SELECT 'load-' || n, 'people', $1::text::jsonb, 'here', 400 FROM generate_series(1, 2000) AS n
+        SELECT 'load-' || n, 'people', $1::text::jsonb, 'here', 400 FROM generate_series(1, 500) AS n
         """,
         people.model_dump_json(),
     )
@@ -68,3 +77,62 @@ async def test_the_counts_of_one_load(connection: asyncpg.Connection, people: Sc
     assert [one.rows_loaded for one in await count_chunks(connection, load, rejects)] == [4] * 10
     used = await explained_call(connection, recorded_chunk(connection, load_id, 3))
     assert set(used) == {"loads_pkey", "chunks_load_id_number_key"}
+
+
+async def test_the_claim_of_one_step(settings: Settings, connection: asyncpg.Connection) -> None:
+    """Claimed, claimed again and undone, a step's row is found among those of all steps there ever were."""
+    await connection.execute(
+        """
+        INSERT INTO claims (workflow_id, step, item, state, result)
+        SELECT 'w' || n, 'write', '', 'done', '{}' FROM generate_series(1, 5000) AS n;
+        ANALYZE claims;
+        """
+    )
+    one = await open_pool(replace(settings, pool_min=1, pool_max=1))
+    step = Effect(workflow_id="w77", step="write", item="", run_id="r", attempt=1)
+
+    async def write(_: Connection) -> Record:
+        return Record()
+
+    async def take_back(_: Connection, __: Record) -> None:
+        """There is nothing to take back."""
+
+    for call in (
+        once(one, replace(step, workflow_id="new"), Record, write),
+        once(one, step, Record, write),
+        undo(one, step, Record, take_back),
+    ):
+        assert set(await explained_in(one, call)) == {"claims_pkey"}
+    one.terminate()
+
+
+async def test_the_targets_of_one_operation(connection: asyncpg.Connection) -> None:
+    """Who acts on a target, records its outcome or asks what was done to a workflow reads no other's."""
+    await connection.execute(
+        """
+        INSERT INTO control_operations (name, kind, action, ordered_by, reason, state, targets)
+        SELECT 'bulk-' || n, 'bulk', '{"kind": "pause"}', 'ann', 'why', 'running', 100
+        FROM generate_series(1, 500) AS n;
+        INSERT INTO control_outcomes (operation_id, number, workflow_id, run_id, workflow_type, listed_status)
+        SELECT id, number, 'w' || id * 100 + number, 'r', 't', 'running'
+        FROM control_operations, generate_series(1, 100) AS number;
+        ANALYZE control_operations, control_outcomes;
+        """
+    )
+    lease = timedelta(seconds=10)
+    for name, call in {
+        "listed": control.listed(connection, "bulk-7"),
+        "pending": control.pending(connection, "bulk-7", 1, 10),
+        "claim": control.claim(connection, "bulk-7", 3, lease),
+        "keep": control.keep_claim(connection, "bulk-7", 3, 1, lease),
+        "end": control.end(connection, "bulk-7", 3, 1, Outcome(state="done")),
+        "counts": control.counts(connection, "bulk-7", 1, 10),
+        "outcomes": control.outcomes(connection, "bulk-7", after=50),
+        "read": control.read(connection, "bulk-7"),
+        "recent": control.recent(connection),
+        "of one workflow": control.recent(connection, workflow_id="w777"),
+        "close": control.close(connection, "bulk-7", "done"),
+    }.items():
+        used = await explained_call(connection, call)
+        assert not any(each.startswith("all of ") for each in used), name
+        assert "control_outcomes_workflow" in used or name != "of one workflow"

@@ -14,6 +14,7 @@ from linked import through
 
 from harness.eventually import eventually
 from harness.links import Link, Links, Toxic
+from harness.services.postgres import create_database, drop_database
 from harness.stack import Stack
 from system.settings import Settings
 from system.storage import pool
@@ -27,10 +28,14 @@ CLEAN = """
                        WHERE locktype = 'advisory' AND datname = current_database())
        AND NOT EXISTS (SELECT FROM loads)
 """
-SLEEPING = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(30)'
-"""
+SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND query = 'SELECT pg_sleep(30)'"
+
+
+@pytest.fixture(scope="module")
+async def postgres_url(stack: Stack, migrated: str) -> AsyncIterator[str]:
+    """A database that the tests here share: each leaves its tables empty, which is what they are about."""
+    yield await create_database(stack["postgres"].url, "pooled", template=migrated)
+    await drop_database(stack["postgres"].url, "pooled")
 
 
 @pytest.fixture(autouse=True)
@@ -149,10 +154,11 @@ async def test_nothing_is_left_for_the_next(one: Pool, left: str) -> None:
 async def test_a_transaction_given_up_in_the_middle(one: Pool, connection: asyncpg.Connection) -> None:
     """Its query no longer runs, its rows are not there, and the connection is good."""
     async with given_up(0.3), one.acquire() as given, given.transaction():
+        pid = given.get_server_pid()
         await given.execute("INSERT INTO loads (workflow_id) VALUES ('x')")
         await given.execute("SELECT pg_sleep(30)")
     assert await is_good(one)
-    assert await connection.fetchval(SLEEPING) == 0
+    assert await connection.fetchval(SLEEPING, pid) == 0
 
 
 async def test_a_copy_given_up_in_the_middle(one: Pool) -> None:
@@ -179,7 +185,7 @@ async def test_a_link_cut_during_a_query(one: Pool, link: Link, links: Links, co
     async with one.acquire() as cut:
         pid = cut.get_server_pid()
         running = asyncio.create_task(cut.execute("SELECT pg_sleep(30)"))
-        assert await eventually(lambda: connection.fetchval(SLEEPING)) == 1
+        assert await eventually(lambda: connection.fetchval(SLEEPING, pid)) == 1
         await links.api.disable(link)
         with pytest.raises((asyncpg.PostgresConnectionError, ConnectionError)):
             await asyncio.wait_for(running, 5)

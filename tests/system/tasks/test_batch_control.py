@@ -17,6 +17,7 @@ from system.tasks.handlers import REGISTRY
 from system.tasks.models import (
     CANCEL_ALL,
     CANCEL_ITEM,
+    MOST_INLINE,
     BatchRequest,
     CancelAllRequest,
     CancelRequest,
@@ -239,7 +240,7 @@ async def test_equal_content_is_computed_once_across_batches(app: App) -> None:
 
 async def test_items_submitted_beforehand_are_run_once(app: App) -> None:
     """More than a request can hold; submitted and started again under the same id, nothing happens twice."""
-    items = [posting(f"k{number}") for number in range(1_500)]
+    items = [posting(f"k{number}") for number in range(MOST_INLINE + 1)]
     async with app.database.acquire() as connection:
         batch = await submit(connection, "beforehand", items, REGISTRY)
         assert await submit(connection, "beforehand", items, REGISTRY) == batch
@@ -248,5 +249,5 @@ async def test_items_submitted_beforehand_are_run_once(app: App) -> None:
     first = await (await start(app, id="beforehand", concurrency=64)).result()
     again = await (await start(app, id="beforehand", concurrency=64)).result()
     assert first == again
-    assert first.done == 1_500
-    assert await app.database.fetchval("SELECT count(*) FROM task_entries") == 1_500
+    assert first.done == MOST_INLINE + 1
+    assert await app.database.fetchval("SELECT count(*) FROM task_entries") == MOST_INLINE + 1

@@ -2,25 +2,43 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from system.cache.cache import Cache
-from system.errors import BatchRefused, Error, SourceMissing, TaskRejected, Unavailable
+from system.details import Access
+from system.errors import AccessRefused, BatchRefused, Error, SourceMissing, TaskRejected, Unavailable
 from system.pipeline.summaries import Summaries
 from system.records import Record
 from system.storage.pool import Pool
 from system.tasks.handlers import REGISTRY
+from system.tasks.reach import Reach
 from system.tasks.registry import Context, Registry
 
 
 @pytest.fixture
-def context(database: Pool) -> Context:
-    return Context(database=database, summaries=Summaries(database, Cache(None)), workflow_id="w", item="i")
+def context(database: Pool, tmp_path: Path) -> Context:
+    return Context(
+        database=database,
+        summaries=Summaries(database, Cache(None)),
+        reach=Reach(files=tmp_path / "files", hosts=frozenset({"127.0.0.1"})),
+        workflow_id="w",
+        item="i",
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """The directory that tasks may read."""
+    made = tmp_path / "files"
+    made.mkdir()
+    return made
 
 
 async def call(name: str, given: str, context: Context) -> dict[str, Any]:
@@ -36,16 +54,51 @@ async def test_the_checksum_of_a_text_is_that_of_its_bytes(context: Context) -> 
     assert output == {"hexdigest": hashlib.sha512("ü".encode()).hexdigest(), "bytes": 2}
 
 
-async def test_the_checksum_of_a_file_is_that_of_its_bytes(context: Context, tmp_path: Path) -> None:
-    """A file that is not there is an error that names it."""
-    path = tmp_path / "file"
-    path.write_bytes(bytes(100_000))
-    output = await call("file.checksum", f'{{"path": "{path}"}}', context)
-    assert output == {"hexdigest": hashlib.sha256(bytes(100_000)).hexdigest(), "bytes": 100_000}
-    with pytest.raises(SourceMissing, match="gone: No such file"):
-        await call("file.checksum", f'{{"path": "{tmp_path}/gone"}}', context)
+async def test_the_checksum_of_a_file_is_that_of_its_bytes(context: Context, files: Path) -> None:
+    """By its whole path, or from the directory on; a file that is not there is an error that names it."""
+    (files / "file").write_bytes(bytes(100_000))
+    for path in (str(files / "file"), "file", "./gone/../file"):
+        output = await call("file.checksum", f'{{"path": "{path}"}}', context)
+        assert output == {"hexdigest": hashlib.sha256(bytes(100_000)).hexdigest(), "bytes": 100_000}
+    with pytest.raises(SourceMissing, match="gone: No such file") as raised:
+        await call("file.checksum", '{"path": "gone"}', context)
+    assert raised.value.details.files == ("gone",)
     with pytest.raises(SourceMissing, match="Is a directory"):
-        await call("file.checksum", f'{{"path": "{tmp_path}"}}', context)
+        await call("file.checksum", f'{{"path": "{files}"}}', context)
+
+
+async def test_no_file_is_read_outside_the_directory(context: Context, files: Path, tmp_path: Path) -> None:
+    """Be it there or not, and whether by its whole path, by `..`, or by a symbolic link to a file or a directory."""
+    (tmp_path / "secret").write_text("s")
+    (tmp_path / "files-too").mkdir()
+    (files / "link").symlink_to(tmp_path / "secret")
+    (files / "up").symlink_to(tmp_path)
+    (files / "within").symlink_to(files / "own")
+    (files / "own").write_text("o")
+    for path in (
+        "/etc/hosts", f"{tmp_path}/secret", f"{tmp_path}/files-too", "../secret", "../gone", "link", "up/secret"
+    ):  # fmt: skip
+        with pytest.raises(AccessRefused, match=f"{path} is not read: it is not within TASK_FILES") as raised:
+            await call("file.checksum", f'{{"path": "{path}"}}', context)
+        assert raised.value.details == Access(wanted=path, setting="TASK_FILES")
+    assert (await call("file.checksum", '{"path": "within"}', context))["bytes"] == 1
+
+
+@pytest.mark.parametrize(("path", "says"), [("circle", "Symlink loop"), ("a\\u0000b", "null byte")])
+async def test_a_path_that_leads_nowhere_is_refused(context: Context, files: Path, path: str, says: str) -> None:
+    """Links in a circle, and a name that no file can have: trying again would not help."""
+    (files / "circle").symlink_to(files / "circle")
+    with pytest.raises(AccessRefused, match=says):
+        await call("file.checksum", f'{{"path": "{path}"}}', context)
+
+
+async def test_nothing_outside_is_reached_unless_it_is_said(context: Context) -> None:
+    """Neither a file nor a host."""
+    nowhere = replace(context, reach=Reach())
+    with pytest.raises(AccessRefused, match="own is not read: TASK_FILES is not set"):
+        await call("file.checksum", '{"path": "own"}', nowhere)
+    with pytest.raises(AccessRefused, match=r"127\.0\.0\.1:80 is not called: TASK_HOSTS does not name it"):
+        await call("webhook.deliver", '{"url": "http://127.0.0.1/x"}', nowhere)
 
 
 FIELDS = """{
@@ -139,7 +192,8 @@ async def receiver() -> AsyncIterator[tuple[str, list[str]]]:
     async def answer(request: web.Request) -> web.Response:
         keys.append(request.headers["Idempotency-Key"])
         assert await request.json() == {"n": 1}
-        return web.Response(status=int(request.match_info["status"]), text="so it is")
+        elsewhere = {"Location": f"http://localhost:{request.url.port}/200"}
+        return web.Response(status=int(request.match_info["status"]), text="so it is", headers=elsewhere)
 
     application = web.Application()
     application.router.add_post("/{status}", answer)
@@ -153,12 +207,20 @@ async def receiver() -> AsyncIterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(200, None), (204, None), (302, TaskRejected), (404, TaskRejected), (429, Unavailable), (503, Unavailable)],
+    [
+        (200, None),
+        (204, None),
+        (302, TaskRejected),
+        (307, TaskRejected),
+        (404, TaskRejected),
+        (429, Unavailable),
+        (503, Unavailable),
+    ],
 )
 async def test_a_receiver_is_told_and_its_answer_judged(
     context: Context, receiver: tuple[str, list[str]], status: int, error: type[Error] | None
 ) -> None:
-    """Every attempt has the same key; a receiver that cannot now is asked again, one that refuses is not."""
+    """Every attempt has the same key; who cannot now is asked again; who refuses, or sends elsewhere, is not."""
     url, keys = receiver
     given = f'{{"url": "{url}/{status}", "body": {{"n": 1}}}}'
     if error is None:
@@ -167,6 +229,38 @@ async def test_a_receiver_is_told_and_its_answer_judged(
         with pytest.raises(error, match=str(status)):
             await call("webhook.deliver", given, context)
     assert keys == ["w/i"]
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://hooks.test/x", {"hooks.test"}),
+        ("http://HOOKS.test:81/x", {"hooks.test"}),
+        ("http://hooks.test/x", {"other.test", "hooks.test:80"}),
+        ("https://[::1]:8080/x", {"[::1]:8080"}),
+        ("https://[::1]/x", {"[::1]"}),
+    ],
+)
+def test_a_host_that_is_named_is_called(url: str, allowed: set[str]) -> None:
+    """On any port, or on the one that is named."""
+    Reach(hosts=frozenset(allowed)).check_host(URL(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("http://hooks.test.evil/x", "hooks.test.evil:80"),
+        ("http://hooks.test@evil/x", "evil:80"),
+        ("http://evil/hooks.test", "evil:80"),
+        ("https://port.test/x", "port.test:443"),
+        ("http://hooks.test./x", "hooks.test.:80"),
+    ],
+)
+def test_no_other_host_is_called(url: str, named: str) -> None:
+    """However much of its name is in the URL."""
+    with pytest.raises(AccessRefused) as raised:
+        Reach(hosts=frozenset({"hooks.test", "port.test:80"})).check_host(URL(url))
+    assert raised.value.details == Access(wanted=named, setting="TASK_HOSTS")
 
 
 async def test_a_receiver_that_is_away_is_asked_again(context: Context) -> None:

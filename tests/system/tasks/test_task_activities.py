@@ -217,6 +217,19 @@ async def test_another_run_goes_on_where_a_terminated_one_stopped(
     assert report.done == await connection.fetchval("SELECT count(*) FROM task_entries") == 6
 
 
+async def test_a_run_that_a_reset_made_takes_what_it_does_not_hold(tasks: TaskActivities) -> None:
+    """Its take has the number of an earlier run's and none of its answers; repeated, it gives its own again."""
+    first, second = ActivityEnvironment(), ActivityEnvironment()
+    second.info = dataclasses.replace(second.info, workflow_run_id="another")
+    at = await opened(first, tasks, *(posting(f"k{number}") for number in range(5)))
+    await take(first, tasks, at.batch, 1, room=2)
+    await take(first, tasks, at.batch, 2, room=2)
+    await first.run(tasks.run, RunRequest(batch=at.batch, item="k2"))
+    taken = await take(second, tasks, at.batch, 2, room=2, held=("k0", "k1"))
+    assert ([item.key for item in taken.items], taken.takes) == (["k3", "k4"], 2)
+    assert await take(second, tasks, at.batch, 2, room=2, held=("k0", "k1")) == taken
+
+
 async def test_a_batch_that_failed_is_closed_and_every_item_has_ended(
     attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
 ) -> None:

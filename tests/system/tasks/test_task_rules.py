@@ -4,8 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system.tasks.models import Counts, Item
-from system.tasks.rules import FULL_HISTORY, content_key, cycle, doubled, is_full, ordered, refusal, turns, unaccounted
+from system.tasks.models import Counts, Item, State
+from system.tasks.rules import (
+    FULL_HISTORY,
+    content_key,
+    cycle,
+    doubled,
+    is_full,
+    ordered,
+    refusal,
+    turns,
+    unaccounted,
+    why_not_again,
+)
 
 Needs = dict[str, tuple[str, ...]]
 
@@ -118,3 +129,21 @@ def test_tenants_take_turns_by_weight_within_a_priority() -> None:
     order = [item.key for _, item in sorted(zip(found, items, strict=True), key=lambda pair: pair[0])]
     assert max(order.index(item.key) for item in small) == 9
     assert turns([Item(key="urgent", handler="h", tenant="large", priority=1)]) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("failed", ""),
+        ("done", "done all the same"),
+        ("running", "still at the item"),
+        ("waiting", "still at the item"),
+        ("cancelled", "was cancelled by its batch"),
+        ("skipped", "was skipped by its batch"),
+    ],
+)
+def test_only_what_has_failed_by_its_batch_is_run_again(state: State, says: str) -> None:
+    """Anything else is done, is about to be run, or was not meant to be."""
+    told = why_not_again(state)
+    assert says in told
+    assert bool(told) == bool(says)

@@ -1,0 +1,45 @@
+"""An order in doubt: its providers are asked, ever more seldom, until they know what became of every call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from system.control.pausable import Pausable
+
+with workflow.unsafe.imports_passed_through():
+    from system.orders import rules
+    from system.orders.activities import OrderActivities
+    from system.orders.models import DOUBT, InDoubt, Settled
+
+ATTEMPT = timedelta(seconds=30)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(hours=1))
+ASKED_A_RUN = 30
+"""After so many questions, some weeks of them, the history is cut off by continue-as-new."""
+
+
+@workflow.defn(name=DOUBT)
+class Doubt(Pausable):
+    """Runs for the dead letter of an order that ended in doubt, and resolves it by its own end."""
+
+    @workflow.run
+    async def run(self, doubt: InDoubt) -> Settled:
+        """Ask until the providers know of every call; whatever stood that must not was taken back then."""
+        pause = doubt.pause_seconds
+        for _ in range(ASKED_A_RUN):
+            settled = await self._ask(doubt)
+            if not settled.in_doubt:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return settled
+            await workflow.sleep(pause)
+            pause = rules.longer_pause(pause)
+        await self.ready_to_continue()
+        return workflow.continue_as_new(doubt.model_copy(update={"pause_seconds": pause}))
+
+    async def _ask(self, doubt: InDoubt) -> Settled:
+        await self.checkpoint()
+        return await workflow.execute_activity_method(
+            OrderActivities.ask_again, doubt, start_to_close_timeout=ATTEMPT, retry_policy=RETRY
+        )

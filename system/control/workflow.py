@@ -46,7 +46,7 @@ class Bulk(Pausable):
             if self._progress.state == "running" and not await self._work(request):
                 await self.ready_to_continue()
                 workflow.continue_as_new(request.model_copy(update={"progress": self._progress}))
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 await self._close("cancelled")
             raise

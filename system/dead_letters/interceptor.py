@@ -59,14 +59,17 @@ class _Inbound(WorkflowInboundInterceptor):
         LETTERS_ARE_WRITTEN.set(self._letters.are_written)
         try:
             result = await self.next.execute_workflow(input)
+        # Not BaseException: a workflow that leaves the cache is closed by GeneratorExit, and must not go on.
         except (Exception, asyncio.CancelledError) as error:
             self._letters.ended_by(error)
-            raise
-        else:
-            self._letters.completed()
-            return result
-        finally:
             await self._letters.written()
+            raise
+        except workflow.ContinueAsNewError:
+            await self._letters.written()
+            raise
+        self._letters.completed()
+        await self._letters.written()
+        return result
 
     async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 the SDK's own parameter name
         try:

@@ -52,7 +52,7 @@ class Pipeline(Pausable):
             manifest = await self._prepare(request)
             await self._load(manifest, request.concurrency)
             return await self._reconcile(manifest)
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             await self._close("cancelled" if is_cancelled_exception(error) else "failed")
             raise
 
@@ -101,7 +101,7 @@ class Pipeline(Pausable):
         lanes = [asyncio.create_task(self._lane(tasks)) for _ in range(concurrency)]
         try:
             await asyncio.gather(*lanes)
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             for lane in lanes:
                 lane.cancel()
             # The load is closed only once no chunk is in flight any more.

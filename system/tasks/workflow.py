@@ -84,7 +84,7 @@ class Batch(Pausable):
             if not await self._work(request):
                 await self._hand_over(request)
             return await self._close()
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_exception(error) and self._position.batch:
                 await asyncio.shield(self._close(cancelled=True))
             raise

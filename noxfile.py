@@ -1,6 +1,7 @@
 """One small session per job. `make` sets up .venv first; nox itself makes no environments."""
 
 import ctypes
+import json
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ PR_SET_PDEATHSIG = 1
 BIN = Path(sys.executable).parent
 ENOUGH_COVERAGE = {"*": 85, "system/*": 90}
 """Percent of lines and branches together, worker processes and workflow code included: of all, and of the system."""
+ENOUGH_BRANCHES = 90
+"""Percent of the system's branches alone."""
 
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 """A process for each core, with servers of its own; the tests of one file stay together, and share what they start."""
@@ -62,6 +65,19 @@ def test(session: nox.Session) -> None:
     for files, percent in ENOUGH_COVERAGE.items():
         enough = 0 if session.posargs else percent
         run(session, "coverage", "report", f"--include={files}", f"--fail-under={enough}")
+    if not session.posargs:
+        check_branches(session)
+
+
+def check_branches(session: nox.Session) -> None:
+    """Fail where too few of the system's branches were taken."""
+    report = Path(session.create_tmp(), "coverage.json")
+    run(session, "coverage", "json", "--quiet", "--include=system/*", "-o", str(report))
+    totals = json.loads(report.read_text())["totals"]
+    percent = 100 * totals["covered_branches"] / totals["num_branches"]
+    session.log(f"branches of system/: {percent:.1f} % of {totals['num_branches']} taken")
+    if percent < ENOUGH_BRANCHES:
+        session.error(f"Fewer than {ENOUGH_BRANCHES} % of the branches of system/ were taken.")
 
 
 @nox.session(python=False)

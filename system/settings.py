@@ -56,6 +56,8 @@ class Settings:
     """Queries that take longer are logged; COPY is not."""
     payload_limit: int = 64 * 1024
     """Bytes from which a payload travels by reference."""
+    payload_codec: str | None = None
+    """Import path "module:NAME" of what makes a PayloadCodec; of every client and worker, or of none."""
     min_activities: int = 8
     max_activities: int = 32
     """Activities one worker runs at the same time: the most, and the least where memory or processor are short."""
@@ -99,6 +101,7 @@ class Settings:
             pool_max=reader.read("POOL_MAX", COUNT, cls.pool_max),
             slow_query_seconds=reader.read("SLOW_QUERY_SECONDS", SECONDS, cls.slow_query_seconds),
             payload_limit=reader.read("PAYLOAD_LIMIT", COUNT, cls.payload_limit),
+            payload_codec=reader.read_optional("PAYLOAD_CODEC", TEXT),
             min_activities=reader.read("MIN_ACTIVITIES", COUNT, min(cls.min_activities, max_activities)),
             max_activities=max_activities,
             memory_target=reader.read("MEMORY_TARGET", SHARE, cls.memory_target),

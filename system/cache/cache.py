@@ -50,9 +50,9 @@ class Warmed(Record):
 class Cache:
     """The cache of one worker.
 
-    Without Redis (no URL, not open yet, down or stalled) every lookup loads. A call to Redis takes at most
-    ``call_seconds``; after three failures in a row Redis is left alone for ``bypass_seconds`` at a time, until one call
-    succeeds.
+    Without Redis (no URL, not open yet, down or stalled) every lookup loads; the first use opens it. A call to Redis
+    takes at most ``call_seconds``; after three failures in a row Redis is left alone for ``bypass_seconds`` at a time,
+    until one call succeeds.
 
     What a reader may see after a commit whose tags were invalidated:
 
@@ -82,7 +82,7 @@ class Cache:
         self._loader = Loader(self._client, self._tags, self._counts, namespace=f"{namespace}:{version}")
 
     async def open(self) -> None:
-        """Begin to use Redis; it need not be up. Takes half a second, and may be done after the worker polls."""
+        """Be ready for the first use, which opens it otherwise; Redis need not be up. Takes half a second."""
         if self._has_redis:
             await self._client.open()
 
@@ -90,6 +90,8 @@ class Cache:
         """Abandon loads under way, and deliver what is undelivered if Redis answers."""
         await self._loader.close()
         if self._has_redis:
+            if self._tags.undelivered:
+                await self.open()
             await self._tags.close()
             await self._client.close()
 

@@ -45,13 +45,20 @@ class Client:
         self._breakers = Breakers(threshold=BYPASS_AFTER, ttl=bypass_seconds, failures=(NoAnswer,))
         self._cashews: Cashews | None = None
         self._failures: tuple[type[Exception], ...] = ()
+        self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Import what is needed, in a thread, so that the worker goes on meanwhile; Redis is not asked for yet."""
-        if self._cashews is None:
-            self._cashews, self._failures = await asyncio.to_thread(self._set_up)
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        self._cashews, self._failures = await asyncio.to_thread(self._set_up)
 
     async def close(self) -> None:
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
         if self._cashews is not None:
             cashews, self._cashews = self._cashews, None
             with warnings.catch_warnings():  # cashews 7.6 calls a close() that redis 8 has another name for
@@ -84,7 +91,9 @@ class Client:
 
     async def _call(self, command: Callable[[Cashews], Awaitable[T]]) -> T:
         if self._cashews is None:
-            raise NoAnswer("the cache is not open")
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+            raise NoAnswer("the cache is not open yet")
         try:
             async with self._breakers.guard("redis"):
                 return await self._bounded(command(self._cashews))

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -11,6 +12,8 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import PayloadCodec
 from temporalio.worker import Replayer, Worker
 
+from system.connection import connect
+from system.errors import SettingsError
 from system.payloads import PayloadStore
 from system.plugin import SystemPlugin
 from system.settings import Settings
@@ -77,3 +80,26 @@ async def test_what_is_large_is_encoded_in_the_database(
     assert {one.metadata[ENCODING] for one in stored} == {ZLIB}
     client = await Client.connect(settings.temporal_address, plugins=[plugin])
     assert await client.data_converter.decode([given], [Text]) == [LARGE]
+
+
+async def test_the_environment_names_it_for_every_client(settings: Settings) -> None:
+    """And so for the workers, which are made from one."""
+    client = await connect(replace(settings, payload_codec=f"{__name__}:Zlib"))
+    assert isinstance(client.data_converter.payload_codec, Zlib)
+    assert (await connect(settings)).data_converter.payload_codec is None
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nowhere:Zlib", "No module named 'nowhere'"),
+        (f"{__name__}:Zip", "has no attribute 'Zip'"),
+        (__name__, 'expected "module:NAME"'),
+        ("builtins:dict", "makes a dict: expected a PayloadCodec"),
+    ],
+)
+async def test_what_is_no_codec_is_named(settings: Settings, path: str, said: str) -> None:
+    """Before anything is sent that nobody could read."""
+    with pytest.raises(SettingsError, match=f"PAYLOAD_CODEC is {path}") as refused:
+        await connect(replace(settings, payload_codec=path))
+    assert said in str(refused.value)

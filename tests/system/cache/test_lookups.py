@@ -239,3 +239,32 @@ def test_a_lifetime_has_an_end(wrong: partial[Lifetime]) -> None:
     """Zero would be "for ever" to Redis: it is refused, as is all that makes no sense."""
     with pytest.raises(ValueError, match="expected"):
         wrong()
+
+
+async def test_the_first_use_opens_it(redis_url: str, namespace: str, catalogue: Catalogue) -> None:
+    """Lookups before it is open are loaded; nobody has to open it."""
+    cache = Cache(redis_url, namespace=namespace)
+    product = cached(cache, catalogue)
+    assert await product("A") == make_product("A")
+    assert cache.statistics().bypassed == 1
+
+    async def hit() -> bool:
+        await product("A")
+        return cache.statistics().hits > 0
+
+    await eventually(hit)
+    await cache.close()
+
+
+async def test_one_that_ends_before_it_is_open_delivers_all_the_same(
+    cache: Cache, redis_url: str, namespace: str, catalogue: Catalogue
+) -> None:
+    """A worker that does one thing and ends leaves no old value behind."""
+    product = cached(cache, catalogue)
+    await product("A")
+    catalogue.price = "2.20"
+    leaving = Cache(redis_url, namespace=namespace)
+    await leaving.invalidate("product:A")
+    await leaving.close()
+    assert leaving.statistics().undelivered == 0
+    assert await product("A") == make_product("A", "2.20")

@@ -117,7 +117,12 @@ async def outcome_facts(postgres: asyncpg.Pool, iterations: Sequence[Iteration])
 
 def carried_out(fact: Fact, kind: str) -> bool:
     """Whether control did this to its target, or went to do it, and what came of that was never known."""
-    return fact.step == ACT and kind in fact.values and bool({"done", "attempted"} & fact.values.keys())
+    return never_heard_of(fact, kind) or (fact.step == ACT and {kind, "done"} <= fact.values.keys())
+
+
+def never_heard_of(fact: Fact, kind: str) -> bool:
+    """Whether control went to do this to its target, and was cut off before it knew what came of that."""
+    return fact.step == ACT and {kind, "attempted"} <= fact.values.keys()
 
 
 def unsigned(facts: Sequence[Fact]) -> list[Finding]:

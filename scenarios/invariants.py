@@ -5,7 +5,7 @@ from math import inf
 from harness.checking.invariants import Invariant, Records, as_judgement
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
-from scenarios.controlled import carried_out
+from scenarios.controlled import never_heard_of
 
 NAME = "nothing silently lost"
 WORKFLOW_FAILED = "workflow_failed"
@@ -13,23 +13,23 @@ WORKFLOW_FAILED = "workflow_failed"
 
 
 def nothing_silently_lost(records: Records) -> Judgement:
-    """Every workflow that was started completed, was cancelled, has a dead letter, or was terminated by control.
+    """Every workflow that was started completed, was cancelled, or has a dead letter.
 
-    The last is so where control's own record says who wanted it and why; whoever terminates a workflow past control
-    leaves it to the digest, which keeps a letter of it. A run that was terminated, or that timed out, and in whose
-    place another one of the same id came, is not an end.
+    A run that was terminated, or that timed out, and in whose place another one of the same id came, is not an end. One
+    that control went to terminate, and was cut off before it heard what came of that, is not judged: that operation is
+    still open.
     """
     if records.effects is None:
         return Judgement(invariant=NAME, verdict=Verdict.UNKNOWN, checked=0, reason="the ledger was not read")
     lettered = {effect.item for effect in records.effects if effect.step == WORKFLOW_FAILED}
-    ordered = {fact.item for fact in records.facts if carried_out(fact, "terminate")}
+    open_ends = {fact.item for fact in records.facts if never_heard_of(fact, "terminate")}
     newest = {run.workflow_id: run.run_id for run in sorted(records.workflows, key=_age)}
     findings = [
-        _finding(run, "silent", "and neither a dead letter nor control says so")
+        _finding(run, "silent", "and no dead letter says so")
         for run in records.workflows
         if run.run_id not in lettered
         and _is_bad_end(run, newest[run.workflow_id])
-        and not (run.status == "terminated" and f"{run.workflow_id}/{run.run_id}" in ordered)
+        and not (run.status == "terminated" and f"{run.workflow_id}/{run.run_id}" in open_ends)
     ]
     findings += [
         _finding(run, "phantom", "and a dead letter says that it failed")

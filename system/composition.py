@@ -46,7 +46,7 @@ def activities(resources: Resources) -> list[Callable[..., Any]]:
     payment = Provider("payment", settings.payment_url, resources.http, resources.breakers)
     shipping = Provider("shipping", settings.shipping_url, resources.http, resources.breakers)
     summaries = Summaries(database, resources.cache)
-    redrivers = {RUN: redriver(database), SETTLE: asking_again(database)}
+    redrivers = {RUN: redriver(database), SETTLE: asking_again(database, settings.task_queue)}
     return [
         *ControlActivities(database, resources.client).all,
         *DeadLetterActivities(database, resources.client, settings.task_queue, redrivers).all,

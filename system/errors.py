@@ -195,7 +195,8 @@ class StillInDoubt(Error):
     name = "StillInDoubt"
     remedy = (
         "nothing where the maintenance schedules are applied, since the provider is asked again until it knows; else "
-        "redrive this letter; if the provider says that nothing will come, discard it, or cancel its redrive"
+        "redrive this letter; if the provider says that nothing will come, cancel the workflow it was redriven as, "
+        "which ends the doubt: to discard the letter asks nobody any more, and leaves the order in doubt"
     )
     details: Doubtful
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import PayloadCodec
+from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -14,6 +13,7 @@ from system.closing import ClosingInterceptor
 from system.control.workflow import Bulk
 from system.dead_letters.interceptor import DeadLetterInterceptor
 from system.dead_letters.workflow import Digest, Redrive
+from system.inputs import InputConverter, InputInterceptor
 from system.interceptors import ErrorInterceptor
 from system.orders.doubt import Doubt
 from system.orders.stocktake import Stocktake
@@ -21,7 +21,7 @@ from system.orders.workflow import Order
 from system.payloads import PayloadStore
 from system.pipeline.workflow import Pipeline
 from system.scheduling.workflow import Purge, WarmCache
-from system.search_attributes import SearchAttributesInterceptor
+from system.search_attributes import ClientSearchAttributes, SearchAttributesInterceptor
 from system.tasks.workflow import Batch
 
 WORKFLOWS: tuple[type, ...] = (Pipeline, Bulk, Redrive, Digest, Batch, Order, Doubt, Stocktake, WarmCache, Purge)
@@ -57,13 +57,18 @@ class SystemPlugin(SimplePlugin):
         storage = payloads.external_storage if payloads else None
         super().__init__(
             "system.SystemPlugin",
-            data_converter=dataclasses.replace(pydantic_data_converter, external_storage=storage, payload_codec=codec),
+            data_converter=DataConverter(
+                payload_converter_class=InputConverter, external_storage=storage, payload_codec=codec
+            ),
             workflows=WORKFLOWS,
-            # The last one is the innermost: letters are settled once the handlers have ended.
+            # The last one is the innermost: letters tell of inputs that were refused, too, and are settled once the
+            # handlers have ended; a signal that is dropped sets no attribute.
             interceptors=[
+                ClientSearchAttributes(),
                 ErrorInterceptor(),
-                SearchAttributesInterceptor(),
                 DeadLetterInterceptor(),
+                InputInterceptor(),
+                SearchAttributesInterceptor(),
                 ClosingInterceptor(),
             ],
             workflow_runner=_pass_through,

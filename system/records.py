@@ -1,10 +1,12 @@
-"""The base of everything that goes over the wire, and what is said where something else came."""
+"""What goes over the wire: the base of all records, what texts in them can be stored, and what is said of others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+SHORTENED = " … (shortened)"
 
 
 class Record(BaseModel):
@@ -16,10 +18,30 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
+class Request(Record):
+    """What a workflow is started with, by anybody: one that cannot be read fails it (`system.inputs`)."""
+
+
 class Strict(Record):
     """Written by people: a field that is not known is a mistake, and is refused."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+
+def storable(text: str, limit: int) -> str:
+    """Return the text as PostgreSQL takes it: without NUL and lone surrogates, and not too long."""
+    clean = text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()
+    return clean if len(clean) <= limit else clean[: limit - len(SHORTENED)] + SHORTENED
+
+
+def _unchanged(text: str) -> str:
+    if storable(text, len(text)) != text:
+        raise ValueError("it holds a NUL or half a character, which cannot be stored: leave that out")
+    return text
+
+
+Storable = AfterValidator(_unchanged)
+"""Annotates a text that is refused where `storable` would have to change it."""
 
 
 def explain(error: ValidationError) -> str:

@@ -78,12 +78,19 @@ def described(
     return TypedSearchAttributes(list(pairs.values()))
 
 
-class SearchAttributesInterceptor(ClientInterceptor, Interceptor):
-    """Sets domain and tenant when a workflow is started, by a client or as a child, and paused as it is paused."""
+class ClientSearchAttributes(ClientInterceptor):
+    """Sets domain and tenant when a client starts a workflow.
+
+    Apart from what a worker does: the SDK puts a client's interceptors before all of a worker's.
+    """
 
     def intercept_client(self, next: ClientOutbound) -> ClientOutbound:  # noqa: A002 the SDK's own parameter name
         """See base class."""
         return _Client(next)
+
+
+class SearchAttributesInterceptor(Interceptor):
+    """Sets domain and tenant when a workflow is started as a child, and paused as it is paused."""
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002, ARG002 the SDK's own parameter name
         """See base class."""

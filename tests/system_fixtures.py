@@ -64,7 +64,7 @@ async def app(settings: Settings, database: Pool) -> AsyncIterator[App]:
 def activities(database: Pool, work_directory: Path) -> PipelineActivities:
     """The activities, to be called one by one; Temporal knows of no workflow, and is told that all of them run."""
 
-    async def none_has_ended(_: str) -> None:
+    async def none_has_ended(_: str, __: str | None) -> None:
         """Stand in for Temporal."""
 
     return PipelineActivities(database, work_directory, Cache(None), none_has_ended)

@@ -1,5 +1,6 @@
 """Which behaviours are on, and which of them fire on a call."""
 
+import asyncio
 from collections import defaultdict
 from random import Random
 
@@ -11,6 +12,7 @@ class Behaviours:
 
     def __init__(self) -> None:
         self._by_prefix: defaultdict[str, dict[Behaviour, defaultdict[tuple[str, Action], int]]] = defaultdict(dict)
+        self._switched_off = asyncio.Event()
 
     def __len__(self) -> int:
         return sum(map(len, self._by_prefix.values()))
@@ -28,7 +30,14 @@ class Behaviours:
         off = self.of(prefix)
         for own in {behaviour.prefix for behaviour in off}:
             del self._by_prefix[own]
+        self._switched_off.set()
+        self._switched_off = asyncio.Event()
         return len(off)
+
+    async def off(self, behaviour: Behaviour) -> None:
+        """Wait until it is switched off."""
+        while behaviour in self._by_prefix.get(behaviour.prefix, {}):
+            await self._switched_off.wait()
 
     def fire(self, reference: str, action: Action) -> list[Behaviour]:
         """Count this call, and return the behaviours that fire on it."""

@@ -66,6 +66,9 @@ class Desk:
 
     async def _answer(self, call: Call, decide: Decide, fired: list[Behaviour], opened: Open) -> Answer | None:
         kinds = {behaviour.kind for behaviour in fired}
+        for behaviour in fired:
+            if behaviour.kind is Kind.HOLD:
+                await self.behaviours.off(behaviour)
         await _pause(fired, Kind.SLOW_BEFORE)
         if Kind.DOWN in kinds:
             return None

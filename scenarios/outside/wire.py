@@ -24,6 +24,8 @@ class Action(StrEnum):
 class Kind(StrEnum):
     """How a provider can behave. Several that fire on one call all apply, in this order."""
 
+    HOLD = "hold"
+    """The call arrives once this is switched off, and then takes effect, whether or not the caller still waits."""
     SLOW_BEFORE = "slow_before"
     """The call arrives `seconds` late, and then takes effect, whether or not the caller still waits."""
     DOWN = "down"

@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client
 
-from system.control import rules, store
+from system.control import letters, rules, store
 from system.control.actions import Command, act, find
 from system.control.models import (
     ACT,
@@ -28,6 +28,7 @@ from system.control.models import (
     Target,
 )
 from system.control.preview import as_target, asked, checked
+from system.dead_letters.models import Failure
 from system.errors import ControlRefused, Unavailable
 from system.heartbeats import beating
 from system.storage.effects import Effect, record
@@ -40,6 +41,7 @@ AT_ONCE = 4
 LEASE = timedelta(seconds=10)
 """How long a claim of a target outlives the worker that acts on it."""
 POLL_SECONDS = 0.2
+ResultT = TypeVar("ResultT")
 
 
 class ControlActivities:
@@ -162,7 +164,7 @@ class ControlActivities:
                 return
             acting = asyncio.create_task(self._carry_out(command, target, repeated=claimed > 1))
             try:
-                outcome = await self._while_claimed(acting, command.operation, target.number, claimed)
+                outcome, letter = await self._while_claimed(acting, command.operation, target.number, claimed)
             except BaseException:
                 acting.cancel()
                 await asyncio.wait({acting})
@@ -171,11 +173,14 @@ class ControlActivities:
                 raise
             async with self._database.acquire() as connection, connection.transaction():
                 if await store.end(connection, command.operation, target.number, claimed, outcome):
-                    await record(connection, Effect.of_attempt("act", f"{target.workflow_id}/{target.run_id}"))
+                    effect = Effect.of_attempt("act", f"{target.workflow_id}/{target.run_id}")
+                    await record(connection, effect)
+                    await letters.keep(connection, letter, effect.attempt)
 
-    async def _carry_out(self, command: Command, target: Recorded, *, repeated: bool) -> Outcome:
+    async def _carry_out(self, command: Command, target: Recorded, *, repeated: bool) -> tuple[Outcome, Failure | None]:
         run = await find(self._client, target.workflow_id, target.run_id)
-        return await act(self._client, command, run, repeated=repeated)
+        outcome = await act(self._client, command, run, repeated=repeated)
+        return outcome, await letters.letter_of(self._client, command, run, outcome)
 
     async def _claim(self, operation: str, number: int) -> int:
         """Claim a target as soon as nobody else does.
@@ -190,7 +195,7 @@ class ControlActivities:
                     return claimed
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _while_claimed(self, acting: asyncio.Task[Outcome], operation: str, number: int, claimed: int) -> Outcome:
+    async def _while_claimed(self, acting: asyncio.Task[ResultT], operation: str, number: int, claimed: int) -> ResultT:
         """Wait for the action, and keep the claim meanwhile; without the claim nothing more is done."""
         while True:
             await asyncio.wait({acting}, timeout=LEASE.total_seconds() / 4)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
-from system.records import Record
+from system.records import Record, Request
 
 BULK = "control.Bulk"
 PROGRESS = "control.progress"
@@ -107,7 +107,7 @@ class Preview(Record):
     """By which the operation is allowed; it says for what query, action and count."""
 
 
-class BulkRequest(Record):
+class BulkRequest(Request):
     """Act on everything that a visibility query finds, as it was previewed."""
 
     by: Text

@@ -38,7 +38,8 @@ class Pausable:
     included. While it is paused
 
     - messages are answered, and timers run on: a deadline that passes takes effect once it is resumed;
-    - a cancellation is noticed at once, and compensations wait until it is resumed;
+    - a cancellation is noticed at once, and compensations wait until it is resumed, but for a load's: it is taken back
+      at once, as that touches only what it wrote itself;
     - it can be terminated like any other, and then takes nothing back;
     - a run that a reset makes of it is paused as well, until that is resumed: the server applies to the new run the
       signals that came after the point it was reset to.

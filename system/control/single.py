@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from temporalio.client import Client
 
-from system.control import store
+from system.control import letters, store
 from system.control.actions import Command, act, find
 from system.control.models import Action, BulkRequest, Outcome, Target
 from system.errors import ControlRefused
@@ -53,7 +53,9 @@ async def act_on(
     assert claimed is not None, "nobody else knows of it"
     command = Command(action=action, by=by, reason=reason, operation=name)
     outcome = await act(client, command, run, repeated=False)
+    letter = await letters.letter_of(client, command, run, outcome)
     async with database.acquire() as connection, connection.transaction():
         await store.end(connection, name, 1, claimed, outcome)
+        await letters.keep(connection, letter, attempt=1)
         await store.close(connection, name, "done")
     return outcome

@@ -138,7 +138,10 @@ async def _discard(options: argparse.Namespace) -> int:
 
 
 def _report(done: RedriveProgress) -> int:
-    _say(f"redriven {done.redriven}, redriven before {done.repeated}, refused {done.refused}")
+    _say(
+        f"redriven {done.redriven}, redriven before {done.repeated}, "
+        f"resolved without a run {done.resolved}, refused {done.refused}"
+    )
     for refused in done.refusals:
         _say(f"  {refused.letter}: {refused.reason}")
     return FAILED if done.refused else DONE

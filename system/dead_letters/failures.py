@@ -17,8 +17,8 @@ from temporalio.exceptions import (
 )
 
 from system.dead_letters.models import TERMINATED, TIMED_OUT
-from system.dead_letters.rules import storable
 from system.failures import FailureDetails
+from system.records import storable
 
 NAME = 500
 """Characters kept of an error's type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from system.dead_letters.failures import child_behind, told
 from system.dead_letters.models import REDRIVEN_FROM, TERMINATED, TIMED_OUT, Failure, Origin
-from system.dead_letters.rules import storable
+from system.records import storable
 
 CALL = timedelta(seconds=10)
 STARTED = 1
@@ -27,18 +27,18 @@ STARTED = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """How a workflow was started, so that it can be started again."""
+    """How a workflow is started: as another was, where it is run again."""
 
     workflow_type: str
     arguments: Sequence[Any]
     task_queue: str
-    execution_timeout: timedelta | None
-    run_timeout: timedelta | None
-    task_timeout: timedelta | None
-    retry_policy: RetryPolicy | None
-    memo: Mapping[str, Any]
-    search_attributes: TypedSearchAttributes
-    priority: Priority
+    execution_timeout: timedelta | None = None
+    run_timeout: timedelta | None = None
+    task_timeout: timedelta | None = None
+    retry_policy: RetryPolicy | None = None
+    memo: Mapping[str, Any] = field(default_factory=dict)
+    search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+    priority: Priority = Priority.default
 
 
 async def attempts(client: Client, workflow_id: str, run_id: str, scheduled_event: int) -> int | None:

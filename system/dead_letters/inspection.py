@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from temporalio.client import Client
 
 from system.dead_letters import history, listing, store
@@ -42,5 +43,8 @@ async def _input(client: Client, letter: Letter) -> tuple[tuple[Any, ...] | None
     event = letter.scheduled_event if letter.activity_type else history.STARTED
     if event is None:
         return None, "a local activity's input is in no history"
-    found = await history.arguments(client, letter.workflow_id, letter.run_id, event)
+    try:
+        found = await history.arguments(client, letter.workflow_id, letter.run_id, event)
+    except (ValidationError, RuntimeError):  # pydantic's, and what the SDK says of other encodings
+        return None, "it cannot be read"
     return (tuple(found), "") if found is not None else (None, "the history is gone")

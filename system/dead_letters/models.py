@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from system.records import Record
+from system.records import Record, Request
 
 KEEP = "dead_letters.keep"
 SETTLE = "dead_letters.settle"
@@ -184,7 +184,7 @@ class DigestReport(Record):
     """Those with open letters, the largest first."""
 
 
-class DigestRequest(Record):
+class DigestRequest(Request):
     """Sweep, then sum up."""
 
     groups: int = Field(default=20, ge=1, le=500)
@@ -199,7 +199,7 @@ class SummaryRequest(Record):
     swept: Swept
 
 
-class RedriveRequest(Record):
+class RedriveRequest(Request):
     """Redrive these letters, or the open ones of a filter."""
 
     by: str
@@ -220,6 +220,8 @@ class RedriveProgress(Record):
     """The newest letter there was at the start: letters that come of the redrive itself are left alone."""
     redriven: int = 0
     repeated: int = 0
+    resolved: int = 0
+    """Of which nothing had to be run again."""
     refused: int = 0
     refusals: tuple[Redriven, ...] = ()
     """The first of them."""
@@ -254,12 +256,12 @@ class Redriven(Record):
     """What became of one letter's redrive."""
 
     letter: int
-    outcome: Literal["redriven", "repeated", "refused"]
-    """Repeated: it had been redriven before; nothing was started."""
+    outcome: Literal["redriven", "repeated", "resolved", "refused"]
+    """Repeated: it had been redriven before. Resolved: what it is about is done all the same. Both start nothing."""
     workflow_id: str = ""
     run_id: str = ""
     reason: str = ""
-    """Why it was refused, and what to do."""
+    """Why it was refused, and what to do; or why there is nothing to do."""
 
 
 RedriveRequest.model_rebuild()

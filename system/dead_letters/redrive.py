@@ -52,6 +52,9 @@ class Restart:
 
     workflow_type: str
     argument: Record
+    task_queue: str = ""
+    """Where it runs, if it stands alone: it needs no history of the failed workflow, and inherits nothing of it. Else
+    it is started as that one was."""
 
 
 @dataclass(frozen=True)
@@ -112,31 +115,46 @@ class Redrives:
         letter = await listing.read(connection, number)
         if letter is None or letter.redrive_run_id is not None:
             return _repeated(letter) if letter else _no_such(number)
+        if letter.state in {"resolved", "discarded"}:
+            return await _refused(connection, letter, by, f"it is {letter.state} already")
         if isinstance(restart, Nothing):
             return await _needless(connection, letter, by, restart)
+        return await self._run_again(connection, letter, restart, by, reason)
+
+    async def _run_again(
+        self, connection: Connection, letter: Letter, restart: Restart | None, by: str, reason: str
+    ) -> Redriven:
         start = await self._start_of(connection, letter, restart)
         if isinstance(start, str):
             return await _refused(connection, letter, by, start)
-        claimed = await store.claim_redrive(connection, number, by, reason, whole=restart is None)
+        claimed = await store.claim_redrive(connection, letter.id, by, reason, whole=restart is None)
         if claimed is None or claimed.redrive_workflow_id is None:
             return await _refused(connection, letter, by, "it was closed meanwhile")
         run_id = start.run_id if isinstance(start, _Underway) else await self._start(connection, claimed, start)
         if run_id is None:
             return await _refused(connection, letter, by, refusal("RUNNING", is_newest_run=False))
         await store.note_started(connection, claimed.redrive_workflow_id, run_id)
-        return Redriven(letter=number, outcome="redriven", workflow_id=claimed.redrive_workflow_id, run_id=run_id)
+        return Redriven(letter=letter.id, outcome="redriven", workflow_id=claimed.redrive_workflow_id, run_id=run_id)
 
     async def _start_of(
         self, connection: Connection, letter: Letter, restart: Restart | None
     ) -> history.Start | _Underway | str:
         """Return what is to be started, or what was, or why nothing is."""
-        if letter.state in {"resolved", "discarded"}:
-            return f"it is {letter.state} already"
+        if restart is not None and restart.task_queue:
+            return history.Start(
+                workflow_type=restart.workflow_type, arguments=[restart.argument], task_queue=restart.task_queue
+            )
         start = await history.start(self._client, letter.workflow_id, letter.run_id)
         if start is None:
             return "its history is gone, and its input with it: start it anew, then discard this letter"
         if restart is not None:
             return replace(start, workflow_type=restart.workflow_type, arguments=[restart.argument])
+        return await self._whole(connection, letter, start)
+
+    async def _whole(
+        self, connection: Connection, letter: Letter, start: history.Start
+    ) -> history.Start | _Underway | str:
+        """Return how the whole workflow is started again, or that it was, or why it is not."""
         parents = await store.letter_of_parent(connection, letter)
         if parents is not None:
             return f"its parent failed by it, and runs it again: redrive letter {parents} instead, which takes it along"
@@ -196,10 +214,9 @@ async def _refused(connection: Connection, letter: Letter, by: str, why: str) ->
 async def _needless(connection: Connection, letter: Letter, by: str, nothing: Nothing) -> Redriven:
     if not nothing.settled:
         return await _refused(connection, letter, by, nothing.reason)
-    await store.resolve(connection, [letter.id], by, nothing.reason)
-    return Redriven(
-        letter=letter.id, outcome="refused", reason=f"{nothing.reason}: nothing is run, and the letter is resolved"
-    )
+    if not await store.resolve(connection, [letter.id], by, nothing.reason):
+        return await _refused(connection, letter, by, "a redrive of it was cut off: redrive it once more")
+    return Redriven(letter=letter.id, outcome="resolved", reason=nothing.reason)
 
 
 def _no_such(letter: int) -> Redriven:

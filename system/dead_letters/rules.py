@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-SHORTENED = " … (shortened)"
+from system.records import storable
+
 HOLE = "#"
 # What differs between two occurrences of one fault. Quoted text first: whatever it holds, it is a value.
 _VALUES = re.compile(
@@ -42,12 +43,6 @@ def fingerprint(error_type: str, where: str, message: str) -> str:
     """
     parts = "\0".join((error_type, where, normalised(message)))
     return hashlib.sha256(parts.encode(errors="replace")).hexdigest()[:16]
-
-
-def storable(text: str, limit: int) -> str:
-    """Return the text as PostgreSQL takes it: without NUL and lone surrogates, and not too long."""
-    clean = text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()
-    return clean if len(clean) <= limit else clean[: limit - len(SHORTENED)] + SHORTENED
 
 
 def redrive_id(workflow_id: str, letter: int) -> str:

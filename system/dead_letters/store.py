@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from system.dead_letters.models import DigestReport, Event, Failure, Kept, Letter
-from system.dead_letters.rules import fingerprint, redrive_id, storable
+from system.dead_letters.rules import fingerprint, redrive_id
+from system.records import storable
 from system.storage.effects import Effect, record
 
 if TYPE_CHECKING:

@@ -108,6 +108,7 @@ class Redrive(Pausable):
                 "after": outcomes[-1].letter,
                 "redriven": seen.redriven + sum(one.outcome == "redriven" for one in outcomes),
                 "repeated": seen.repeated + sum(one.outcome == "repeated" for one in outcomes),
+                "resolved": seen.resolved + sum(one.outcome == "resolved" for one in outcomes),
                 "refused": seen.refused + len(refused),
                 "refusals": (*seen.refusals, *refused)[:REFUSALS_SHOWN],
             }

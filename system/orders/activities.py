@@ -16,6 +16,7 @@ from system.orders.models import (
     ARRANGE_SHIPMENT,
     ASK_AGAIN,
     AUTHORISE_PAYMENT,
+    BELIEVE,
     CANCEL_SHIPMENT,
     CAPTURE_PAYMENT,
     CLOSE_ORDER,
@@ -79,6 +80,7 @@ class OrderActivities:
             *back,
             self.settle,
             self.ask_again,
+            self.believe,
             self.close_order,
             self.set_stock,
         ]
@@ -122,7 +124,7 @@ class OrderActivities:
     @activity.defn(name=RESERVE_STOCK)
     async def reserve_stock(self, order: OrderRequest) -> StepResult:
         """Hold everything that was ordered, or nothing."""
-        effect = _of("reserve_stock")
+        effect = Effect.of_attempt("reserve_stock")
 
         async def write(connection: Connection) -> StepResult:
             short = shortages(order.lines, await stock.lock(connection, order.lines))
@@ -137,7 +139,7 @@ class OrderActivities:
     @insisting
     async def release_stock(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Put back what is held."""
-        effect = _of("reserve_stock")
+        effect = Effect.of_attempt("reserve_stock")
 
         async def take_back(connection: Connection, _: StepResult) -> None:
             await stock.release(connection, effect.workflow_id)
@@ -148,19 +150,19 @@ class OrderActivities:
     @activity.defn(name=AUTHORISE_PAYMENT)
     async def authorise_payment(self, order: OrderRequest) -> StepResult:
         """Have the customer's money held."""
-        effect = _of("authorise_payment")
+        effect = Effect.of_attempt("authorise_payment")
         return await self._call(effect, self._payments.authorisation(effect.workflow_id, order), self._payments)
 
     @activity.defn(name=VOID_PAYMENT)
     @insisting
     async def void_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the customer's money let go of."""
-        return await self._take_back(_of("authorise_payment"), self._payments, self._payments.clear)
+        return await self._take_back(Effect.of_attempt("authorise_payment"), self._payments, self._payments.clear)
 
     @activity.defn(name=CAPTURE_PAYMENT)
     async def capture_payment(self, order: OrderRequest) -> StepResult:
         """Have the money taken that is held, and enter it in the ledger."""
-        effect = _of("capture_payment")
+        effect = Effect.of_attempt("capture_payment")
         intent = await self._payments.capture(effect.workflow_id, order)
 
         async def write(connection: Connection, answer: Answer) -> None:
@@ -174,24 +176,24 @@ class OrderActivities:
     @insisting
     async def refund_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the money given back that was taken, and reverse it in the ledger."""
-        return await self._take_back(_of("capture_payment"), self._payments, self._payments.refund)
+        return await self._take_back(Effect.of_attempt("capture_payment"), self._payments, self._payments.refund)
 
     @activity.defn(name=ARRANGE_SHIPMENT)
     async def arrange_shipment(self, order: OrderRequest) -> StepResult:
         """Have the shipping provider bring it."""
-        effect = _of("arrange_shipment")
+        effect = Effect.of_attempt("arrange_shipment")
         return await self._call(effect, self._shipping.shipment(effect.workflow_id, order), self._shipping)
 
     @activity.defn(name=CANCEL_SHIPMENT)
     @insisting
     async def cancel_shipment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the shipping provider not bring it."""
-        return await self._take_back(_of("arrange_shipment"), self._shipping, self._shipping.clear)
+        return await self._take_back(Effect.of_attempt("arrange_shipment"), self._shipping, self._shipping.clear)
 
     @activity.defn(name=CONFIRM_ORDER)
     async def confirm_order(self, order: OrderRequest) -> StepResult:
         """Let the order stand: its stock is shipped, its money is sales."""
-        effect = _of("confirm_order")
+        effect = Effect.of_attempt("confirm_order")
 
         async def write(connection: Connection) -> StepResult:
             await store.confirm_order(connection, effect.workflow_id)
@@ -206,7 +208,7 @@ class OrderActivities:
     @insisting
     async def revoke_confirmation(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Let the order not stand after all."""
-        effect = _of("confirm_order")
+        effect = Effect.of_attempt("confirm_order")
 
         async def take_back(connection: Connection, _: StepResult) -> None:
             await store.revoke_confirmation(connection, effect.workflow_id)
@@ -238,14 +240,14 @@ class OrderActivities:
         effect = replace(Effect.of_attempt("settle_order"), workflow_id=doubt.order_id)
         in_doubt, cleared = await self._ask(effect)
         settled = Settled(cleared=cleared, in_doubt=bool(in_doubt))
-        if settled.in_doubt:
-            return settled
+        return settled if settled.in_doubt else await self._settle(effect, settled)
 
-        async def write(connection: Connection) -> Settled:
-            await store.settle_order(connection, effect.workflow_id)
-            return settled
-
-        return await once(self._database, effect, Settled, write)
+    @activity.defn(name=BELIEVE)
+    @insisting
+    async def believe(self, doubt: InDoubt) -> Settled:
+        """Write down that there is no doubt any more, since somebody says so: nobody is asked."""
+        effect = replace(Effect.of_attempt("settle_order"), workflow_id=doubt.order_id)
+        return await self._settle(effect, Settled(cleared=0, in_doubt=False))
 
     @activity.defn(name=CLOSE_ORDER)
     @insisting
@@ -301,6 +303,13 @@ class OrderActivities:
         await undo(self._database, effect, Answer, take_back)
         return Undone(in_doubt=in_doubt)
 
+    async def _settle(self, effect: Effect, settled: Settled) -> Settled:
+        async def write(connection: Connection) -> Settled:
+            await store.settle_order(connection, effect.workflow_id)
+            return settled
+
+        return await once(self._database, effect, Settled, write)
+
     async def _ask(self, effect: Effect) -> tuple[list[Step], int]:
         """Ask both providers about an order; returns the steps in doubt, and how much stood that does no longer."""
         steps: Sequence[tuple[Payments | Shipping, Step]] = (
@@ -312,8 +321,3 @@ class OrderActivities:
         # of cannot come any more, so that nothing stands after this unless something is in doubt.
         in_doubt = [step for at, step in steps if await at.withdraw(replace(effect, step=step))]
         return in_doubt, await self._payments.clear(effect) + await self._shipping.clear(effect)
-
-
-def _of(step: Step) -> Effect:
-    """The effect of a step, be it the step itself that runs or what takes it back."""
-    return Effect.of_attempt(step)

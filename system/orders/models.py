@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
-from temporalio.exceptions import ApplicationError
+from pydantic import Field, model_validator
 
-from system.errors import InputError
-from system.records import Record, explain
+from system.records import Record, Request, Storable
 
 ORDER = "orders.Order"
 DOUBT = "orders.Doubt"
@@ -44,19 +35,17 @@ REVOKE_CONFIRMATION = "orders.revoke_confirmation"
 FIND_ORDER = "orders.find_order"
 SETTLE = "orders.settle"
 ASK_AGAIN = "orders.ask_again"
+BELIEVE = "orders.believe"
 CLOSE_ORDER = "orders.close_order"
 SET_STOCK = "orders.set_stock"
 
 
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("it holds a NUL, which cannot be stored: leave that out")
-    return text
-
-
-Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
-Reason = Annotated[str, Field(max_length=1_000), AfterValidator(_storable)]
-Seconds = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1, max_length=255), Storable]
+Reason = Annotated[str, Field(max_length=1_000), Storable]
+Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
+"""From a millisecond, which is the least that Temporal tells, to a day."""
+DaysInSeconds = Annotated[float, Field(ge=0.001, le=30 * 86_400, allow_inf_nan=False)]
+"""From a millisecond to thirty days."""
 
 Step = Literal["reserve_stock", "authorise_payment", "capture_payment", "arrange_shipment", "confirm_order"]
 Final = Literal["confirmed", "cancelled", "rejected", "declined", "out_of_stock", "undeliverable", "expired", "failed"]
@@ -96,18 +85,18 @@ class Policy(Record):
 
     attempt_seconds: Seconds = 30.0
     """One attempt at a step; past it, the attempt has lost its right to call a provider."""
-    step_seconds: Seconds = 600.0
+    step_seconds: DaysInSeconds = 600.0
     """All attempts at one step together; past it, the step has failed for good."""
-    payment_seconds: Seconds = 900.0
+    payment_seconds: DaysInSeconds = 900.0
     """From the moment the stock is held until the payment must be authorised."""
     settle_seconds: Seconds = 60.0
     """How long a call may be on its way that a provider does not know of: longer than an attempt, and than the slowest
     call. An order with such a call is not closed before."""
     approval_above_cents: int | None = Field(default=None, ge=0)
     """Orders above it wait for a person; None: none do."""
-    approval_seconds: Seconds = 86_400.0
+    approval_seconds: DaysInSeconds = 86_400.0
     """How long to wait for that person before it is escalated."""
-    escalation_seconds: Seconds = 86_400.0
+    escalation_seconds: DaysInSeconds = 86_400.0
     """How long to wait after that before the order is rejected."""
 
     @property
@@ -119,7 +108,7 @@ class Policy(Record):
         return timedelta(seconds=self.step_seconds)
 
 
-class OrderRequest(Record):
+class OrderRequest(Request):
     """What a customer orders; the order's id is the workflow's."""
 
     customer: Text
@@ -131,20 +120,6 @@ class OrderRequest(Record):
     @property
     def amount_cents(self) -> int:
         return sum(line.quantity * line.price_cents for line in self.lines)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _fails_off_the_wire(
-        cls, given: Any, validate: ModelWrapValidatorHandler[OrderRequest], info: ValidationInfo
-    ) -> OrderRequest:
-        # A client that checks nothing may send what is no order. As a ValidationError it would fail the first task of
-        # its workflow, which is tried again for ever; as a failure of Temporal's it fails the workflow, which says why.
-        try:
-            return validate(given)
-        except ValidationError as error:
-            if info.mode != "json":
-                raise
-            raise ApplicationError(explain(error), type=InputError.name, non_retryable=True) from None
 
     @model_validator(mode="after")
     def _is_an_order(self) -> OrderRequest:
@@ -186,7 +161,7 @@ class Ask(Record):
     """Whether nobody asks after this: a call that is in doubt even now is a failure for good."""
 
 
-class InDoubt(Record):
+class InDoubt(Request):
     """An order that has ended, and whose provider does not know of a call that was sent for it."""
 
     order_id: str
@@ -239,6 +214,8 @@ class OrderStatus(Record):
     reason: str = ""
     """Why it ends or ended."""
     paused: bool = False
+    taken: bool = False
+    """This one was not placed: what is written under the id is another order."""
 
 
 class Word(Record):
@@ -256,7 +233,7 @@ class CancelResult(Record):
     """What the order came to: where it was too late, something else than ``cancelled``."""
 
 
-class StockCount(Record):
+class StockCount(Request):
     """So many of a sku are on hand now."""
 
     sku: Text

@@ -32,25 +32,13 @@ async def place(client: Client, task_queue: str, order_id: str, order: OrderRequ
     """
     if problem := why_bad_id(order_id):
         raise InputError(problem)
-    start = WithStartWorkflowOperation(
-        Order.run,
-        order,
-        id=order_id,
-        task_queue=task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-    )
     try:
-        status: OrderStatus = await client.execute_update_with_start_workflow(
-            PLACE, order, start_workflow_operation=start, result_type=OrderStatus
-        )
-    except WorkflowUpdateFailedError as refused:
-        raise InputError(reason_of(refused)) from refused
+        return await _placed(client, task_queue, order_id, order, WorkflowIDReusePolicy.REJECT_DUPLICATE)
     except WorkflowAlreadyStartedError:
-        with suppress(WorkflowAlreadyStartedError):
-            await start.workflow_handle()  # it holds the same error, and complains if nobody takes it
-        return await _ended(client, order_id, order)
-    return status
+        ended = await _ended(client, order_id, order)
+    if ended is not None:
+        return ended
+    return await _placed(client, task_queue, order_id, order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
 
 
 def reason_of(failed: WorkflowUpdateFailedError | WorkflowFailureError) -> str:
@@ -61,14 +49,45 @@ def reason_of(failed: WorkflowUpdateFailedError | WorkflowFailureError) -> str:
     return cause.message if isinstance(cause, FailureError) else str(cause)
 
 
-async def _ended(client: Client, order_id: str, order: OrderRequest) -> OrderStatus:
-    """How the order stands that has ended: it takes no update any more, and still answers queries."""
+async def _placed(
+    client: Client, task_queue: str, order_id: str, order: OrderRequest, reuse: WorkflowIDReusePolicy
+) -> OrderStatus:
+    """Start the order's workflow, or join the one that runs, and wait until it is decided whose the id is."""
+    start = WithStartWorkflowOperation(
+        Order.run,
+        order,
+        id=order_id,
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=reuse,
+    )
+    try:
+        status: OrderStatus = await client.execute_update_with_start_workflow(
+            PLACE, order, start_workflow_operation=start, result_type=OrderStatus
+        )
+    except WorkflowUpdateFailedError as refused:
+        raise InputError(reason_of(refused)) from refused
+    except WorkflowAlreadyStartedError:
+        with suppress(WorkflowAlreadyStartedError):
+            await start.workflow_handle()  # it holds the same error, and complains if nobody takes it
+        raise
+    return status
+
+
+async def _ended(client: Client, order_id: str, order: OrderRequest) -> OrderStatus | None:
+    """How the order stands that has ended: it takes no update any more, and still answers queries.
+
+    None where the newest run under the id is of an order that was refused it: the id is an older order's, which
+    Temporal may have forgotten, so that only another run can tell whose.
+    """
     handle = client.get_workflow_handle(order_id)
     try:
-        placed: OrderRequest = await handle.query(PLACED, result_type=OrderRequest)
+        status: OrderStatus = await handle.query(STATUS, result_type=OrderStatus)
     except WorkflowQueryFailedError as other:
         raise InputError(f"{order_id} is the id of something else than an order: place it under a new id") from other
+    if status.taken:
+        return None
+    placed: OrderRequest = await handle.query(PLACED, result_type=OrderRequest)
     if problem := why_not_same(order_id, placed.model_dump(mode="json"), order):
         raise InputError(problem)
-    status: OrderStatus = await handle.query(STATUS, result_type=OrderStatus)
     return status

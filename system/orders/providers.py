@@ -8,9 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from system.breaker import Breakers
-from system.dead_letters.rules import storable
 from system.errors import ProviderUnanswered, SettingsError
-from system.records import Record
+from system.records import Record, storable
 
 if TYPE_CHECKING:
     import aiohttp

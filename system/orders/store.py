@@ -38,9 +38,12 @@ async def find_order(
     return Opened(**row), placed
 
 
-async def is_closed(connection: Connection, workflow_id: str) -> bool:
-    """Whether there is such an order, and it has ended."""
-    return bool(await connection.fetchval("SELECT state <> 'open' FROM orders WHERE workflow_id = $1", workflow_id))
+async def is_in_doubt(connection: Connection, workflow_id: str) -> bool | None:
+    """Whether the order was closed in doubt, and still is; None if it is not closed."""
+    found: bool | None = await connection.fetchval(
+        "SELECT in_doubt FROM orders WHERE workflow_id = $1 AND state <> 'open'", workflow_id
+    )
+    return found
 
 
 async def confirm_order(connection: Connection, workflow_id: str) -> None:
@@ -71,7 +74,7 @@ async def close_order(connection: Connection, workflow_id: str, close: Close) ->
 
 
 async def settle_order(connection: Connection, workflow_id: str) -> None:
-    """The providers have told what became of every call: the order is in doubt no more."""
+    """It is known, or taken for known, what became of every call: the order is in doubt no more."""
     await connection.execute("UPDATE orders SET in_doubt = false WHERE workflow_id = $1", workflow_id)
 
 

@@ -14,7 +14,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
-    from system.dead_letters.rules import storable
     from system.orders import rules
     from system.orders.activities import OrderActivities
     from system.orders.models import (
@@ -39,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
         Undone,
         Word,
     )
+    from system.records import storable
 
 ResultT = TypeVar("ResultT")
 Activity = Callable[[OrderActivities, Any], Coroutine[Any, Any, ResultT]]
@@ -162,6 +162,7 @@ class Order(Pausable):
             currency=self._order.currency,
             reason=self._reason,
             paused=self.is_paused,
+            taken=self._end is not None and self._end.taken,
         )
 
     @workflow.query(name=PLACED)

@@ -27,6 +27,7 @@ from system.pipeline.models import (
     Claimed,
     ClaimRequest,
     CloseRequest,
+    CloseResult,
     LoadReport,
     LoadRequest,
     Manifest,
@@ -34,8 +35,9 @@ from system.pipeline.models import (
 )
 from system.pipeline.rules import chunk_size, disagreements, sum_reasons
 from system.pipeline.source import decode, is_plain
+from system.pipeline.steps import Step
 from system.pipeline.summaries import tag as summary_tag
-from system.pipeline.unfinished import Ended, close, make_way, reopen, take_back
+from system.pipeline.unfinished import Ended, make_way, reopen, take_back
 from system.storage.effects import Effect, record
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class PipelineActivities:
     @beating()
     async def prepare(self, request: LoadRequest) -> Manifest:
         """Decode the sources, cut them into chunks, register the load, and claim its files where they are free."""
-        schema, attempt = request.schema_, Effect.of_attempt("prepare")
+        schema, attempt = request.schema_, Effect.of_attempt(Step.PREPARE)
         async with self._database.acquire() as connection:
             await reopen(connection, attempt, self._ended)
             load_id = await store.open_load(connection, attempt.workflow_id)
@@ -99,7 +101,7 @@ class PipelineActivities:
     @beating()
     async def claim(self, request: ClaimRequest) -> Claimed:
         """Claim the files of a load that another load was at; fails, to be retried, until that one has ended."""
-        attempt = Effect.of_attempt("claim")
+        attempt = Effect.of_attempt(Step.CLAIM)
         async with self._database.acquire() as connection:
             await reopen(connection, attempt, self._ended)
             try:
@@ -121,7 +123,7 @@ class PipelineActivities:
 
         chunk = task.chunk
         async with self._database.acquire() as connection:
-            await reopen(connection, Effect.of_attempt("load_chunk", str(chunk.number)), self._ended)
+            await reopen(connection, Effect.of_attempt(Step.LOAD_CHUNK, str(chunk.number)), self._ended)
             file = await store.read_file(connection, task.load_id, chunk.source)
         schema = file.schema
         data = await asyncio.to_thread(_read, chunk)
@@ -142,10 +144,11 @@ class PipelineActivities:
     @beating()
     async def reconcile(self, request: ReconcileRequest) -> LoadReport:
         """Prove from the database that rows read are rows loaded and rows rejected, and close the load."""
+        attempt = Effect.of_attempt(Step.RECONCILE)
         async with self._database.acquire() as connection:
-            await reopen(connection, Effect.of_attempt("reconcile"), self._ended)
+            await reopen(connection, attempt, self._ended)
             # Others may have come and gone while this load was closed.
-            await make_way(connection, request.load_id, Effect.of_attempt("reconcile"), self._ended)
+            await make_way(connection, request.load_id, attempt, self._ended)
         async with (
             self._cache.invalidating() as changed,
             self._database.acquire() as connection,
@@ -160,7 +163,7 @@ class PipelineActivities:
             if wrong or sum(one.rows_read for one in counts) != load.rows_read:
                 raise ReconciliationFailed(f"load {load.id}", *(wrong or ["the total is not what was read"]))
             if await store.mark_reconciled(connection, load.id):
-                await record(connection, Effect.of_attempt("reconcile"))
+                await record(connection, attempt)
         await asyncio.to_thread(self._remove_decoded, load.id)
         return LoadReport(
             load_id=load.id,
@@ -175,12 +178,17 @@ class PipelineActivities:
 
     @activity.defn(name=CLOSE)
     @beating()
-    async def close(self, request: CloseRequest) -> None:
-        """Close the load of this workflow: failed, it keeps its rows for a redrive; cancelled, they are taken back."""
+    async def close(self, request: CloseRequest) -> CloseResult:
+        """Close the load of this workflow: failed, it keeps its rows for a redrive; cancelled, they are taken back.
+
+        One that is whole already stays so, and its rows stay.
+        """
+        attempt = Effect.of_attempt(Step.CLOSE, request.state)
         async with self._database.acquire() as connection:
-            load_id = await close(connection, Effect.of_attempt("close", request.state))
-            await take_back(connection, load_id, Effect.of_attempt("close", request.state))
-        await asyncio.to_thread(self._remove_decoded, load_id)
+            closed = await store.close_load(connection, attempt)
+            await take_back(connection, closed.load_id, attempt)
+        await asyncio.to_thread(self._remove_decoded, closed.load_id)
+        return closed
 
     async def _decoded_source(self, load_id: int, number: int, name: str, schema: Schema) -> Source:
         path = Path(name)
@@ -202,7 +210,7 @@ async def _load(connection: Connection, load_id: int, chunk: store.ChunkRows) ->
             return recorded
         if await store.claim_chunk(connection, load_id, chunk.id, chunk.result):
             await store.copy_rows(connection, chunk)
-            await record(connection, Effect.of_attempt("load_chunk", str(number)))
+            await record(connection, Effect.of_attempt(Step.LOAD_CHUNK, str(number)))
             return chunk.result
         recorded = await store.recorded_chunk(connection, load_id, number)
         assert recorded is not None, "a claim is refused only where another attempt has committed one"

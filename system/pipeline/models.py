@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from system.pipeline.rules import MOST_FILES
 from system.pipeline.schema import Schema
-from system.records import Record
+from system.records import Record, Request
 
 PIPELINE = "pipeline.Pipeline"
 PREPARE = "pipeline.prepare"
@@ -21,7 +21,7 @@ PROGRESS = "pipeline.progress"
 MEBIBYTE = 1024 * 1024
 
 
-class LoadRequest(Record):
+class LoadRequest(Request):
     """Load the files ``sources`` as ``schema`` declares; those that the dataset already holds are skipped."""
 
     sources: tuple[str, ...] = Field(min_length=1, max_length=MOST_FILES)
@@ -108,6 +108,13 @@ class CloseRequest(Record):
     """Close the load of this workflow, so that no late attempt adds to it."""
 
     state: Literal["cancelled", "failed"]
+
+
+class CloseResult(Record):
+    """How a load is closed: not as it was asked where it was closed before, above all where it was whole already."""
+
+    load_id: int
+    state: Literal["reconciled", "cancelled", "failed"]
 
 
 class FileReport(Record):

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from system.errors import LoadClosed, SourceChanged
 from system.pipeline.datasets import ROW_OWNER, count_rows
 from system.pipeline.files import settle_files, write_files
-from system.pipeline.models import ChunkResult
+from system.pipeline.models import ChunkResult, CloseResult
 from system.pipeline.rules import ChunkCount, content_digest
 from system.pipeline.schema import Schema
+from system.storage.effects import Effect, record
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from system.pipeline.manifest import Content
-    from system.storage.effects import Effect
     from system.storage.pool import Connection
 
 CLOSED = ("cancelled", "failed")
@@ -263,30 +263,32 @@ async def mark_reconciled(connection: Connection, load_id: int) -> bool:
     return status == "UPDATE 1"
 
 
-async def close_load(connection: Connection, effect: Effect) -> tuple[int, bool]:
-    """Close the workflow's load in the state that is the effect's item, and release its files.
+async def close_load(connection: Connection, effect: Effect) -> CloseResult:
+    """Close the workflow's load in the state that is the effect's item, release its files, and record the effect.
 
-    It is closed even where it is not there yet, lest a late attempt open it.
+    It is closed even where it is not there yet, lest a late attempt open it. One that is closed already stays as it
+    is, but for one that has failed and is cancelled now.
 
     Returns:
-        The load's id, and whether this call closed it.
+        The state it is in.
 
     """
-    await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", effect.workflow_id)
-    status = await connection.execute(
-        """
-        UPDATE loads SET state = $2, closed_at = clock_timestamp(), closed_by = $3
-        WHERE workflow_id = $1 AND state = 'open'
-        """,
-        effect.workflow_id,
-        effect.item,
-        effect.run_id,
-    )
-    load_id = await connection.fetchval("SELECT id FROM loads WHERE workflow_id = $1", effect.workflow_id)
-    closed = status == "UPDATE 1"
-    if closed:
-        await settle_files(connection, load_id, "released")
-    return int(load_id), closed
+    workflow_id, state = effect.workflow_id, effect.item
+    async with connection.transaction():
+        await connection.execute("INSERT INTO loads (workflow_id) VALUES ($1) ON CONFLICT DO NOTHING", workflow_id)
+        load = await connection.fetchrow("SELECT id, state FROM loads WHERE workflow_id = $1 FOR UPDATE", workflow_id)
+        assert load is not None
+        if load["state"] != "open" and (load["state"], state) != ("failed", "cancelled"):
+            return CloseResult(load_id=load["id"], state=load["state"])
+        await connection.execute(
+            "UPDATE loads SET state = $2, closed_at = clock_timestamp(), closed_by = $3 WHERE id = $1",
+            load["id"],
+            state,
+            effect.run_id,
+        )
+        await settle_files(connection, load["id"], "released")
+        await record(connection, effect)
+    return CloseResult.model_validate({"load_id": load["id"], "state": state})
 
 
 def _closed(load: Record | None) -> LoadClosed:

@@ -16,18 +16,20 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from system.errors import LoadClosed, LoadInProgress, Unavailable
+from system.pipeline import store
 from system.pipeline.datasets import delete_rows
 from system.pipeline.files import claim_files
-from system.pipeline.store import close_load
+from system.pipeline.steps import Step
 from system.storage.effects import Effect, record
 
 if TYPE_CHECKING:
     from system.storage.pool import Connection
 
-CLOSE, FAILED, CANCELLED, LOAD_CHUNK = "close", "failed", "cancelled", "load_chunk"
+Ended = Callable[[str, str | None], Awaitable[str | None]]
+"""Tells of a workflow id, and one of its runs or its latest, the run it ended by; None while it runs.
 
-Ended = Callable[[str], Awaitable[str | None]]
-"""Tells of a workflow id the run it ended by, empty where nobody knows it any more; None while it runs."""
+The run is empty where nobody knows it any more.
+"""
 
 
 def ended_at(client: Client) -> Ended:
@@ -38,9 +40,9 @@ def ended_at(client: Client) -> Ended:
 
     """
 
-    async def ended(workflow_id: str) -> str | None:
+    async def ended(workflow_id: str, run_id: str | None) -> str | None:
         try:
-            found = await client.get_workflow_handle(workflow_id).describe()
+            found = await client.get_workflow_handle(workflow_id, run_id=run_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return ""
@@ -51,9 +53,9 @@ def ended_at(client: Client) -> Ended:
 
 
 async def reopen(connection: Connection, attempt: Effect, ended: Ended) -> None:
-    """Open the load of the attempt's workflow if it failed, and another run closed it; else change nothing.
+    """Open the load of the attempt's workflow if it failed, and the attempt's run goes on with it; else change nothing.
 
-    The run that closed it stays fenced off for as long as the load is closed. The files are claimed anew: others may
+    A run that has ended stays fenced off, and so does the one that closed it. The files are claimed anew: others may
     have had them meanwhile.
 
     Raises:
@@ -61,28 +63,32 @@ async def reopen(connection: Connection, attempt: Effect, ended: Ended) -> None:
         LoadInProgress: another load is at one of them, or was: the next attempt finds that it has ended.
 
     """
-    load_id = await connection.fetchval(
-        "SELECT id FROM loads WHERE workflow_id = $1 AND state = 'failed' AND closed_by <> $2",
+    load = await connection.fetchrow(
+        "SELECT id, closed_by FROM loads WHERE workflow_id = $1 AND state = 'failed' AND closed_by <> $2",
         attempt.workflow_id,
         attempt.run_id,
     )
-    if load_id is None:
+    if load is None or await ended(attempt.workflow_id, attempt.run_id) is not None:
         return
     try:
         async with connection.transaction():
-            await _reopen(connection, load_id, attempt)
+            await _reopen(connection, load["id"], load["closed_by"], attempt)
     except LoadInProgress:
-        await make_way(connection, load_id, attempt, ended)
+        await make_way(connection, load["id"], attempt, ended)
         raise
 
 
-async def _reopen(connection: Connection, load_id: int, attempt: Effect) -> None:
+async def _reopen(connection: Connection, load_id: int, closed_by: str, attempt: Effect) -> None:
     opened = await connection.execute(
-        "UPDATE loads SET state = 'open', closed_at = NULL, closed_by = NULL WHERE id = $1 AND state = 'failed'",
+        """
+        UPDATE loads SET state = 'open', closed_at = NULL, closed_by = NULL
+        WHERE id = $1 AND state = 'failed' AND closed_by = $2
+        """,
         load_id,
+        closed_by,
     )
     if opened != "UPDATE 1":
-        return  # another attempt was faster, or another load
+        return  # another attempt was faster, or another load, or a run that has failed since
     released = await connection.fetch(
         "UPDATE files SET state = 'waiting' WHERE load_id = $1 AND state = 'released' RETURNING number", load_id
     )
@@ -91,9 +97,9 @@ async def _reopen(connection: Connection, load_id: int, attempt: Effect) -> None
         raise LoadClosed(
             f"another load has loaded the files of workflow {attempt.workflow_id} since it failed: "
             "to load what is missing, use a new workflow id",
-            state=FAILED,
+            state="failed",
         )
-    await record(connection, replace(attempt, step=CLOSE, item=FAILED, kind="compensation"))
+    await record(connection, replace(attempt, step=Step.CLOSE, item="failed", kind="compensation"))
 
 
 async def make_way(connection: Connection, load_id: int, attempt: Effect, ended: Ended) -> None:
@@ -103,24 +109,13 @@ async def make_way(connection: Connection, load_id: int, attempt: Effect, ended:
     may be interrupted anywhere, and done again.
     """
     for workflow_id in await _under_way(connection, load_id):
-        run_id = await ended(workflow_id)
+        run_id = await ended(workflow_id, None)
         if run_id is not None:
-            await close(connection, replace(attempt, workflow_id=workflow_id, step=CLOSE, item=FAILED, run_id=run_id))
+            failed = replace(attempt, workflow_id=workflow_id, step=Step.CLOSE, item="failed", run_id=run_id)
+            await store.close_load(connection, failed)
     for other in await _left_rows(connection, load_id):
         await _give_up(connection, other, attempt)
         await take_back(connection, other, attempt)
-
-
-async def close(connection: Connection, effect: Effect) -> int:
-    """Close the workflow's load in the state that is the effect's item; closed already, it stays as it is.
-
-    Returns the load's id.
-    """
-    async with connection.transaction():
-        load_id, closed = await close_load(connection, effect)
-        if closed:
-            await record(connection, effect)
-    return load_id
 
 
 async def take_back(connection: Connection, load_id: int, attempt: Effect) -> None:
@@ -134,7 +129,7 @@ async def take_back(connection: Connection, load_id: int, attempt: Effect) -> No
     if load is None:
         return
     chunks = await connection.fetch("SELECT number FROM chunks WHERE load_id = $1 ORDER BY number", load_id)
-    undone = replace(attempt, workflow_id=load["workflow_id"], step=LOAD_CHUNK, kind="compensation")
+    undone = replace(attempt, workflow_id=load["workflow_id"], step=Step.LOAD_CHUNK, kind="compensation")
     for chunk in chunks:
         async with connection.transaction():
             chunk_id = await connection.fetchval(
@@ -186,4 +181,4 @@ async def _give_up(connection: Connection, load_id: int, attempt: Effect) -> Non
             "UPDATE loads SET state = 'cancelled' WHERE id = $1 AND state = 'failed' RETURNING workflow_id", load_id
         )
         if workflow_id is not None:
-            await record(connection, replace(attempt, workflow_id=workflow_id, step=CLOSE, item=CANCELLED))
+            await record(connection, replace(attempt, workflow_id=workflow_id, step=Step.CLOSE, item="cancelled"))

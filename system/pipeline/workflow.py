@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import is_cancelled_exception
+from temporalio.exceptions import CancelledError, is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType
 
 from system.control.pausable import Pausable
@@ -22,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         ChunkTask,
         ClaimRequest,
         CloseRequest,
+        CloseResult,
         LoadReport,
         LoadRequest,
         Manifest,
@@ -29,9 +31,14 @@ with workflow.unsafe.imports_passed_through():
         ReconcileRequest,
     )
 
+Ending = Literal["cancelled", "failed"]
 State = Literal["preparing", "loading", "reconciling", "done", "cancelled", "failed"]
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=2)
+)
+# For another load's end, which may take days: a pause is a fifth of what was waited so far, at most a minute.
+WAIT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.2, maximum_interval=timedelta(minutes=1)
 )
 HEARTBEAT = timedelta(seconds=10)
 
@@ -51,9 +58,11 @@ class Pipeline(Pausable):
         try:
             manifest = await self._prepare(request)
             await self._load(manifest, request.concurrency)
-            return await self._reconcile(manifest)
+            await self.checkpoint()
+            return await self._reconcile(manifest.load_id)
         except (Exception, asyncio.CancelledError) as error:
-            await self._close("cancelled" if is_cancelled_exception(error) else "failed")
+            if whole := await self._end(error):
+                return whole
             raise
 
     @workflow.query(name=PROGRESS)
@@ -91,7 +100,7 @@ class Pipeline(Pausable):
             ClaimRequest(load_id=manifest.load_id),
             start_to_close_timeout=timedelta(hours=1),
             heartbeat_timeout=HEARTBEAT,
-            retry_policy=RETRY,
+            retry_policy=WAIT,
         )
         return claimed.skipped
 
@@ -127,12 +136,11 @@ class Pipeline(Pausable):
             self._rows_loaded += result.rows_loaded
             self._rows_rejected += result.rows_rejected
 
-    async def _reconcile(self, manifest: Manifest) -> LoadReport:
+    async def _reconcile(self, load_id: int) -> LoadReport:
         self._state = "reconciling"
-        await self.checkpoint()
         report = await workflow.execute_activity_method(
             PipelineActivities.reconcile,
-            ReconcileRequest(load_id=manifest.load_id),
+            ReconcileRequest(load_id=load_id),
             start_to_close_timeout=timedelta(minutes=5),
             heartbeat_timeout=HEARTBEAT,
             retry_policy=RETRY,
@@ -141,15 +149,29 @@ class Pipeline(Pausable):
         self._state = "done"
         return report
 
-    async def _close(self, state: Literal["cancelled", "failed"]) -> None:
+    async def _end(self, error: BaseException) -> LoadReport | None:
+        """Close the load that an error ended; report it where it was whole before it could be cancelled."""
+        # Of an activity that is to be cancelled, Temporal does not retry an attempt that fails for another reason.
+        cancelled = is_cancelled_exception(error) or workflow.cancellation_reason() is not None
+        closed = await self._close("cancelled" if cancelled else "failed")
+        if cancelled and closed.state == "reconciled":
+            return await self._reconcile(closed.load_id)
+        if cancelled and not is_cancelled_exception(error):
+            raise CancelledError("the load was cancelled") from error
+        return None
+
+    async def _close(self, state: Ending) -> CloseResult:
+        """Close the load to the end, also where the workflow is cancelled meanwhile."""
         self._state = state
         # Not a coroutine: of one that is made while the worker forgets the workflow, Python says it was never awaited.
-        await asyncio.shield(
-            workflow.start_activity_method(
-                PipelineActivities.close,
-                CloseRequest(state=state),
-                start_to_close_timeout=timedelta(hours=1),
-                heartbeat_timeout=HEARTBEAT,
-                retry_policy=RETRY,
-            )
+        closing = workflow.start_activity_method(
+            PipelineActivities.close,
+            CloseRequest(state=state),
+            start_to_close_timeout=timedelta(hours=1),
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RETRY,
         )
+        while not closing.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(closing)
+        return closing.result()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from system.records import Record
+from system.records import Record, Request
 
 WARM_CACHE = "scheduling.WarmCache"
 PURGE = "scheduling.Purge"
@@ -30,14 +30,14 @@ class Mark(Record):
     remaining_actions: int | None = None
 
 
-class WarmRequest(Record):
+class WarmRequest(Request):
     """Load into the cache what is not in it."""
 
     reason: str = Field(default="", max_length=500)
     """Why, for the record of the run."""
 
 
-class PurgeRequest(Record):
+class PurgeRequest(Request):
     """Delete what is older than so many days, and of no workflow that Temporal still has from before."""
 
     keep_days: int = Field(default=30, ge=2, le=3650)

@@ -184,7 +184,10 @@ class TaskActivities:
 
     @activity.defn(name=CANCEL_WAITING)
     async def cancel_waiting(self, request: CancelWaiting) -> WasCancelled:
-        """Cancel an item that has not been taken, and skip what needed it."""
+        """Cancel an item that has not been taken, and skip what needed it; else say in which state it is now."""
+        info = activity.info()
+        # Of this very call: an item may be asked for again, and what became of it is another answer then.
+        effect = Effect.of_attempt("cancel_waiting", f"{info.workflow_run_id}/{info.activity_id}")
 
         async def write(connection: Connection) -> WasCancelled:
             cancelled = await endings.cancel_waiting(connection, request.batch, request.item, request.reason)
@@ -194,7 +197,7 @@ class TaskActivities:
             await _record_settled(connection, [request.item, *skipped])
             return WasCancelled(state="waiting", skipped=len(skipped))
 
-        return await once(self._database, Effect.of_attempt("cancel_waiting", request.item), WasCancelled, write)
+        return await once(self._database, effect, WasCancelled, write)
 
     @activity.defn(name=RECONCILE)
     @beating()

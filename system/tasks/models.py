@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from system.records import Record, Strict
+from system.records import Record, Request, Strict
 
 BATCH = "tasks.Batch"
 OPEN = "tasks.open"
@@ -86,7 +86,7 @@ class Position(Record):
     skipped: int = 0
 
 
-class BatchRequest(Record):
+class BatchRequest(Request):
     """Process the batch that was submitted under the workflow's id, or the items that come along."""
 
     items: tuple[Item, ...] = Field(default=(), max_length=MOST_INLINE)

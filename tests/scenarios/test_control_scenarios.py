@@ -276,7 +276,7 @@ async def test_every_story_holds_on_real_servers(bed: Testbed) -> None:
         done = [one.values for one in recorded if one.scenario == scenario_name and "done" in one.values]
         assert {kind for kind in all_kinds if any(kind in values for values in done)} == all_kinds
     ended = [one.status for one in Recorded(bed.run.directory).read(WorkflowRun)]
-    assert ended.count("terminated") > 1, "what the invariant counts as terminated by control"
+    assert ended.count("terminated") > 1, "whose letters the invariant looks for"
 
 
 def _quickest(bed: Testbed, scenario: Scenario[Any], story: str) -> Iteration:

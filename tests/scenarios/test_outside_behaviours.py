@@ -77,6 +77,19 @@ async def test_a_slow_call_takes_effect_although_its_caller_gave_up(caller: Call
         await outside.behave_well(caller.reference)
 
 
+async def test_a_call_that_is_held_arrives_when_it_is_let_go(caller: Caller, outside: Outside) -> None:
+    """Until then nobody knows of it, also once its caller gave up; what else is switched off does not let it go."""
+    await outside.behave(Behaviour(kind=Kind.HOLD, prefix=caller.reference, times=1))
+    key = caller.key("authorize")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await caller.authorize(key=key)
+    await outside.behave_well(f"{caller.reference}/another")
+    assert (await caller.became(key)).status == 404
+    await outside.behave_well(caller.reference)
+    assert await eventually(partial(known, caller, key)) == 201
+
+
 async def known(caller: Caller, key: str) -> int:
     return int((await caller.became(key)).body.get("status", 0))
 

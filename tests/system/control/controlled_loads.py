@@ -25,6 +25,14 @@ WHO = {"by": "ann", "reason": "a test"}
 PATIENCE = 30
 """Seconds: other tests may have the machine."""
 
+LETTERED_WITH_OUTCOME = """
+    SELECT letter.* FROM dead_letters AS letter
+    JOIN control_outcomes AS outcome USING (workflow_id, run_id)
+    JOIN effects AS line ON line.step = 'workflow_failed' AND line.item = letter.run_id
+    WHERE outcome.xmin::text::bigint = line.transaction::text::bigint % (2::bigint ^ 32)::bigint
+"""
+"""Letters that say that a run has failed, and were written in the transaction of what control did to it."""
+
 
 async def start_paused(app: App, source: Path, schema: Schema, workflow_id: str) -> Load:
     """Start a load that is paused from the beginning."""

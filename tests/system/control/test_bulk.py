@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from controlled_loads import (
+    LETTERED_WITH_OUTCOME,
     PATIENCE,
     WHO,
     let_go,
@@ -55,6 +56,20 @@ async def test_what_is_paused_is_found_resumed_and_completes(app: App, write: Wr
         operation.id,
     )
     assert [tuple(one) for one in steps] == [("act", 5, 5), ("close_operation", 1, 1), ("list_targets", 1, 1)]
+
+
+async def test_what_is_terminated_has_its_letter_in_the_transaction_of_its_outcome(
+    app: App, write: Write, people: Schema
+) -> None:
+    """Nobody has to wait for the digest: who wanted it and why is in the letter."""
+    query, loads = await paused_loads(app, write, people, 3)
+    operation = await start_bulk(app, query, Terminate())
+    assert (await operation.result()).counts.done == 3
+    letters = await app.database.fetch(LETTERED_WITH_OUTCOME)
+    assert {row["workflow_id"] for row in letters} == {load.id for load in loads}
+    assert {(row["message"], row["details"]) for row in letters} == {
+        ("terminated: a test", f'{{"by": "ann ({operation.id})"}}')
+    }
 
 
 async def test_what_has_ended_is_skipped(app: App, write: Write, people: Schema) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from chained_workflows import Broken, Chained, calls, repaired, tried
-from controlled_loads import PATIENCE, WHO, Load, start_paused
+from controlled_loads import LETTERED_WITH_OUTCOME, PATIENCE, WHO, Load, start_paused, visible
 from running_system import App, Write
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -20,9 +20,16 @@ from system.connection import connect
 from system.control.models import Action, Cancel, Outcome, Pause, Reset, Resume, Retry, Signal, Terminate
 from system.control.pausable import PAUSED, Paused
 from system.control.single import act_on
+from system.dead_letters import listing
 from system.dead_letters.activities import DeadLetterActivities
+from system.dead_letters.models import DigestRequest, Filter, Letter
+from system.dead_letters.redrive import Redrives
+from system.dead_letters.workflow import Digest
 from system.errors import ControlRefused
+from system.pipeline.models import LoadReport
 from system.pipeline.schema import Schema
+from system.scheduling.models import WarmRequest
+from system.scheduling.workflow import WarmCache
 from system.settings import Settings
 from system.storage.pool import Pool
 
@@ -97,6 +104,44 @@ async def test_history_tells_who_terminated_it_and_why(app: App, load: Load) -> 
     terminated = last.workflow_execution_terminated_event_attributes
     assert terminated.reason == "a test"
     assert terminated.identity.startswith("ann (single-")
+
+
+async def letters_of(app: App, handle: WorkflowHandle[Any, Any]) -> list[Letter]:
+    async with app.database.acquire() as connection:
+        return await listing.find(connection, Filter(workflow_id=handle.id))
+
+
+async def test_what_is_terminated_has_its_letter_at_once(app: App, load: Load) -> None:
+    """Written with the outcome, it says what the digest would; that one adds nothing, and the letter is redriven."""
+    assert (await act(app, Terminate(), load.id)).state == "done"
+    [letter] = await letters_of(app, load)
+    assert (letter.run_id, letter.error_type, letter.state) == (load.first_execution_run_id, "Terminated", "open")
+    assert (letter.message, letter.details["by"].startswith("ann (single-")) == ("terminated: a test", True)
+    assert await app.database.fetchval(f"SELECT count(*) FROM ({LETTERED_WITH_OUTCOME}) AS one") == 1
+    await visible(app, f"WorkflowId = '{load.id}' AND ExecutionStatus = 'Terminated'", 1)
+    digest = await app.client.execute_workflow(
+        Digest.run, DigestRequest(), id=f"digest-{load.id}", task_queue=app.settings.task_queue
+    )
+    assert (digest.swept.closed, digest.swept.kept) == (1, 0)
+    redriven = await Redrives(app.database, app.client).redrive(letter.id, "ann", "it is wanted after all")
+    assert redriven.outcome == "redriven"
+    again: WorkflowHandle[Any, LoadReport] = app.client.get_workflow_handle(load.id, result_type=LoadReport)
+    assert (await again.result()).rows_loaded == 2
+    assert [one.state for one in await letters_of(app, load)] == ["resolved"]
+
+
+async def test_a_termination_that_nobody_heard_of_has_its_letter_once_it_is_ordered_again(app: App, load: Load) -> None:
+    """It is found done already, whoever did it; what completed instead has none."""
+    await load.terminate(reason="as an attempt did whose worker died")
+    assert (await act(app, Terminate(), load.id)).message == "already terminated"
+    assert [one.message for one in await letters_of(app, load)] == ["terminated: as an attempt did whose worker died"]
+    assert (await act(app, Cancel(), load.id)).state == "skipped"
+    done = await app.client.start_workflow(
+        WarmCache.run, WarmRequest(), id=f"done-{load.id}", task_queue=app.settings.task_queue
+    )
+    await done.result()
+    assert (await act(app, Terminate(), done.id)).message == "already completed"
+    assert await letters_of(app, done) == []
 
 
 async def test_a_load_whose_file_has_appeared_is_retried(app: App, people: Schema, tmp_path: Path) -> None:
@@ -256,3 +301,19 @@ async def test_what_was_paused_when_it_was_reset_is_still_paused(
     assert not (await run.query(PAUSED, result_type=Paused)).paused
     await run.signal("end")
     await run.result()
+
+
+async def test_the_letter_is_of_the_run_that_was_terminated(client: Client, settings: Settings, database: Pool) -> None:
+    """Not of the one that was named, and had continued as new."""
+    handle = await client.start_workflow(
+        Chained.run, id=f"chained-{secrets.token_hex(6)}", task_queue=settings.task_queue
+    )
+    await handle.signal("next")
+
+    async def newest() -> str:
+        run_id = (await client.get_workflow_handle(handle.id).describe()).run_id
+        return run_id if run_id != handle.first_execution_run_id else ""
+
+    run_id = await eventually(newest, timeout=PATIENCE)
+    await act_on(database, client, Terminate(), handle.id, **WHO, run_id=handle.first_execution_run_id or "")
+    assert [row["run_id"] for row in await database.fetch("SELECT run_id FROM dead_letters")] == [run_id]

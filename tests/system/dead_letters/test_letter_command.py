@@ -67,9 +67,9 @@ async def test_redrive_says_what_came_of_it(standing: Bed, run: Run) -> None:
     letter = await standing.letter()
     repaired.add(handle.id)
     status, out, _ = await run("redrive", "--fingerprint", letter.fingerprint, "--by", "ann", "--reason", "repaired")
-    assert (status, "redriven 1, redriven before 0, refused 0" in out) == (0, True)
+    assert (status, "redriven 1, redriven before 0, resolved without a run 0, refused 0" in out) == (0, True)
     status, out, _ = await run("redrive", str(letter.id), "999")
-    assert (status, "redriven 0, redriven before 1, refused 1" in out) == (1, True)
+    assert (status, "redriven 0, redriven before 1, resolved without a run 0, refused 1" in out) == (1, True)
     assert "  999: there is no such letter" in out
     for arguments in ([], ["1", "--all"], ["1", "--error", "E"]):
         status, _, err = await run("redrive", *arguments)

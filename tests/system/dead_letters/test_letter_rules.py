@@ -4,17 +4,15 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from system.dead_letters.rules import (
-    SHORTENED,
     fingerprint,
     item_of,
     normalised,
     redrive_id,
     refusal,
-    storable,
     will_run_again,
 )
 from system.records import Record
@@ -95,24 +93,6 @@ def test_what_is_normalised_stays_as_it_is(words: list[str], values: list[str]) 
 def test_a_message_is_read_as_a_person_would(message: str, expected: str) -> None:
     """The words stay, and apostrophes are no quotes."""
     assert normalised(message) == expected
-
-
-@given(text=st.text(max_size=50), limit=st.integers(20, 40))
-@example(text="half \ud83d a character", limit=40)
-@example(text="nul \0", limit=40)
-def test_any_text_can_be_stored(text: str, limit: int) -> None:
-    """Neither NUL nor half a character is left, and it is not too long; harmless text is left alone."""
-    stored = storable(text, limit)
-    assert "\0" not in stored
-    stored.encode()
-    assert len(stored) <= limit
-    if len(text) <= limit and text.isascii() and "\0" not in text:
-        assert stored == text
-
-
-def test_what_was_cut_off_says_so() -> None:
-    """A shortened text ends by saying that it is."""
-    assert storable("x" * 100, 30) == "x" * (30 - len(SHORTENED)) + SHORTENED
 
 
 @given(root=st.text(string.ascii_lowercase + "-.0123456789", min_size=1), numbers=st.lists(st.integers(1, 99)))

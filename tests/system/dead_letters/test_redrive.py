@@ -21,7 +21,7 @@ from system.dead_letters.models import (
     RedriveProgress,
     RedriveRequest,
 )
-from system.dead_letters.redrive import Inputs, Restart
+from system.dead_letters.redrive import Inputs, Nothing, Restart
 from system.dead_letters.workflow import Redrive
 from system.settings import Settings
 from system.storage.pool import Pool
@@ -186,6 +186,32 @@ async def test_a_redriver_runs_the_failed_item_alone(settings: Settings, databas
         states = [one.state for one in await standing.letters()]
         assert states == ["open", "resolved", "open"]
     repaired.clear()
+
+
+async def test_a_letter_of_what_is_done_all_the_same_is_resolved_if_it_is_open(
+    settings: Settings, database: Pool
+) -> None:
+    """One that is closed stays as it is, and says so; one whose redrive was cut off is open first."""
+
+    async def nothing(_: Letter, __: Inputs) -> Nothing:
+        return Nothing(reason="it is done all the same", settled=True)
+
+    async with bed(settings, database, redrivers={"failing.refuse": nothing}) as standing:
+        await (await standing.start("many")).result()
+        first, second, third = await standing.letters()
+        async with database.acquire() as connection:
+            await store.discard(connection, [second.id], "ann", "not needed")
+            await store.claim_redrive(connection, third.id, "ann", "", whole=False)
+        told = [
+            Redriven(letter=first.id, outcome="resolved", reason="it is done all the same"),
+            Redriven(letter=first.id, outcome="refused", reason="it is resolved already"),
+            Redriven(letter=second.id, outcome="refused", reason="it is discarded already"),
+            Redriven(letter=third.id, outcome="refused", reason="a redrive of it was cut off: redrive it once more"),
+            Redriven(letter=third.id, outcome="resolved", reason="it is done all the same"),
+        ]
+        assert [await redrive(standing, letter) for letter in (first, first, second, third, third)] == told
+        states = [one.state for one in await standing.letters()]
+        assert states == ["resolved", "discarded", "resolved"]
 
 
 async def test_a_parent_takes_the_letter_of_its_child_along(standing: Bed) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.faultpoints import FaultPoints, Place
 from system.orders.models import (
@@ -12,18 +12,31 @@ from system.orders.models import (
     CAPTURE_PAYMENT,
     CLOSE_ORDER,
     CONFIRM_ORDER,
+    FIND_ORDER,
     OPEN_ORDER,
     REFUND_PAYMENT,
     RELEASE_STOCK,
     RESERVE_STOCK,
     REVOKE_CONFIRMATION,
+    SETTLE,
     VOID_PAYMENT,
 )
 
 FORWARD = (OPEN_ORDER, RESERVE_STOCK, AUTHORISE_PAYMENT, CAPTURE_PAYMENT, ARRANGE_SHIPMENT, CONFIRM_ORDER)
-BACK = (REVOKE_CONFIRMATION, CANCEL_SHIPMENT, REFUND_PAYMENT, VOID_PAYMENT, RELEASE_STOCK, CLOSE_ORDER)
+BACK = (
+    FIND_ORDER,
+    REVOKE_CONFIRMATION,
+    CANCEL_SHIPMENT,
+    REFUND_PAYMENT,
+    VOID_PAYMENT,
+    RELEASE_STOCK,
+    SETTLE,
+    CLOSE_ORDER,
+)
 AGAIN_AND_AGAIN = range(1, 1000)
 """Attempts: whichever of them comes through, if the machine is so busy that one is given up."""
+FOR_A_WHILE = range(1, 5)
+"""Attempts: they take three seconds, in which a cancellation arrives that is to come before the next one."""
 
 Direction = Literal["forward", "compensating"]
 Cancel = Literal["by its customer", "by its operator"]
@@ -51,17 +64,28 @@ class Combination:
     def kills(self) -> bool:
         return "killed" in self.fault
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a call has to be on its way while the order goes back: nothing is settled otherwise."""
+        return self.step == SETTLE
+
     def set_up(self, faults: FaultPoints) -> None:
-        """Arm the fault; and, for a compensation, what makes the order go back from its very end."""
+        """Arm the fault; and, for a compensation, what makes the order go back: from its very end, if it can."""
         self.arm(faults.at(self.order_id, self.step, attempt=self.attempts))
-        if self.direction == "compensating":
+        if self.direction == "compensating" and not self.in_doubt:
             faults.at(self.order_id, CONFIRM_ORDER, attempt=AGAIN_AND_AGAIN).after(retryable=False)
+
+    def go_back(self, faults: FaultPoints) -> None:
+        """Make an order go back whose authorisation is on its way."""
+        faults.at(self.order_id, AUTHORISE_PAYMENT, attempt=AGAIN_AND_AGAIN).before(retryable=False)
 
     def bites(self) -> set[tuple[str, str]]:
         """Which faults must have bitten: activity and point."""
         place = _Recorder()
         self.arm(place)
         expected = {(self.step, place.point)}
+        if self.in_doubt:
+            return expected | {(AUTHORISE_PAYMENT, "before")}
         return expected | ({(CONFIRM_ORDER, "after")} if self.direction == "compensating" else set())
 
 
@@ -162,5 +186,8 @@ def _back(step: str) -> Iterator[Combination]:
         ("completion lost after commit", lost),
     ):
         yield Combination(step, "compensating", fault, arm, "failed")
-    yield Combination(step, "compensating", "cancelled by its operator", lost, "failed", cancel="by its operator")
-    yield Combination(step, "compensating", "cancelled by its customer", lost, "failed", cancel="by its customer")
+    who: tuple[Cancel, ...] = get_args(Cancel)
+    for cancel in who:
+        before, after = (f"cancelled {cancel} {when} its effect" for when in ("before", "after"))
+        yield Combination(step, "compensating", before, fails_again, "failed", cancel=cancel, attempts=FOR_A_WHILE)
+        yield Combination(step, "compensating", after, lost, "failed", cancel=cancel)

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from ordering import PRICE, QUICK, Handle, Shop, an_order, shop_of, undone
 from skipping import skipping
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import CancelledError
 
 from harness.checking.invariants import Records, effects_are_atomic, nothing_doubled
 from harness.eventually import eventually
@@ -22,12 +23,11 @@ from scenarios.target import effects
 from system.breaker import Breakers
 from system.dead_letters import listing
 from system.dead_letters.models import REDRIVE, Filter, Letter, RedriveProgress, RedriveRequest
-from system.dead_letters.redrive import Inputs, Restart
+from system.dead_letters.store import events_of
 from system.orders.activities import OrderActivities
 from system.orders.doubt import ASKED_A_RUN
-from system.orders.models import CANCEL, DOUBT, REJECT, CancelResult, InDoubt, OrderOutcome, Settled, Word
+from system.orders.models import CANCEL, DOUBT, CancelResult, InDoubt, OrderOutcome, Settled, Word
 from system.orders.providers import Http, Provider
-from system.orders.redrive import asking_again
 from system.scheduling.command import MAINTENANCE, read
 from system.settings import Settings
 from system.storage.pool import Pool
@@ -59,12 +59,8 @@ async def arrives(payment: Provider, order_id: str) -> None:
 async def in_doubt(shop: Shop, order_id: str, sku: str) -> Handle:
     """An order that was cancelled, and closed while its authorisation is still on its way."""
     await shop.outside.behave(Behaviour(kind=Kind.DOWN, prefix=order_id, actions=(Action.AUTHORIZE,)))
-    handle = await shop.start(an_order(sku, policy=IMPATIENT), order_id)
-
-    async def sent() -> bool:
-        return bool(await shop.outside.counts(order_id))
-
-    await eventually(sent, timeout=30)
+    handle = await shop.start(an_order(sku, policy=IMPATIENT), order_id, execution_timeout=timedelta(hours=1))
+    await eventually(lambda: shop.outside.counts(order_id), timeout=30)
     await handle.execute_update(CANCEL, Word(by="the customer"), result_type=CancelResult)
     outcome: OrderOutcome = await handle.result()
     assert (outcome.state, outcome.in_doubt) == ("cancelled", True)
@@ -127,6 +123,8 @@ async def test_a_call_that_arrives_after_its_order_is_closed_is_put_right(
     doubt: WorkflowHandle[object, Settled] = shop.client.get_workflow_handle(
         letter.redrive_workflow_id, result_type=Settled
     )
+    execution = (await doubt.describe()).raw_description.execution_config
+    assert not execution.workflow_execution_timeout.ToTimedelta(), "it takes as long as it takes"
     assert not (await doubt.result()).in_doubt
     assert (await shop.totals(order_id)).payments == {"voided": 1}
     assert await shop.books(order_id, sku) == undone("cancelled")
@@ -135,18 +133,51 @@ async def test_a_call_that_arrives_after_its_order_is_closed_is_put_right(
     assert await findings(shop, iteration) == []
 
 
-async def test_an_order_that_is_not_closed_yet_is_not_asked_about(shop: Shop) -> None:
-    """It would be closed as one in doubt after the doubt was gone; closed, it is asked about at its own pace."""
-    policy = IMPATIENT.model_copy(update={"approval_above_cents": 0})
-    handle = await shop.start(an_order(await shop.stock(), policy=policy))
-    await shop.reaches(handle, "awaiting_approval")
-    letter = Letter.model_construct(workflow_id=handle.id, run_id=handle.first_execution_run_id)
-    redriven, inputs = asking_again(shop.database), Inputs(shop.client, letter)
-    assert await redriven(letter, inputs) is None
-    await handle.signal(REJECT, Word(by="the manager"))
-    await handle.result()
-    doubt = InDoubt(order_id=handle.id, pause_seconds=IMPATIENT.settle_seconds)
-    assert await redriven(letter, inputs) == Restart(DOUBT, doubt)
+async def test_an_order_that_is_not_closed_is_not_asked_about_nor_run_again(shop: Shop) -> None:
+    """Terminated after its letter was kept and before it was closed: maintenance leaves that to a person."""
+    order_id = f"order-{secrets.token_hex(4)}"
+    await shop.outside.behave(Behaviour(kind=Kind.DOWN, prefix=order_id, actions=(Action.AUTHORIZE,)))
+    handle = await shop.start(an_order(await shop.stock(), policy=IMPATIENT), order_id)
+    await eventually(lambda: shop.outside.counts(order_id), timeout=30)
+    async with shop.database.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM orders FOR UPDATE")  # it cannot be closed
+        await handle.cancel()
+        letter = await eventually(lambda: letter_of(shop), timeout=30)
+        await handle.terminate()
+        progress = await maintained(shop)
+        assert (progress.redriven, progress.refused) == (0, 1)
+        async with shop.database.acquire() as other:
+            [refused] = await events_of(other, letter.id)
+    assert refused.reason.startswith("the order is not closed")
+    newest = await shop.client.get_workflow_handle(order_id).describe()
+    assert (newest.run_id, newest.status) == (handle.first_execution_run_id, WorkflowExecutionStatus.TERMINATED)
+
+
+async def test_an_order_that_temporal_has_forgotten_is_asked_about_until_somebody_knows(shop: Shop) -> None:
+    """Neither its history is needed, nor does its timeout hold; and cancelling the questions ends the doubt."""
+    iteration = Iteration(run=f"doubt-{secrets.token_hex(4)}", scenario="orders", index=0, seed=0, intended=0)
+    sku, order_id = await shop.stock(), iteration.id("order-0")
+    await in_doubt(shop, order_id, sku)
+    await shop.database.execute("UPDATE dead_letters SET run_id = gen_random_uuid()")  # which has no history
+    assert (await maintained(shop)).redriven == 1
+    letter = await letter_of(shop)
+    assert letter.redrive_workflow_id is not None
+    doubt = shop.client.get_workflow_handle(letter.redrive_workflow_id)
+    await doubt.cancel()
+    with pytest.raises(WorkflowFailureError) as ended:
+        await doubt.result()
+    assert isinstance(ended.value.cause, CancelledError)
+    assert (await letter_of(shop)).state == "discarded"
+    assert not await shop.database.fetchval("SELECT in_doubt FROM orders")
+    assert await findings(shop, iteration) == []
+
+
+async def test_an_order_that_is_in_doubt_no_more_is_not_asked_about(shop: Shop) -> None:
+    """There is nothing to run: the letter is resolved."""
+    await in_doubt(shop, f"order-{secrets.token_hex(4)}", await shop.stock())
+    await shop.database.execute("UPDATE orders SET in_doubt = false")
+    assert (await maintained(shop)).redriven == 0
+    assert (await letter_of(shop)).state == "resolved"
 
 
 async def test_months_of_asking_are_short_histories(database: Pool, providers: tuple[Provider, Provider]) -> None:

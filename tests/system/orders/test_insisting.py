@@ -28,6 +28,7 @@ BACK = {
     "find_order": ORDER,
     "settle": Ask(last=True),
     "ask_again": InDoubt(order_id="an-order", pause_seconds=1),
+    "believe": InDoubt(order_id="an-order", pause_seconds=1),
     "close_order": Close(order=ORDER, state="failed", reason=""),
 }
 

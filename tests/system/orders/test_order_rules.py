@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from system.orders import rules
-from system.orders.models import Line, OrderRequest, Policy, Word
+from system.orders.models import InDoubt, Line, OrderRequest, Policy, Word
 
 STATES = st.sampled_from(sorted(rules.TRANSITIONS))
 PLACING = ["opening", "reserving", "authorising", "capturing", "shipping", "confirming"]
@@ -167,7 +167,23 @@ def test_what_no_database_stores_is_no_reason(text: str) -> None:
         Word(by=text)
 
 
-@given(st.floats(0.1, 1_000_000))
+@pytest.mark.parametrize("name", [name for name in Policy.model_fields if name.endswith("_seconds")])
+@pytest.mark.parametrize("seconds", [0, 1e-9, 1e300, float("inf"), float("nan")])
+def test_what_no_timer_can_wait_for_is_no_policy(name: str, seconds: float) -> None:
+    """It is refused where it comes in: in a workflow it would overflow, in a command be refused, again and again."""
+    with pytest.raises(ValidationError, match=name):
+        Policy.model_validate({name: seconds})
+
+
+def test_an_order_in_doubt_is_asked_about_at_least_daily() -> None:
+    """From the first pause on."""
+    longest = rules.LONGEST_PAUSE.total_seconds()
+    assert InDoubt(order_id="an-order", pause_seconds=longest).pause_seconds == longest
+    with pytest.raises(ValidationError, match="less than or equal to 86400"):
+        InDoubt(order_id="an-order", pause_seconds=longest + 1)
+
+
+@given(st.floats(0.1, 86_400))
 def test_an_order_in_doubt_is_asked_about_ever_more_seldom(pause: float) -> None:
     """Each pause is twice the one before, until they are a day."""
     assert rules.longer_pause(pause) == min(2 * pause, 86_400)

@@ -5,14 +5,15 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from ordering import PRICE, Shop, an_order, confirmed, shop_of
+from ordering import PRICE, Shop, an_order, confirmed, shop_of, undone
 from temporalio.client import WithStartWorkflowOperation, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from scenarios.outside.client import Outside
 from system.errors import InputError
-from system.orders.models import APPROVE, ORDER, PLACE, OrderOutcome, OrderRequest, OrderStatus, Policy, Word
+from system.orders import store
+from system.orders.models import APPROVE, ORDER, PLACE, Close, OrderOutcome, OrderRequest, OrderStatus, Policy, Word
 from system.orders.placing import place, reason_of
 from system.orders.workflow import Order
 from system.settings import Settings
@@ -101,6 +102,23 @@ async def test_an_id_is_taken_also_once_its_order_is_forgotten(shop: Shop) -> No
     assert await shop.database.fetchval("SELECT count(*) FROM claims") == 0
 
 
+async def test_an_order_that_temporal_has_forgotten_keeps_its_id(shop: Shop) -> None:
+    """Another one was refused it meanwhile: the first is still the one that is placed, and the other still refused."""
+    order_id, sku = f"order-{secrets.token_hex(4)}", await shop.stock()
+    first, other = an_order(sku), an_order(sku, quantity=3)
+
+    async def placed(order: OrderRequest) -> str:
+        return (await place(shop.client, shop.settings.task_queue, order_id, order)).state
+
+    async with shop.database.acquire() as connection:
+        await store.close_order(connection, order_id, Close(order=first, state="declined", reason="no money"))
+    for _ in range(2):
+        with pytest.raises(InputError, match=rf"^{order_id} is another order already \(lines: not the same\)"):
+            await placed(other)
+        assert await placed(first) == "declined"
+    assert await shop.books(order_id, sku) == undone("declined")
+
+
 async def test_an_id_that_no_order_can_have_starts_nothing(shop: Shop) -> None:
     """It is refused by whoever places it, before Temporal hears of it."""
     order_id = f"an order/{secrets.token_hex(4)}"
@@ -110,17 +128,24 @@ async def test_an_id_that_no_order_can_have_starts_nothing(shop: Shop) -> None:
         await shop.client.get_workflow_handle(order_id).describe()
 
 
-async def test_what_is_no_order_fails_once(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"lines": []}, "lines: tuple should have at least 1 item"),
+        ({"policy": {"attempt_seconds": 1e300}}, "policy.attempt_seconds: input should be less than or equal to 86400"),
+    ],
+)
+async def test_what_is_no_order_fails_once(shop: Shop, wrong: dict[str, object], why: str) -> None:
     """Started by a client that checks nothing: the workflow fails and says why, and no task of it is tried again."""
     handle = await shop.client.start_workflow(
         ORDER,
-        {"customer": "c", "address": "a", "lines": []},
+        an_order("sku").model_dump(mode="json") | wrong,
         id=f"order-{secrets.token_hex(4)}",
         task_queue=shop.settings.task_queue,
     )
     with pytest.raises(WorkflowFailureError) as failed:
         await asyncio.wait_for(handle.result(), 60)
-    assert "lines: tuple should have at least 1 item" in reason_of(failed.value)
+    assert why in reason_of(failed.value)
     assert not any(
         event.HasField("workflow_task_failed_event_attributes") for event in (await handle.fetch_history()).events
     )

@@ -72,9 +72,8 @@ async def test_what_an_earlier_run_did_is_taken_back_with_a_cancelled_one(shop: 
 async def test_a_call_that_an_earlier_run_left_open_is_asked_for(shop: Shop) -> None:
     """It arrives once the second run has undone all it knows of: the order is not closed before that is put right."""
     sku, order_id = await shop.stock(), f"open-{secrets.token_hex(4)}"
-    slow = Behaviour(kind=Kind.SLOW_BEFORE, prefix=order_id, actions=(Action.AUTHORIZE,), seconds=2)
-    await shop.outside.behave(slow)
-    patient = an_order(sku, policy=QUICK.model_copy(update={"settle_seconds": 30}))
+    await shop.outside.behave(Behaviour(kind=Kind.HOLD, prefix=order_id, actions=(Action.AUTHORIZE,)))
+    patient = an_order(sku, policy=QUICK.model_copy(update={"settle_seconds": 600}))
     handle = await shop.start(patient, order_id)
     await eventually(lambda: _called(shop, order_id, Action.AUTHORIZE), timeout=30)
     await handle.terminate()
@@ -83,6 +82,8 @@ async def test_a_call_that_an_earlier_run_left_open_is_asked_for(shop: Shop) -> 
         CANCEL, Word(by="ann"), result_type=CancelResult, wait_for_stage=WorkflowUpdateStage.ACCEPTED
     )
     await again.signal(RESUME, WHO)
+    await shop.reaches(again, "settling")
+    await shop.outside.behave_well(order_id)
     assert (await update.result()).cancelled
     assert await shop.books(order_id, sku) == undone("cancelled")
     assert (await shop.totals(order_id)).payments == {"voided": 1}

@@ -44,3 +44,16 @@ async def test_loads_of_the_version_before_keep_their_file(
     await asyncio.to_thread(downgrade, postgres_url, "0006")
     sources = await connection.fetch("SELECT source FROM loads WHERE dataset IS NOT NULL")
     assert [row["source"] for row in sources] == ["/in/people.csv"] * 3
+
+
+async def test_an_index_that_was_made_beforehand_is_welcome(postgres_url: str, connection: asyncpg.Connection) -> None:
+    """By hand, without holding up whoever uses the table."""
+    await asyncio.to_thread(downgrade, postgres_url, "0009")
+    await connection.execute(
+        """
+        CREATE INDEX CONCURRENTLY files_unfinished ON files (dataset, sha256)
+        WHERE state IN ('loading', 'released')
+        """
+    )
+    await asyncio.to_thread(upgrade, postgres_url)
+    assert await connection.fetchval("SELECT count(*) FROM pg_indexes WHERE indexname = 'files_unfinished'") == 1

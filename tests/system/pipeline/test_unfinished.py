@@ -24,6 +24,7 @@ from system.pipeline.models import (
     ChunkTask,
     ClaimRequest,
     CloseRequest,
+    CloseResult,
     LoadReport,
     LoadRequest,
     Manifest,
@@ -101,13 +102,18 @@ async def test_a_load_that_is_terminated_is_taken_back_by_the_next(app: App, wri
 
 
 async def test_temporal_tells_which_loads_have_ended(app: App, write: Write, people: Schema) -> None:
-    """One that runs has not; one that was terminated has, by its run; one that nobody knows has."""
+    """One that runs has not; a run that was terminated has, also when there is another; one that nobody knows has."""
     ended = ended_at(app.client)
     handle = await app.start(write(FILE), people, chunk_bytes=10, concurrency=1)
-    assert await ended(handle.id) is None
+    assert await ended(handle.id, None) is None
+    assert await ended(handle.id, handle.first_execution_run_id) is None
     await handle.terminate("a test")
-    assert await ended(handle.id) == handle.first_execution_run_id
-    assert await ended("nobody-knows-it") == ""
+    assert await ended(handle.id, None) == handle.first_execution_run_id
+    await app.client.start_workflow("nobody-takes-it", id=handle.id, task_queue="nobody-polls-it")
+    assert await ended(handle.id, None) is None
+    assert await ended(handle.id, handle.first_execution_run_id) == handle.first_execution_run_id
+    assert await ended("nobody-knows-it", None) == ""
+    await app.client.get_workflow_handle(handle.id).terminate("a test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +124,9 @@ class Load:
     workflow_id: str
     run_id: str = "first-run"
 
-    def again(self) -> "Load":
+    def again(self, run_id: str = "second-run") -> "Load":
         """Its workflow, in a run that a redrive made."""
-        return dataclasses.replace(self, run_id="second-run")
+        return dataclasses.replace(self, run_id=run_id)
 
     async def do(self, step: Callable[[Any], Awaitable[Any]], request: Any) -> Any:
         environment = ActivityEnvironment()
@@ -138,29 +144,34 @@ class Load:
     async def bring(self, manifest: Manifest, chunk: int) -> None:
         await self.do(self.activities.load_chunk, ChunkTask(load_id=manifest.load_id, chunk=manifest.chunks[chunk]))
 
-    async def close(self, state: str) -> None:
-        await self.do(self.activities.close, CloseRequest.model_validate({"state": state}))
+    async def close(self, state: str) -> CloseResult:
+        result: CloseResult = await self.do(self.activities.close, CloseRequest.model_validate({"state": state}))
+        return result
 
-    async def finish(self, manifest: Manifest) -> None:
+    async def finish(self, manifest: Manifest) -> LoadReport:
         for chunk in range(len(manifest.chunks)):
             await self.bring(manifest, chunk)
-        await self.do(self.activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
+        report: LoadReport = await self.do(self.activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
+        return report
 
 
 @pytest.fixture
-def ended() -> dict[str, str]:
-    """The workflows that have ended, each with the run it ended by."""
+def ended() -> dict[str, list[str]]:
+    """The workflows that have ended, each with its runs, the last one last."""
     return {}
 
 
 @pytest.fixture
-def first(database: Pool, work_directory: Path, ended: dict[str, str]) -> Load:
+def first(database: Pool, work_directory: Path, ended: dict[str, list[str]]) -> Load:
     """A load that will not end whole; what Temporal would tell is in ``ended``."""
 
-    async def run_of(workflow_id: str) -> str | None:
-        return ended.get(workflow_id)
+    async def ended_by(workflow_id: str, run_id: str | None) -> str | None:
+        runs = ended.get(workflow_id, [])
+        if run_id is None:
+            return runs[-1] if runs else None
+        return run_id if run_id in runs else None
 
-    return Load(PipelineActivities(database, work_directory, Cache(None), run_of), "first")
+    return Load(PipelineActivities(database, work_directory, Cache(None), ended_by), "first")
 
 
 @pytest.fixture
@@ -182,6 +193,68 @@ async def test_a_load_that_failed_goes_on_where_it_was(
     assert await standing(database, "first") == Counter({"0": 1, "1": 1})
 
 
+async def test_a_redrive_that_is_cancelled_takes_back_what_the_run_before_it_left(
+    first: Load, write: Write, people: Schema, database: Pool
+) -> None:
+    """Also before it has opened the load; and nobody opens it after that."""
+    manifest = await first.prepare(write(SMALL), people)
+    await first.bring(manifest, 0)
+    await first.close("failed")
+    assert (await first.again().close("cancelled")).state == "cancelled"
+    assert await holds(database) == NOTHING
+    assert await standing(database, "first") == Counter()
+    with pytest.raises(LoadClosed, match="cancelled"):
+        await first.again("third-run").bring(manifest, 0)
+
+
+async def test_a_load_that_is_whole_cannot_be_closed_any_more(
+    first: Load, write: Write, people: Schema, database: Pool
+) -> None:
+    """Who comes to cancel it, or says that it failed, is told how it is; its rows stay."""
+    await first.finish(await first.prepare(write(SMALL), people))
+    for state in ("cancelled", "failed"):
+        assert (await first.close(state)).state == "reconciled"
+    assert await holds(database) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("closed_by", ["second-run", ""], ids=["failed again", "nobody knows it any more"])
+async def test_a_run_that_has_ended_does_not_open_the_load(
+    closed_by: str, first: Load, ended: dict[str, list[str]], write: Write, people: Schema, database: Pool
+) -> None:
+    """One of its attempts wakes up when another run has closed the load; a run that goes on opens it all the same."""
+    manifest = await first.prepare(write(SMALL), people)
+    await first.bring(manifest, 0)
+    await first.close("failed")
+    await first.again(closed_by).bring(manifest, 1)
+    await first.again(closed_by).close("failed")
+    ended["first"] = ["first-run", closed_by]
+    with pytest.raises(LoadClosed, match="failed"):
+        await first.do(first.activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
+    assert await database.fetchval("SELECT state FROM loads") == "failed"
+    await first.again("third-run").finish(manifest)
+    assert await holds(database) == (2, 2, 1)
+
+
+async def test_a_load_that_fails_again_while_it_is_asked_who_goes_on_stays_closed(
+    first: Load, write: Write, people: Schema, database: Pool, work_directory: Path
+) -> None:
+    """Temporal says that the second run goes on; before it has opened the load, the third did, and has failed."""
+    manifest = await first.prepare(write(SMALL), people)
+    await first.close("failed")
+
+    async def third() -> None:
+        await first.again("third-run").bring(manifest, 0)
+        await first.again("third-run").close("failed")
+
+    async def slow(_: str, __: str | None) -> None:
+        await asyncio.create_task(third())
+
+    activities = PipelineActivities(database, work_directory, Cache(None), slow)
+    with pytest.raises(LoadClosed, match="failed"):
+        await dataclasses.replace(first.again(), activities=activities).bring(manifest, 1)
+    assert await database.fetchval("SELECT closed_by FROM loads") == "third-run"
+
+
 async def test_a_load_that_failed_loses_its_rows_to_the_next(
     first: Load, second: Load, write: Write, people: Schema, database: Pool
 ) -> None:
@@ -201,7 +274,7 @@ async def test_a_load_that_failed_loses_its_rows_to_the_next(
 
 
 async def test_a_load_that_waited_takes_back_what_the_other_left(
-    first: Load, second: Load, ended: dict[str, str], write: Write, people: Schema, database: Pool
+    first: Load, second: Load, ended: dict[str, list[str]], write: Write, people: Schema, database: Pool
 ) -> None:
     """The other had rows when the wait began, and ended while it went on: closed, or without a word."""
     source = write(SMALL)
@@ -213,7 +286,7 @@ async def test_a_load_that_waited_takes_back_what_the_other_left(
     with pytest.raises(LoadInProgress):
         await second.do(second.activities.claim, claim)
     assert (await holds(database))[0] == 1, "the other is at it still"
-    ended["first"] = "first-run"
+    ended["first"] = ["first-run"]
     with pytest.raises(LoadInProgress):
         await second.do(second.activities.claim, claim)
     await second.do(second.activities.claim, claim)
@@ -224,14 +297,14 @@ async def test_a_load_that_waited_takes_back_what_the_other_left(
 
 
 async def test_a_redrive_is_not_held_up_by_a_load_that_told_nobody_of_its_end(
-    first: Load, second: Load, ended: dict[str, str], write: Write, people: Schema, database: Pool
+    first: Load, second: Load, ended: dict[str, list[str]], write: Write, people: Schema, database: Pool
 ) -> None:
     """The second claimed the file when the first had failed, and was terminated: the first gets it back."""
     source = write(SMALL)
     manifest = await first.prepare(source, people)
     await first.close("failed")
     await second.prepare(source, people)
-    ended["second"] = "first-run"
+    ended["second"] = ["first-run"]
     with pytest.raises(LoadInProgress):
         await first.again().bring(manifest, 0)
     await first.again().finish(manifest)
@@ -315,7 +388,7 @@ async def test_what_others_left_is_found_by_an_index(connection: asyncpg.Connect
     )
     await connection.execute("ANALYZE")
 
-    async def none_has_ended(_: str) -> None:
+    async def none_has_ended(_: str, __: str | None) -> None:
         """Stand in for Temporal."""
 
     attempt = Effect(workflow_id="load-7", step="prepare", item="", run_id="r", attempt=1)

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from running_system import App, Write
 from temporalio import workflow
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
@@ -105,6 +106,27 @@ async def test_cancelling_reaches_a_chunk_that_waits(
     assert locked.is_in_transaction()
     assert await app.database.fetchval("SELECT state FROM loads") == "cancelled"
     assert await app.database.fetchval("SELECT count(*) FROM datasets.people") == 0
+
+
+@pytest.mark.usefixtures("locked")
+async def test_a_chunk_that_fails_once_it_is_to_be_cancelled_is_cancelled(
+    app: App, write: Write, people: Schema
+) -> None:
+    """It has not noticed yet when PostgreSQL goes away; there is no further attempt, and the load has not failed."""
+    handle = await app.start(write(FILE), people)
+    attempt = await waiting(app.database)
+    await handle.cancel()
+
+    async def cancel_requested() -> bool:
+        [pending] = (await handle.describe()).raw_description.pending_activities
+        return pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+
+    await eventually(cancel_requested, timeout=20)
+    await app.database.execute("SELECT pg_terminate_backend($1)", attempt)
+    with pytest.raises(WorkflowFailureError) as raised:
+        await handle.result()
+    assert isinstance(raised.value.cause, CancelledError)
+    assert await app.database.fetchval("SELECT state FROM loads") == "cancelled"
 
 
 async def test_a_cut_connection_is_the_reason_in_history(

@@ -4,8 +4,9 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
-from explain import explained
+from explain import explained, explained_call
 from hypothesis import given
 from hypothesis import strategies as st
 from running_system import App
@@ -25,6 +26,7 @@ from system.control.pausable import Order
 from system.scheduling import retention
 from system.scheduling.activities import SchedulingActivities
 from system.scheduling.models import PurgeRequest, Run, WarmRequest
+from system.scheduling.store import note_held
 from system.scheduling.workflow import Purge, WarmCache
 from system.settings import Settings
 from system.storage.pool import Connection, Pool
@@ -301,6 +303,9 @@ FILLED = """
         now() - n * interval '4 minutes' FROM generate_series(1, 5000) n;
     INSERT INTO maintenance_runs (workflow_id, kind, began_at, request, counts, recorded_at)
     SELECT 'w' || n, 'purge', now(), '{}', '{}', now() - n * interval '4 minutes' FROM generate_series(1, 5000) n;
+    INSERT INTO orders (workflow_id, state, customer, amount_cents, currency, lines)
+    SELECT 'w' || n, CASE WHEN n % 500 = 0 THEN 'open' ELSE 'confirmed' END, 'c', 1, 'EUR', '[]'
+    FROM generate_series(1, 5000) n;
     INSERT INTO purge_held (purge, workflow_id, noted_at) SELECT 'p', 'w' || n, now() FROM generate_series(1, 500) n;
     INSERT INTO purge_held (purge, workflow_id) VALUES ('p', 'p');
     ANALYZE;
@@ -318,6 +323,15 @@ async def test_old_rows_are_found_by_an_index(connection: Connection) -> None:
         whole = {name.removeprefix("all of ") for name in plan if name.startswith("all of ")}
         assert whole <= SMALL, rule.table
         assert rule.table in SMALL or len(set(plan) - {"purge_held_pkey"}) > len(whole), rule.table
+
+
+async def test_whose_rows_stay_is_found_by_an_index(connection: asyncpg.Connection) -> None:
+    """Orders are never deleted: among all there ever were, those that are open are found without the others."""
+    await connection.execute(FILLED)
+    plan = await explained_call(connection, note_held(connection, "q", {"w": PAST}))
+    assert {name.removeprefix("all of ") for name in plan if name.startswith("all of ")} <= SMALL
+    assert {"orders_open", "dead_letters_state"} <= set(plan)
+    assert await connection.fetchval("SELECT count(*) FROM purge_held WHERE purge = 'q'") == 12
 
 
 async def test_a_purge_that_has_not_noted_whose_rows_stay_deletes_nothing(connection: Connection) -> None:

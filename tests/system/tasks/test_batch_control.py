@@ -115,6 +115,11 @@ async def test_one_item_is_cancelled_wherever_it_is(app: App, gate: Gate) -> Non
     request = cancelling("waiting")
     was = await handle.execute_update(CANCEL_ITEM, request, result_type=WasCancelled)
     assert (was.state, was.skipped) == ("waiting", 1)
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update(CANCEL_ITEM, request, result_type=WasCancelled)
+    assert "'waiting' has ended already" in str(refused.value.cause)
+    progress = await handle.query(Batch.progress)
+    assert (progress.cancelled, progress.skipped) == (1, 1)
     for key in ("free", "running"):
         was = await handle.execute_update(CANCEL_ITEM, cancelling(key), result_type=WasCancelled)
         assert was.state == "running"

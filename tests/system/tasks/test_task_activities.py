@@ -246,20 +246,27 @@ async def test_a_batch_that_failed_is_closed_and_every_item_has_ended(
 
 
 async def test_an_item_is_cancelled_once_and_only_while_it_waits(
-    attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
+    tasks: TaskActivities, attempt: ActivityEnvironment, connection: asyncpg.Connection
 ) -> None:
-    """A repeat gives the same answer; one that was taken, and one that is unknown, are left alone."""
+    """A repeat gives the same answer, another call the state there is then: also of one that waits again by then."""
     at = await opened(attempt, tasks, checksum("a"), checksum("b", needs=("a",)), checksum("c", needs=("b",)))
     await take(attempt, tasks, at.batch, 1)
 
-    async def cancel(key: str) -> tuple[str | None, int]:
-        was = await attempt.run(tasks.cancel_waiting, CancelWaiting(batch=at.batch, item=key, reason="r"))
+    async def cancel(key: str, call: str) -> tuple[str | None, int]:
+        one = ActivityEnvironment()
+        one.info = dataclasses.replace(one.info, activity_id=call)
+        was = await one.run(tasks.cancel_waiting, CancelWaiting(batch=at.batch, item=key, reason="r"))
         return was.state, was.skipped
 
-    assert await cancel("b") == await cancel("b") == ("waiting", 1)
-    assert await cancel("a") == ("running", 0)
-    assert await cancel("z") == (None, 0)
+    assert await cancel("b", "1") == await cancel("b", "1") == ("waiting", 1)
+    assert await cancel("b", "2") == ("cancelled", 0)
+    assert await cancel("a", "3") == ("running", 0)
+    assert await cancel("z", "4") == (None, 0)
     assert await states(connection) == {"a": "running", "b": "cancelled", "c": "skipped"}
+    await store.reopen_batch(connection, at.batch)
+    assert await cancel("a", "5") == ("waiting", 0)
+    settled = [one.item for one in await ledger(connection, "test") if one.step == "settle"]
+    assert sorted(settled) == ["a", "b", "c"]
 
 
 async def test_the_hot_queries_find_their_rows_by_an_index(connection: asyncpg.Connection) -> None:

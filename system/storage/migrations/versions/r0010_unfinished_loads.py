@@ -9,7 +9,12 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    op.execute("CREATE INDEX files_unfinished ON files (dataset, sha256) WHERE state IN ('loading', 'released')")
+    op.execute(
+        """
+        CREATE INDEX IF NOT EXISTS files_unfinished ON files (dataset, sha256)
+        WHERE state IN ('loading', 'released')
+        """
+    )
 
 
 def downgrade() -> None:

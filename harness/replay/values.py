@@ -91,7 +91,7 @@ def failure(given: Failure) -> dict[str, Json]:
 def payloads_in(message: Message) -> Iterator[Payload]:
     """Every payload that a codec may have encoded, wherever it is in a message."""
     for field, value in message.ListFields():
-        if field.type != FieldDescriptor.TYPE_MESSAGE or field.message_type.full_name in NEVER_ENCODED:
+        if field.message_type is None or field.message_type.full_name in NEVER_ENCODED:
             continue
         for inner in _messages(field, value):
             if isinstance(inner, Payload):
@@ -103,6 +103,6 @@ def payloads_in(message: Message) -> Iterator[Payload]:
 def _messages(field: FieldDescriptor, value: Any) -> Iterable[Message]:
     if not field.is_repeated:
         return [value]
-    if field.message_type.GetOptions().map_entry:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return [item for item in value.values() if isinstance(item, Message)]
     return list(value)

@@ -1,0 +1,167 @@
+"""The pytest plugin for Temporal: an environment for each test, deadlines, and checks after it.
+
+    @pytest.mark.temporal(skip_time=True)
+    async def test_an_order_is_paid(temporal: Temporal) -> None:
+        async with temporal.worker(workflows=[Order], activities=[charge]):
+            assert await temporal.run(Order.run, "shop-1") == "paid"
+
+After each such test, unless it says otherwise: no workflow task failed for a bad cause, and every history replays, its
+commands compared with their arguments, timeouts and results.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+import inspect
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from temporalio.client import Plugin
+
+    from harness.temporal_test import Temporal
+
+DEADLINE = 60.0
+OPTIONS = {
+    "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks"
+}  # fmt: skip
+MARKER = (
+    "temporal(skip_time, schedules, visibility, versioning: bool; deadline: seconds; "
+    "unreplayed, failed_tasks: why they are not checked): what a test needs of Temporal"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--temporal`` and the deadline."""
+    group = parser.getgroup("temporal", "Temporal")
+    group.addoption(
+        "--temporal",
+        metavar="v1|v2|local|HOST:PORT",
+        default=None,
+        help="run every test in this environment; each gets what it needs otherwise",
+    )
+    parser.addini(
+        "temporal_deadline", f"seconds a test with the `temporal` fixture may take ({DEADLINE:g})", default=""
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", MARKER)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test with the fixture its deadline and the checks after it."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or "temporal" not in item.fixturenames:
+            continue
+        _marked(item)
+        if inspect.iscoroutinefunction(item.obj):
+            item.obj = _watched_over(item, item.obj)
+
+
+def _watched_over(item: pytest.Function, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def watched_over(*positional: Any, **named: Any) -> None:
+        temporal: Any = item.funcargs["temporal"]
+        async with temporal.watched_over():
+            await test(*positional, **named)
+
+    return watched_over
+
+
+def _marked(item: pytest.Item) -> dict[str, Any]:
+    """What the markers say, the nearest winning. Raises pytest.UsageError for what they cannot say."""
+    said: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers("temporal"))):
+        unknown = sorted(set(marker.kwargs) - OPTIONS)
+        if marker.args or unknown:
+            what = f"not {', '.join(unknown)}" if unknown else "by name"
+            raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.temporal takes {', '.join(sorted(OPTIONS))}, {what}")
+        said |= marker.kwargs
+    return said
+
+
+@pytest.fixture(scope="session")
+def temporal_plugins() -> list[Plugin]:
+    """Override it with the plugins of your client, which carry its converter, codec and interceptors."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def temporal_options() -> dict[str, Any]:
+    """Override it with what else your client is connected with: ``data_converter``, ``interceptors``, …"""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def temporal_dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of the dev server that tests share; it has a loop of its own, for tests' loops come and go."""
+    logs = tmp_path_factory.mktemp("temporal")
+    loop = asyncio.new_event_loop()
+    ended = asyncio.Event()
+
+    async def serve(address: Any) -> None:
+        from harness.stack import Stack  # noqa: PLC0415 imported when a test needs it
+
+        try:
+            async with Stack.of(["temporal"], log_directory=logs) as stack:
+                address.set_result(stack.addresses["temporal.address"])
+                await ended.wait()
+        except BaseException as error:
+            if not address.done():
+                address.set_exception(error)
+            raise
+
+    address: concurrent.futures.Future[str] = concurrent.futures.Future()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(address)), name="temporal dev server")
+    thread.start()
+    try:
+        yield address.result(timeout=120)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
+
+
+@pytest_asyncio.fixture
+async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
+    """An environment that gives what the test's marker asks for."""
+    from harness.environments import (  # noqa: I001, PLC0415
+        GUARANTEES, LOCAL, V1, V2, choose, existing, fresh_v1, fresh_v2, own_namespace,
+    )  # fmt: skip
+    from harness.temporal_test import Temporal  # noqa: PLC0415
+    from harness.watching import Watch, Watched  # noqa: PLC0415
+
+    said = _marked(request.node)
+    forced = request.config.getoption("--temporal")
+    kind = choose(frozenset(name for name in GUARANTEES if said.get(name)), forced)
+    watched = Watched()
+    plugins = [*request.getfixturevalue("temporal_plugins"), Watch(watched)]
+    options = request.getfixturevalue("temporal_options")
+    deadline = float(said.get("deadline") or request.config.getini("temporal_deadline") or DEADLINE)
+    if kind is V1:
+        opening = fresh_v1(plugins, **options)
+    elif kind is V2:
+        opening = fresh_v2(plugins, **options)
+    elif kind is LOCAL:
+        opening = own_namespace(request.getfixturevalue("temporal_dev_server"), plugins, **options)
+    else:
+        opening = existing(forced, plugins, **options)
+    async with AsyncExitStack() as exits:
+        environment = await exits.enter_async_context(opening)
+        yield Temporal(
+            environment,
+            watched,
+            deadline=deadline,
+            unreplayed=said.get("unreplayed"),
+            failed_tasks=said.get("failed_tasks"),
+        )

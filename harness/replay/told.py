@@ -1,0 +1,35 @@
+"""What replay found, side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from harness.replay.commands import ABSENT, Json
+from harness.replay.semantic import Replayed
+
+SHOWN = 3
+"""Differences told in full; the first is what matters, the others often follow from it."""
+
+
+def told(replayed: Replayed) -> Iterator[str]:
+    """Say why a replay is not the same; nothing where it is."""
+    name = f"{replayed.workflow_type} {replayed.workflow_id!r} (run {replayed.run_id})"
+    if replayed.failure is not None:
+        yield f"{name} does not replay: {replayed.failure}"
+        return
+    if not replayed.differences:
+        return
+    count = len(replayed.differences)
+    yield f"{name} replays, and does not command what it did: {count} of {replayed.compared} commands differ"
+    for difference in replayed.differences[:SHOWN]:
+        yield f"  event {difference.command.event}, {difference.command}"
+        width = max(len(change.path) for change in difference.changes)
+        for change in difference.changes:
+            yield f"    {change.path:<{width}}  then {_value(change.then)}   now {_value(change.now)}"
+    if count > SHOWN:
+        yield f"  … and {count - SHOWN} more"
+
+
+def _value(value: Json) -> str:
+    return "nothing" if value is ABSENT else json.dumps(value, sort_keys=True, default=str)

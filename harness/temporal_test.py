@@ -1,0 +1,193 @@
+"""What a test has of Temporal: a client, workers, a clock, and what is checked when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.converter import DataConverter
+from temporalio.worker import Worker, WorkerConfig
+
+from harness.environments import V1, Environment
+from harness.replay.interleaved import interleaved
+from harness.replay.semantic import SemanticReplayer
+from harness.replay.told import told
+from harness.skipping import NotGiven
+from harness.watching import Watched, histories
+
+HARMLESS = {"UNHANDLED_COMMAND", "RESET_WORKFLOW"}
+"""Why a workflow task may fail: a signal came while the workflow closed; somebody reset it."""
+TO_EXPLAIN = 10.0
+"""Seconds to fetch histories once a test is over its deadline."""
+
+
+class DeadlinePassed(AssertionError):
+    """The test took too long; says what its workflows had done by then."""
+
+
+class Untrustworthy(AssertionError):
+    """The test passed, and what its workflows did cannot be trusted."""
+
+
+class Temporal:
+    """A test's environment.
+
+    Attributes:
+        client: connected with the options of the ``temporal_plugins`` and ``temporal_options`` fixtures.
+        task_queue: of this test alone; ``worker``, ``start`` and ``run`` use it.
+
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        watched: Watched,
+        *,
+        deadline: float,
+        unreplayed: str | None = None,
+        failed_tasks: str | None = None,
+    ) -> None:
+        self.environment = environment
+        self.client: Client = environment.client
+        self.task_queue = f"test-{secrets.token_hex(6)}"
+        self._watched = watched
+        self._deadline = deadline
+        self._unreplayed = unreplayed
+        self._failed_tasks = failed_tasks
+
+    @asynccontextmanager
+    async def worker(
+        self, *, workflows: Sequence[type] = (), activities: Sequence[Callable[..., Any]] = (), **options: Any
+    ) -> AsyncIterator[Worker]:
+        """Run a worker on the test's task queue until the block ends; options are ``temporalio.worker.Worker``'s."""
+        options.setdefault("task_queue", self.task_queue)
+        async with Worker(self.client, workflows=workflows, activities=activities, **options) as worker:
+            yield worker
+
+    async def start(self, workflow: Any, *args: Any, **options: Any) -> WorkflowHandle[Any, Any]:
+        """Start a workflow on the test's task queue; an id is made where none is given."""
+        options.setdefault("id", f"test-{secrets.token_hex(6)}")
+        options.setdefault("task_queue", self.task_queue)
+        handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(workflow, args=args, **options)
+        return handle
+
+    async def run(self, workflow: Any, *args: Any, **options: Any) -> Any:
+        """Start a workflow and await its result."""
+        return await (await self.start(workflow, *args, **options)).result()
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Let this much of the environment's time pass, without waiting for it."""
+        if self.environment.kind is not V1 or self.environment.server is None:
+            raise NotGiven(
+                "Time is skipped for all at once by v1 alone. Mark the test @pytest.mark.temporal(skip_time=True)."
+            )
+        await self.environment.server.sleep(duration)
+
+    async def now(self) -> datetime:
+        """The environment's time."""
+        if self.environment.kind is V1 and self.environment.server is not None:
+            return await self.environment.server.get_current_time()
+        return datetime.now(timezone.utc)  # noqa: UP017
+
+    async def took(self, handle: WorkflowHandle[Any, Any]) -> timedelta:
+        """How long a workflow took in its own time, from its first event to its last."""
+        events = (await handle.fetch_history()).events
+        return timedelta(
+            microseconds=(events[-1].event_time.ToNanoseconds() - events[0].event_time.ToNanoseconds()) / 1e3
+        )
+
+    async def histories(self) -> list[WorkflowHistory]:
+        """Every run of every workflow that the test started, and of their children."""
+        return await histories(self.client, list(self._watched.started))
+
+    @asynccontextmanager
+    async def watched_over(self) -> AsyncIterator[None]:
+        """Hold a test to its deadline, and check what its workflows did. Raises DeadlinePassed or Untrustworthy."""
+        timeout = asyncio.timeout(self._deadline)
+        try:
+            async with timeout:
+                yield
+        except TimeoutError as error:
+            if not timeout.expired():
+                raise
+            raise DeadlinePassed(await self._explained()) from error
+        await self.check()
+
+    async def check(self) -> None:
+        """Check what the test's workflows did so far. Raises Untrustworthy."""
+        found = await self.histories()
+        problems: list[str] = []
+        if not self._failed_tasks:
+            problems += [line for history in found for line in failed_tasks(history)]
+        if not self._unreplayed:
+            problems += [line for line in await self._replayed(found)]  # noqa: C416
+        if problems:
+            raise Untrustworthy("\n".join(problems))
+
+    async def _replayed(self, found: Sequence[WorkflowHistory]) -> list[str]:
+        lines: list[str] = []
+        replayers = [
+            (config, replayer) for config in self._watched.workers if (replayer := _replayer(self.client, config))
+        ]
+        for history in found:
+            name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
+            by_name = [replayer for config, replayer in replayers if name in _names(config)]
+            if by_name:
+                lines += told(await by_name[-1].replay(history))
+        return lines
+
+    async def _explained(self) -> str:
+        lines = [f"The test was not over within {self._deadline:g} s. What its workflows did:"]
+        try:
+            async with asyncio.timeout(TO_EXPLAIN):
+                lines += interleaved(await self.histories())
+        except Exception as error:  # noqa: BLE001 the deadline is what matters
+            lines.append(f"(their histories could not be fetched: {error!r})")
+        return "\n".join(lines)
+
+
+def failed_tasks(history: WorkflowHistory) -> list[str]:
+    """Tell each workflow task that failed for a cause that is not harmless."""
+    lines = []
+    for event in history.events:
+        if not event.HasField("workflow_task_failed_event_attributes"):
+            continue
+        attributes = event.workflow_task_failed_event_attributes
+        cause = WorkflowTaskFailedCause.Name(attributes.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
+        if cause not in HARMLESS:
+            reason = attributes.failure.message or attributes.failure.cause.message
+            lines.append(
+                f"{history.workflow_id!r}: a workflow task failed, event {event.event_id}: {cause.lower()}: {reason}"
+            )
+    return lines
+
+
+def _names(config: WorkerConfig) -> set[str]:
+    from temporalio.workflow import _Definition  # noqa: PLC0415 there is no other way to a definition's name
+
+    definitions = [_Definition.from_class(workflow) for workflow in config.get("workflows", ())]
+    return {definition.name for definition in definitions if definition and definition.name}
+
+
+def _replayer(client: Client, config: WorkerConfig) -> SemanticReplayer | None:
+    workflows = config.get("workflows")
+    if not workflows:
+        return None
+    converter: DataConverter = client.data_converter
+    options: dict[str, Any] = {
+        name: config[name]
+        for name in (
+            "interceptors",
+            "workflow_runner",
+            "unsandboxed_workflow_runner",
+            "workflow_failure_exception_types",
+        )
+        if name in config
+    }
+    return SemanticReplayer(workflows=list(workflows), data_converter=converter, **options)

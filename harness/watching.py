@@ -1,0 +1,136 @@
+"""What a test did with Temporal: which workflows it started, and by which code workers ran them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    ClientConfig,
+    Interceptor,
+    OutboundInterceptor,
+    Plugin,
+    StartWorkflowInput,
+    StartWorkflowUpdateWithStartInput,
+    WorkflowHandle,
+    WorkflowHistory,
+    WorkflowUpdateHandle,
+)
+from temporalio.service import ConnectConfig, RPCError, RPCStatusCode, ServiceClient
+from temporalio.worker import Plugin as WorkerPlugin
+from temporalio.worker import Replayer, ReplayerConfig, Worker, WorkerConfig, WorkflowReplayResult  # noqa: F401
+
+
+@dataclass
+class Watched:
+    """What was seen so far: ids of workflows that were started, in order, and the configuration of each worker."""
+
+    started: dict[str, None] = field(default_factory=dict)
+    workers: list[WorkerConfig] = field(default_factory=list)
+
+
+class Watch(Plugin, WorkerPlugin):
+    """A plugin for a test's client: everything the client starts, and every worker made from it, is noted."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+
+    def configure_client(self, config: ClientConfig) -> ClientConfig:
+        config["interceptors"] = [*config.get("interceptors", ()), _Noting(self._watched)]
+        return config
+
+    async def connect_service_client(
+        self,
+        config: ConnectConfig,
+        next: Callable[[ConnectConfig], Awaitable[ServiceClient]],  # noqa: A002
+    ) -> ServiceClient:
+        return await next(config)
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        return config
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002
+        # Noted here, when every plugin has had its say.
+        self._watched.workers.append(worker.config(active_config=True))
+        await next(worker)
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        return config
+
+    def run_replayer(
+        self,
+        replayer: Replayer,
+        histories: AsyncIterator[WorkflowHistory],
+        next: Callable[[Replayer, AsyncIterator[WorkflowHistory]], Any],  # noqa: A002
+    ) -> Any:
+        return next(replayer, histories)
+
+
+class _Noting(Interceptor):
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
+        return _NotingOutbound(next, self._watched)
+
+
+class _NotingOutbound(OutboundInterceptor):
+    def __init__(self, next: OutboundInterceptor, watched: Watched) -> None:  # noqa: A002
+        super().__init__(next)
+        self._watched = watched
+
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
+        # Before the call: a start that times out may have happened.
+        self._watched.started[input.id] = None
+        return await super().start_workflow(input)
+
+    async def start_update_with_start_workflow(
+        self,
+        input: StartWorkflowUpdateWithStartInput,  # noqa: A002
+    ) -> WorkflowUpdateHandle[Any]:
+        self._watched.started[input.start_workflow_input.id] = None
+        return await super().start_update_with_start_workflow(input)
+
+
+async def histories(client: Client, roots: Sequence[str]) -> list[WorkflowHistory]:
+    """Fetch the histories of these workflows, of every run of each, and of their children, the roots' order first."""
+    found: dict[tuple[str, str], WorkflowHistory] = {}
+    waiting: list[tuple[str, str | None]] = [(workflow_id, None) for workflow_id in roots]
+    while waiting:
+        workflow_id, run_id = waiting.pop(0)
+        if (workflow_id, run_id or "") in found:
+            continue
+        try:
+            history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                continue  # its start was refused
+            raise
+        if not history.events or (workflow_id, history.run_id) in found:
+            continue
+        found[workflow_id, history.run_id] = history
+        waiting += _related(history)
+    return list(found.values())
+
+
+def _related(history: WorkflowHistory) -> list[tuple[str, str | None]]:
+    """Ids and runs of earlier and later runs, and of children."""
+    first = history.events[0].workflow_execution_started_event_attributes
+    related: list[tuple[str, str | None]] = []
+    if first.continued_execution_run_id:
+        related.append((history.workflow_id, first.continued_execution_run_id))
+    for event in history.events:
+        if event.HasField("child_workflow_execution_started_event_attributes"):
+            child = event.child_workflow_execution_started_event_attributes.workflow_execution
+            related += [(child.workflow_id, child.run_id), (child.workflow_id, None)]
+        for name in (
+            "workflow_execution_continued_as_new",
+            "workflow_execution_completed",
+            "workflow_execution_failed",
+        ):
+            if event.HasField(f"{name}_event_attributes"):  # type: ignore[arg-type] # each of them is a field
+                next_run = getattr(event, f"{name}_event_attributes").new_execution_run_id
+                related += [(history.workflow_id, next_run)] if next_run else []
+    return related

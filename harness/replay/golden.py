@@ -1,0 +1,96 @@
+"""Golden histories: one file a way in which a workflow went, kept beside the tests and replayed with today's code.
+
+<folder>/<workflow type>/<what it covers>.json     such as orders.Order/completed-timer-update.json
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from temporalio.client import WorkflowHistory
+
+from harness.errors import CannotRun
+from harness.replay.values import payloads_in
+
+CLOSED = {
+    "workflow_execution_completed": "completed",
+    "workflow_execution_failed": "failed",
+    "workflow_execution_canceled": "cancelled",
+    "workflow_execution_continued_as_new": "continued",
+    "workflow_execution_terminated": "terminated",
+    "workflow_execution_timed_out": "timed-out",
+}
+FEATURES = {
+    "activity_task_scheduled": "activity",
+    "timer_started": "timer",
+    "child_workflow_execution_started": "child",
+    "workflow_execution_signaled": "signal",
+    "workflow_execution_update_accepted": "update",
+    "workflow_execution_cancel_requested": "cancel",
+    "signal_external_workflow_execution_initiated": "signals",
+    "marker_recorded": "marker",
+}
+"""By the attributes of the event that shows it."""
+UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class NoHistories(CannotRun):
+    """The folder of golden histories is missing, or holds none."""
+
+
+def covers(history: WorkflowHistory) -> str:
+    """How it ended and what it used: ``completed-activity-timer``; ``open`` where it has not ended."""
+    attributes = [(event.WhichOneof("attributes") or "").removesuffix("_event_attributes") for event in history.events]
+    ending = CLOSED.get(attributes[-1], "open") if attributes else "open"
+    used = [feature for name, feature in FEATURES.items() if name in attributes]
+    return "-".join([ending, *used])
+
+
+def workflow_type(history: WorkflowHistory) -> str:
+    return history.events[0].workflow_execution_started_event_attributes.workflow_type.name
+
+
+def stored_elsewhere(history: WorkflowHistory) -> bool:
+    """Whether payloads of it travel by reference: it cannot be replayed without the store that holds them."""
+    return any(payload.external_payloads for event in history.events for payload in payloads_in(event))
+
+
+def choose(histories: Iterable[WorkflowHistory]) -> dict[Path, WorkflowHistory]:
+    """Of each type and each way one: the shortest, so that what differs is found at a glance. Paths are relative."""
+    chosen: dict[Path, WorkflowHistory] = {}
+    for history in histories:
+        path = Path(UNSAFE.sub("_", workflow_type(history)), covers(history) + ".json")
+        if path not in chosen or len(history.events) < len(chosen[path].events):
+            chosen[path] = history
+    return chosen
+
+
+def write(folder: Path, chosen: dict[Path, WorkflowHistory]) -> None:
+    """Write them; those of other ways that are there stay."""
+    for relative, history in chosen.items():
+        path = folder / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"workflowId": history.workflow_id, **json.loads(history.to_json())}
+        path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> Iterator[tuple[Path, WorkflowHistory]]:
+    """Every history under a folder, by its path in it. Raises NoHistories, and CannotRun for a file that is none."""
+    if not folder.is_dir():
+        raise NoHistories(f"{folder} does not exist.", remedy="Record some: temper replay record --help")
+    paths = sorted(folder.rglob("*.json"))
+    if not paths:
+        raise NoHistories(f"{folder} holds no histories.", remedy="Record some: temper replay record --help")
+    for path in paths:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            workflow_id = content.pop("workflowId", path.stem)
+            history = WorkflowHistory.from_json(workflow_id, content)
+        except Exception as error:
+            raise CannotRun(f"{path} is no history: {error}", remedy="Record it again, or delete it.") from error
+        if not history.events:
+            raise CannotRun(f"{path} has no events.", remedy="Record it again, or delete it.")
+        yield path.relative_to(folder), history

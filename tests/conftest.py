@@ -16,7 +16,7 @@ from scenarios.outside.client import Outside
 
 ROOT = Path(__file__).parent.parent
 
-pytest_plugins = ["system_fixtures"]
+pytest_plugins = ["pytester", "system_fixtures"]
 
 
 @pytest.fixture(scope="session")

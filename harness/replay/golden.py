@@ -89,8 +89,7 @@ def read(folder: Path) -> Iterator[tuple[Path, WorkflowHistory]]:
             content = json.loads(path.read_text(encoding="utf-8"))
             workflow_id = content.pop("workflowId", path.stem)
             history = WorkflowHistory.from_json(workflow_id, content)
-        except Exception as error:
+            _ = history.run_id  # of its first event, which says what was started
+        except Exception as error:  # whatever else lies there
             raise CannotRun(f"{path} is no history: {error}", remedy="Record it again, or delete it.") from error
-        if not history.events:
-            raise CannotRun(f"{path} has no events.", remedy="Record it again, or delete it.")
         yield path.relative_to(folder), history

@@ -1,0 +1,77 @@
+"""Comparing commands, by hand."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.replay.commands import ABSENT, Change, Command, changed, differences, numbered
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def timer(key: str, seconds: float, event: int = 0) -> Command:
+    return Command(kind="timer", key=key, fields={"duration": seconds}, event=event)
+
+
+def test_the_same_commands_do_not_differ() -> None:
+    """Matched by kind and key, whatever their order."""
+    then = [timer("1", 5, event=5), timer("2", 7, event=9)]
+    assert differences(then, [timer("2", 7), timer("1", 5)]) == []
+
+
+def test_another_value_is_told_with_its_place() -> None:
+    (found,) = differences([timer("1", 5, event=5)], [timer("1", 6)])
+    assert found.command.event == 5
+    assert found.changes == [Change(path="duration", then=5, now=6)]
+
+
+def test_what_is_commanded_no_more_is_told() -> None:
+    (found,) = differences([timer("1", 5, event=5)], [])
+    assert found.changes == [Change(path="", then="timer (1)", now=ABSENT)]
+
+
+def test_what_was_never_sent_is_no_difference() -> None:
+    """It was cancelled in the task that made it, or comes after the end of the history."""
+    assert differences([], [timer("1", 5)]) == []
+
+
+def test_those_without_a_key_are_numbered_within_their_kind() -> None:
+    memo = Command(kind="memo", key="", fields={})
+    assert [command.key for command in numbered([memo, timer("7", 1), memo])] == ["1", "7", "2"]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        ({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}, [("a[1].b", 2, 3)]),
+        ({"a": 1}, {}, [("a", 1, ABSENT)]),
+        ({}, {"a": None}, [("a", ABSENT, None)]),
+        ([1], [1, 2], [("[1]", ABSENT, 2)]),
+        ([1, 2], [1], [("[1]", 2, ABSENT)]),
+        (True, 1, [("", True, 1)]),
+        (0, False, [("", 0, False)]),
+        ({"a": {}}, {"a": []}, [("a", {}, [])]),
+        ("x", "x", []),
+        (1, 1.0, []),
+    ],
+)
+def test_every_place_that_differs_is_told(then: Any, now: Any, told: list[tuple[str, Any, Any]]) -> None:
+    assert [(change.path, change.then, change.now) for change in changed(then, now)] == told
+
+
+@given(JSON)
+def test_a_value_does_not_differ_from_itself(value: Any) -> None:
+    """NaN included."""
+    assert list(changed(value, value)) == []
+
+
+@given(JSON, JSON)
+def test_differing_is_mutual(one: Any, other: Any) -> None:
+    there, back = list(changed(one, other)), list(changed(other, one))
+    assert {change.path for change in there} == {change.path for change in back}

@@ -1,0 +1,126 @@
+"""Code that changed what it says is found on replay, where Temporal's own replay finds nothing."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import told_stories
+from temporalio.client import WorkflowFailureError, WorkflowHistory
+from temporalio.worker import Replayer, Worker
+from told_stories import Child, Story, change, charge
+
+from harness.environments import fresh_v1
+from harness.replay.semantic import Replayed, SemanticReplayer
+from harness.replay.told import told
+from harness.watching import histories
+
+WORKFLOWS = [Story, Child]
+ENDINGS = ("complete", "fail", "continue")
+
+
+@pytest.fixture(scope="module")
+async def recorded() -> AsyncIterator[dict[str, WorkflowHistory]]:
+    """A history of each ending, and of a child."""
+    found: dict[str, WorkflowHistory] = {}
+    async with (
+        fresh_v1([]) as environment,
+        Worker(environment.client, task_queue="told", workflows=WORKFLOWS, activities=[charge]),
+    ):
+        for ending in ENDINGS:
+            handle = await environment.client.start_workflow(
+                Story.run, ending, id=f"story-{ending}", task_queue="told"
+            )
+            await handle.execute_update(Story.ask)
+            first = environment.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+            if ending == "continue":
+                await environment.client.get_workflow_handle(handle.id).terminate("seen enough")
+            else:
+                try:
+                    await handle.result()
+                except WorkflowFailureError:
+                    assert ending == "fail"
+            found[ending] = await first.fetch_history()
+        found |= {
+            history.workflow_id: history for history in await histories(environment.client, ["story-complete-child"])
+        }
+    yield found
+
+
+@pytest.fixture(autouse=True)
+def unchanged() -> Iterator[None]:
+    """Code as it was."""
+    yield
+    change()
+
+
+async def replayed(history: WorkflowHistory) -> Replayed:
+    """Replay it semantically, having seen that Temporal's own replay is content."""
+    await Replayer(workflows=WORKFLOWS).replay_workflow(history)
+    return await SemanticReplayer(workflows=WORKFLOWS).replay(history)
+
+
+@pytest.mark.parametrize("name", [*ENDINGS, "story-complete-child"])
+async def test_code_that_says_the_same_replays(recorded: dict[str, WorkflowHistory], name: str) -> None:
+    """With every kind of command, and what the server fills in."""
+    found = await replayed(recorded[name])
+    assert found.failure is None
+    assert list(told(found)) == []
+    assert found.compared >= (1 if name.endswith("-child") else 9)
+    assert found.same
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "ending", "path"),
+    [
+        ("amount", 13, "complete", "arguments[0].amount"),
+        ("start_to_close", 31, "complete", "start_to_close"),
+        ("heartbeat", 4, "complete", "heartbeat"),
+        ("heartbeat", 0, "complete", "heartbeat"),
+        ("attempts", 5, "complete", "retry_policy.maximum_attempts"),
+        ("non_retryable", (), "complete", "retry_policy.non_retryable_error_types[0]"),
+        ("fairness_key", "large", "complete", "priority.fairness_key"),
+        ("timer", 8, "complete", "duration"),
+        ("child", "two", "complete", "arguments[0]"),
+        ("child_run_timeout", 99, "complete", "run_timeout"),
+        ("signalled", "stop", "complete", "arguments[0]"),
+        ("memo", "lost", "complete", "memo"),
+        ("answer", "ill", "complete", "result"),
+        ("result", "undone", "complete", "result"),
+        ("failure", "no money", "fail", "message"),
+        ("next", "never", "continue", "arguments[0]"),
+    ],
+)
+async def test_code_that_says_something_else_is_found(
+    recorded: dict[str, WorkflowHistory], knob: str, value: Any, ending: str, path: str
+) -> None:
+    """One value is changed, and told with its place; Temporal's own replay finds nothing."""
+    change(**{knob: value})
+    found = await replayed(recorded[ending])
+    assert found.failure is None
+    (difference,) = found.differences
+    assert [change.path for change in difference.changes] == [path]
+    assert difference.command.event > 0
+    first, second, third = list(told(found))
+    assert "does not command what it did: 1 of" in first
+    assert second.startswith(f"  event {difference.command.event}, ")
+    assert path in third
+    assert "then" in third
+    assert "now" in third
+
+
+async def test_other_commands_are_told_as_temporal_tells_them(recorded: dict[str, WorkflowHistory]) -> None:
+    """Nothing is compared then."""
+    found = await SemanticReplayer(workflows=[_Renamed]).replay(recorded["complete"])
+    assert found.failure is not None
+    assert not found.same
+    (line,) = told(found)
+    assert "does not replay" in line
+
+
+@told_stories.workflow.defn(name="told.Story", sandboxed=False)
+class _Renamed:
+    """The story, with nothing left of it."""
+
+    @told_stories.workflow.run
+    async def run(self, ending: str) -> str:
+        return ending

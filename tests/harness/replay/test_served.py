@@ -1,0 +1,45 @@
+"""What the server makes of timeouts, by hand; the real server agrees in test_semantic.py."""
+
+import pytest
+
+from harness.replay.commands import Command
+from harness.replay.served import Started, activity_timeouts, as_served
+
+NAMES = ("schedule_to_close", "schedule_to_start", "start_to_close", "heartbeat")
+STARTED = Started(workflow_type="Story", run_timeout=60, task_timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("given", "run_timeout", "served"),
+    [
+        ((0, 0, 10, 0), 0, (0, 0, 10, 0)),
+        ((0, 0, 10, 0), 60, (60, 60, 10, 0)),
+        ((0, 5, 10, 0), 60, (60, 5, 10, 0)),
+        ((20, 0, 0, 0), 0, (20, 20, 20, 0)),
+        ((20, 5, 10, 3), 0, (20, 5, 10, 3)),
+        ((20, 30, 40, 50), 0, (20, 20, 20, 20)),
+        ((100, 100, 100, 100), 60, (60, 60, 60, 60)),
+        ((0, 0, 10, 30), 0, (0, 0, 10, 10)),
+    ],
+)
+def test_timeouts_are_filled_in_and_capped(
+    given: tuple[float, ...], run_timeout: float, served: tuple[float, ...]
+) -> None:
+    found = activity_timeouts(dict(zip(NAMES, given, strict=True)) | {"type": "charge"}, run_timeout)
+    assert tuple(found[name] for name in NAMES) == served
+    assert found["type"] == "charge"
+
+
+def test_a_child_gets_the_default_of_a_task() -> None:
+    child = Command(kind="child workflow", key="1", fields={"task_timeout": 0.0, "run_timeout": 0.0})
+    assert as_served(child, STARTED).fields == {"task_timeout": 10.0, "run_timeout": 0.0}
+
+
+def test_continuing_as_new_inherits_what_it_does_not_say() -> None:
+    said = Command(kind="continue as new", key="1", fields={"type": "", "run_timeout": 0.0, "task_timeout": 5.0})
+    assert as_served(said, STARTED).fields == {"type": "Story", "run_timeout": 60, "task_timeout": 5.0}
+
+
+def test_others_are_served_as_they_are() -> None:
+    said = Command(kind="timer", key="1", fields={"duration": 3.0})
+    assert as_served(said, STARTED) == said

@@ -1,0 +1,286 @@
+"""The pytest plugin, used by a project that knows nothing of this one."""
+
+import pytest
+
+WORKFLOWS = '''
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio import activity, workflow
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel
+
+
+class Invoice(BaseModel):
+    customer: str
+    cents: int
+
+
+@dataclass
+class Parcel:
+    to: str
+
+
+@activity.defn
+async def charge(invoice: Invoice) -> str:
+    return f"{invoice.customer} paid {invoice.cents}"
+
+
+class Carrier:
+    """Activities that are methods, and no coroutines."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @activity.defn
+    def send(self, parcel: Parcel) -> str:
+        return f"{self.name} to {parcel.to}"
+
+
+@workflow.defn
+class Shipment:
+    @workflow.run
+    async def run(self, parcel: Parcel) -> str:
+        return await workflow.execute_activity_method(
+            Carrier.send, parcel, start_to_close_timeout=timedelta(seconds=10)
+        )
+
+
+@workflow.defn
+class Order:
+    def __init__(self) -> None:
+        self.approved = False
+
+    @workflow.run
+    async def run(self, invoice: Invoice) -> str:
+        await workflow.wait_condition(lambda: self.approved, timeout=timedelta(days=30))
+        paid = await workflow.execute_activity(charge, invoice, start_to_close_timeout=timedelta(seconds=10))
+        sent = await workflow.execute_child_workflow(Shipment.run, Parcel(to=invoice.customer))
+        return f"{paid}; {sent}"
+
+    @workflow.update
+    async def approve(self) -> str:
+        await workflow.sleep(timedelta(hours=1))
+        self.approved = True
+        return "approved"
+
+
+@workflow.defn
+class Pause:
+    @workflow.run
+    async def run(self, days: float) -> str:
+        await workflow.sleep(timedelta(days=days))
+        return await workflow.execute_activity(charge, Invoice(customer="x", cents=1), start_to_close_timeout=timedelta(seconds=10))
+
+
+@workflow.defn
+class Stuck:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+
+starts = 0
+
+
+@workflow.defn(sandboxed=False)
+class Unsteady:
+    """Says something else each time it runs; Temporal's own replay finds nothing."""
+
+    @workflow.run
+    async def run(self) -> str:
+        global starts
+        starts += 1
+        return await workflow.execute_activity(charge, Invoice(customer="x", cents=starts), start_to_close_timeout=timedelta(seconds=10))
+
+
+failures = 0
+
+
+@workflow.defn(sandboxed=False)
+class Stumbling:
+    """Its first workflow task fails, and it ends well all the same."""
+
+    @workflow.run
+    async def run(self) -> str:
+        global failures
+        failures += 1
+        if failures == 1:
+            raise RuntimeError("stumbled")
+        return "well"
+'''
+
+CONFTEST = '''
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+
+@pytest.fixture(scope="session")
+def temporal_options():
+    return {"data_converter": pydantic_data_converter}
+'''
+
+HEAD = '''
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
+from theirs import *
+
+skips = pytest.mark.temporal(skip_time=True)
+INVOICE = Invoice(customer="ann", cents=100)
+'''
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project with workflows of its own."""
+    pytester.makepyfile(theirs=WORKFLOWS)
+    pytester.makeconftest(CONFTEST)
+    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
+    return pytester
+
+
+def run(project: pytest.Pytester, tests: str, *options: str) -> pytest.RunResult:
+    """Run these tests in a process of their own."""
+    project.makepyfile(test_theirs=HEAD + tests)
+    return project.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", *options, timeout=100)
+
+
+def test_workflows_of_every_style_run_where_their_tests_need_it(project: pytest.Pytester) -> None:
+    """Classes, functions, pydantic, children; skipped time, and a real server; a worker of their own making."""
+    result = run(
+        project,
+        '''
+@skips
+async def test_a_month_passes(temporal):
+    async with temporal.worker(
+        workflows=[Order, Shipment], activities=[charge, Carrier("post").send], activity_executor=ThreadPoolExecutor(2)
+    ):
+        order = await temporal.start(Order.run, INVOICE)
+        assert await order.execute_update(Order.approve) == "approved"
+        assert await order.result() == "ann paid 100; post to ann"
+        assert timedelta(hours=1) <= await temporal.took(order) < timedelta(hours=1, minutes=1)
+
+@skips
+async def test_any_handle_skips_time_and_any_number_at_once(temporal):
+    async with Worker(temporal.client, task_queue="own", workflows=[Pause], activities=[charge]):
+        for number in range(10):
+            await temporal.start(Pause.run, number, id=f"pause-{number}", task_queue="own")
+        handles = [temporal.client.get_workflow_handle(f"pause-{number}") for number in range(10)]
+        assert await asyncio.gather(*(handle.result() for handle in handles)) == ["x paid 1"] * 10
+
+@skips
+async def test_time_passes_as_told(temporal):
+    before = await temporal.now()
+    await temporal.sleep(timedelta(days=3))
+    assert timedelta(days=3) <= await temporal.now() - before < timedelta(days=3, minutes=1)
+
+@pytest.mark.temporal(visibility=True, schedules=True)
+async def test_a_real_server_has_a_namespace_for_each_test(temporal):
+    assert (await temporal.client.count_workflows()).count == 0
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        assert await temporal.run(Pause.run, 0) == "x paid 1"
+
+async def test_nothing_needed_is_a_real_server(temporal):
+    assert (await temporal.client.count_workflows()).count == 0
+    with pytest.raises(Exception, match="skip_time=True"):
+        await temporal.sleep(timedelta(days=1))
+''',
+    )
+    result.assert_outcomes(passed=5)
+
+
+def test_what_cannot_be_trusted_fails_though_it_passed(project: pytest.Pytester) -> None:
+    """Other arguments on replay, and a workflow task that failed; each may be left out for a reason."""
+    result = run(
+        project,
+        '''
+@skips
+async def test_unsteady(temporal):
+    async with temporal.worker(workflows=[Unsteady], activities=[charge]):
+        await temporal.run(Unsteady.run)
+
+@skips
+async def test_stumbling(temporal):
+    async with temporal.worker(workflows=[Stumbling]):
+        assert await temporal.run(Stumbling.run, id="stumbler") == "well"
+
+@pytest.mark.temporal(skip_time=True, unreplayed="its price is drawn anew on purpose")
+async def test_unsteady_on_purpose(temporal):
+    async with temporal.worker(workflows=[Unsteady], activities=[charge]):
+        await temporal.run(Unsteady.run)
+
+@pytest.mark.temporal(skip_time=True, failed_tasks="it stumbles on purpose")
+async def test_stumbling_on_purpose(temporal):
+    import theirs
+    theirs.failures = 0
+    async with temporal.worker(workflows=[Stumbling]):
+        await temporal.run(Stumbling.run)
+''',
+    )
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["*Unsteady*does not command what it did: 1 of 2 commands differ*", "*cents*then 1*now 2*"])
+    result.stdout.fnmatch_lines(["*'stumbler': a workflow task failed, event 4: workflow_worker_unhandled_failure: stumbled*"])
+
+
+def test_what_no_environment_gives_is_said(project: pytest.Pytester) -> None:
+    """At once, and with what to do; nothing hangs."""
+    result = run(
+        project,
+        '''
+@pytest.mark.temporal(skip_time=True, schedules=True)
+async def test_both(temporal): ...
+
+@skips
+async def test_lists(temporal):
+    await temporal.client.count_workflows()
+
+@skips
+async def test_schedules(temporal):
+    await temporal.client.list_schedules()
+
+@pytest.mark.temporal(deadline=1)
+async def test_stuck(temporal):
+    async with temporal.worker(workflows=[Stuck]):
+        await temporal.run(Stuck.run, id="stuck-1")
+''',
+    )
+    result.assert_outcomes(failed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*No environment gives skip_time, schedules at once*",
+            "*The server that skips time counts no workflows. Mark the test @pytest.mark.temporal(visibility=True)*",
+            "*The server that skips time has no schedules*",
+            "*The test was not over within 1 s. What its workflows did:*",
+            "*stuck-1*1*workflow execution started*",
+        ]
+    )
+
+
+def test_an_environment_can_be_forced(project: pytest.Pytester) -> None:
+    """A test that it does not suit says so."""
+    tests = '''
+@skips
+async def test_skips(temporal): ...
+
+async def test_any(temporal):
+    assert temporal.environment.kind.name == "v1"
+'''
+    run(project, tests, "--temporal=v1").assert_outcomes(passed=2)
+    result = run(project, tests, "--temporal=local")
+    result.assert_outcomes(failed=1, errors=1)
+    result.stdout.fnmatch_lines(["*The test needs skip_time, which --temporal=local does not give*"])
+
+
+@pytest.mark.parametrize(("marker", "said"), [("skip_tim=True", "not skip_tim"), ("True", "by name")])
+def test_a_marker_that_means_nothing_is_refused(project: pytest.Pytester, marker: str, said: str) -> None:
+    """Before any test runs."""
+    result = run(project, f"@pytest.mark.temporal({marker})\nasync def test_it(temporal): ...\n")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*@pytest.mark.temporal takes deadline,*{said}*"])

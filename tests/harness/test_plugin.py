@@ -13,6 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
 
+QUICK = {"start_to_close_timeout": timedelta(seconds=10)}
+
+
 class Invoice(BaseModel):
     customer: str
     cents: int
@@ -72,7 +75,7 @@ class Pause:
     @workflow.run
     async def run(self, days: float) -> str:
         await workflow.sleep(timedelta(days=days))
-        return await workflow.execute_activity(charge, Invoice(customer="x", cents=1), start_to_close_timeout=timedelta(seconds=10))
+        return await workflow.execute_activity(charge, Invoice(customer="x", cents=1), **QUICK)
 
 
 @workflow.defn
@@ -93,7 +96,7 @@ class Unsteady:
     async def run(self) -> str:
         global starts
         starts += 1
-        return await workflow.execute_activity(charge, Invoice(customer="x", cents=starts), start_to_close_timeout=timedelta(seconds=10))
+        return await workflow.execute_activity(charge, Invoice(customer="x", cents=starts), **QUICK)
 
 
 failures = 0
@@ -112,7 +115,7 @@ class Stumbling:
         return "well"
 '''
 
-CONFTEST = '''
+CONFTEST = """
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -120,9 +123,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 @pytest.fixture(scope="session")
 def temporal_options():
     return {"data_converter": pydantic_data_converter}
-'''
+"""
 
-HEAD = '''
+HEAD = """
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -134,7 +137,7 @@ from theirs import *
 
 skips = pytest.mark.temporal(skip_time=True)
 INVOICE = Invoice(customer="ann", cents=100)
-'''
+"""
 
 
 @pytest.fixture
@@ -156,7 +159,7 @@ def test_workflows_of_every_style_run_where_their_tests_need_it(project: pytest.
     """Classes, functions, pydantic, children; skipped time, and a real server; a worker of their own making."""
     result = run(
         project,
-        '''
+        """
 @skips
 async def test_a_month_passes(temporal):
     async with temporal.worker(
@@ -191,7 +194,7 @@ async def test_nothing_needed_is_a_real_server(temporal):
     assert (await temporal.client.count_workflows()).count == 0
     with pytest.raises(Exception, match="skip_time=True"):
         await temporal.sleep(timedelta(days=1))
-''',
+""",
     )
     result.assert_outcomes(passed=5)
 
@@ -200,7 +203,7 @@ def test_what_cannot_be_trusted_fails_though_it_passed(project: pytest.Pytester)
     """Other arguments on replay, and a workflow task that failed; each may be left out for a reason."""
     result = run(
         project,
-        '''
+        """
 @skips
 async def test_unsteady(temporal):
     async with temporal.worker(workflows=[Unsteady], activities=[charge]):
@@ -222,18 +225,22 @@ async def test_stumbling_on_purpose(temporal):
     theirs.failures = 0
     async with temporal.worker(workflows=[Stumbling]):
         await temporal.run(Stumbling.run)
-''',
+""",
     )
     result.assert_outcomes(passed=2, failed=2)
-    result.stdout.fnmatch_lines(["*Unsteady*does not command what it did: 1 of 2 commands differ*", "*cents*then 1*now 2*"])
-    result.stdout.fnmatch_lines(["*'stumbler': a workflow task failed, event 4: workflow_worker_unhandled_failure: stumbled*"])
+    result.stdout.fnmatch_lines(
+        ["*Unsteady*does not command what it did: 1 of 2 commands differ*", "*cents*then 1*now 2*"]
+    )
+    result.stdout.fnmatch_lines(
+        ["*'stumbler': a workflow task failed, event 4: workflow_worker_unhandled_failure: stumbled*"]
+    )
 
 
 def test_what_no_environment_gives_is_said(project: pytest.Pytester) -> None:
     """At once, and with what to do; nothing hangs."""
     result = run(
         project,
-        '''
+        """
 @pytest.mark.temporal(skip_time=True, schedules=True)
 async def test_both(temporal): ...
 
@@ -249,7 +256,7 @@ async def test_schedules(temporal):
 async def test_stuck(temporal):
     async with temporal.worker(workflows=[Stuck]):
         await temporal.run(Stuck.run, id="stuck-1")
-''',
+""",
     )
     result.assert_outcomes(failed=3, errors=1)
     result.stdout.fnmatch_lines(
@@ -265,13 +272,13 @@ async def test_stuck(temporal):
 
 def test_an_environment_can_be_forced(project: pytest.Pytester) -> None:
     """A test that it does not suit says so."""
-    tests = '''
+    tests = """
 @skips
 async def test_skips(temporal): ...
 
 async def test_any(temporal):
     assert temporal.environment.kind.name == "v1"
-'''
+"""
     run(project, tests, "--temporal=v1").assert_outcomes(passed=2)
     result = run(project, tests, "--temporal=local")
     result.assert_outcomes(failed=1, errors=1)

@@ -63,7 +63,14 @@ chaos_app = typer.Typer(
     epilog="Example: temper chaos run postgres-cut",
 )
 app.add_typer(scenario_app, name="scenario")
+replay_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Record histories, and replay them with today's code.",
+    epilog="Example: temper replay check",
+)
 app.add_typer(chaos_app, name="chaos")
+app.add_typer(replay_app, name="replay")
 
 TargetOption = Annotated[Path, typer.Option("--target", help="The target's description.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed draws the same inputs and arrivals.")]
@@ -78,7 +85,9 @@ PortOption = Annotated[
 YesOption = Annotated[
     bool, typer.Option("--yes", help="For external services: they are mine, and may be migrated and written to.")
 ]
+HistoriesOption = Annotated[Path, typer.Option("--histories", help="The folder of golden histories.")]
 DEFAULT_TARGET = Path("temper.toml")
+HISTORIES = Path("tests/data/histories")
 screen = Screen()
 
 
@@ -256,6 +265,72 @@ async def _chaos(plan: "_Plan", experiment: "Experiment") -> None:
 
     async with _judged(plan) as bed:
         await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+
+
+@replay_app.command("record", epilog="Example: temper replay record orders tasks")
+def replay_record(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Scenarios, or domains.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every scenario of the target.")] = False,
+    folder: HistoriesOption = HISTORIES,
+    iterations: Annotated[int, typer.Option("-n", min=1, help="Iterations of each.")] = 1,
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Run scenarios, and keep a history of each way in which each workflow went: the shortest."""
+    read, chosen = _chosen(target, names, every=every)
+    _run(
+        _replay_record(
+            _Plan(read, "replay", _titled(chosen, every=every), seed, None, None), chosen, iterations, folder
+        )
+    )
+
+
+async def _replay_record(plan: "_Plan", scenarios: Sequence["Scenario[Any]"], iterations: int, folder: Path) -> None:
+    from harness.replay.golden import choose, stored_elsewhere, write
+    from harness.watching import histories
+
+    async with _judged(plan) as bed, bed.workers(1):
+        await bed.prepare(*scenarios)
+        for scenario in scenarios:
+            for _ in range(iterations):
+                await bed.once(scenario)
+        query = f'WorkflowId STARTS_WITH "{bed.run.info.id}."'
+        found = await histories(bed.client, [listed.id async for listed in bed.client.list_workflows(query)])
+        chosen = choose(history for history in found if not stored_elsewhere(history))
+        write(folder, chosen)
+        print(f"{len(found)} histories seen, {len(chosen)} ways kept in {folder}")
+
+
+@replay_app.command("check", epilog="Example: temper replay check --seeds 0,1,7")
+def replay_check(
+    folder: HistoriesOption = HISTORIES,
+    seeds: Annotated[str, typer.Option(help="Hash seeds, with commas.")] = "0,1,2",
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Replay what was recorded with today's code, and compare every command, arguments and all."""
+    try:
+        wanted = [int(seed) for seed in seeds.split(",")]
+    except ValueError as error:
+        raise CannotRun(
+            f"--seeds is {seeds!r}: expected numbers with commas.", remedy="Example: --seeds 0,1,7"
+        ) from error
+    _run(_replay_check(target, folder, wanted))
+
+
+async def _replay_check(target: Path, folder: Path, seeds: Sequence[int]) -> None:
+    from harness.replay.seeds import check
+
+    same = differing = 0
+    async for outcome in check(target, folder, seeds):
+        if outcome.differs:
+            differing += 1
+            print(f"✗ {outcome.path} (hash seed {outcome.seed}, {outcome.time})")
+            print("\n".join(f"  {line}" for line in outcome.differs), flush=True)
+        else:
+            same += 1
+    print(f"{same + differing} replays: {same} the same, {differing} not")
+    if differing:
+        raise typer.Exit(FAILED)
 
 
 @app.command(epilog="Example: temper demo")

@@ -17,6 +17,7 @@ from harness.checking.invariants import Invariant
 from harness.errors import CannotRun, UnknownName
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
+from harness.replay.semantic import SemanticReplayer
 from harness.scenario import Scenario, Stores
 from harness.services.command import FIELDS, SURROUNDINGS, CommandSpec
 from harness.stack import KINDS
@@ -28,6 +29,9 @@ ReadEffects = Callable[[Stores, str], Awaitable[Sequence[Effect]]]
 """(stores, prefix of the run's workflow ids) → every effect of the run, from the target's ledger."""
 Measure = Callable[..., Awaitable[Sequence[Measurement]]]
 """(testbed) → figures that only the target knows how to take."""
+
+Replay = Callable[[], Mapping[str, Any]]
+"""() → the options of a Replayer."""
 
 PROCESS_NAME = re.compile(r"[a-z][a-z0-9-]*")
 NOT_FOR_PROCESSES = ("client", "migrate", "python", "target", "workspace")
@@ -107,6 +111,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     effects: str | None = None
     invariants: str | None = None
     """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
+    replay: str | None = None
+    """Import path of a function () -> what `temporalio.worker.Replayer` takes: workflows, plugins, …."""
     migrate: list[str] | None = None
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
@@ -194,7 +200,11 @@ class Target:
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
         self.invariants: Sequence[Invariant] = self._load(file.invariants, "invariants") if file.invariants else ()
         self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
-        for key, function in (("client", self.connect), ("effects", self.read_effects), ("measure.own", self.measure)):
+        self._replay: Replay | None = self._load(file.replay, "replay") if file.replay else None
+        for key, function in (
+            ("client", self.connect), ("effects", self.read_effects), ("measure.own", self.measure),
+            ("replay", self._replay),
+        ):  # fmt: skip
             if function is not None and not callable(function):
                 raise BadTarget(f"{path}: {key} names {function!r}, which is no function")
         used = [*file.prepare, file.measure.scenario, file.demo.job if file.demo else None]
@@ -214,6 +224,12 @@ class Target:
             message = f"{path}: {error}"
             raise BadTarget(message) from error
         return cls(path.resolve(), file)
+
+    def replayer(self) -> SemanticReplayer:
+        """What replays its workflows with today's code. Raises BadTarget where it does not say how."""
+        if self._replay is None:
+            raise BadTarget(f'{self.path} does not say how its workflows are replayed. Add: replay = "module:NAME"')
+        return SemanticReplayer(**self._replay())
 
     @property
     def directory(self) -> Path:

@@ -1,6 +1,7 @@
 """How the harness reaches `system`: its client and its ledger."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import asyncpg
 from temporalio.client import Client
@@ -8,6 +9,7 @@ from temporalio.client import Client
 from harness.records.effects import Effect, EffectKind, Source
 from harness.scenario import Stores
 from system import connection
+from system.plugin import SystemPlugin
 from system.settings import Settings
 from system.storage.effects import ledger
 
@@ -15,6 +17,11 @@ from system.storage.effects import ledger
 async def connect(environment: Mapping[str, str]) -> Client:
     """The system's own client, as its workers have it."""
     return await connection.connect(Settings.from_environment(environment))
+
+
+def replay() -> Mapping[str, Any]:
+    """The system's workflows, as its workers have them; payloads that travelled by reference cannot be replayed."""
+    return {"plugins": [SystemPlugin()]}
 
 
 async def effects(stores: Stores, prefix: str) -> Sequence[Effect]:

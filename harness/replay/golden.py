@@ -13,6 +13,7 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 
 from harness.errors import CannotRun
+from harness.replay.commands import Json
 from harness.replay.values import payloads_in
 
 CLOSED = {
@@ -68,12 +69,18 @@ def choose(histories: Iterable[WorkflowHistory]) -> dict[Path, WorkflowHistory]:
     return chosen
 
 
+ANONYMOUS = "recorded"
+
+
 def write(folder: Path, chosen: dict[Path, WorkflowHistory]) -> None:
-    """Write them; those of other ways that are there stay."""
+    """Write them; those of other ways that are there stay.
+
+    Without stack traces and the names of processes, which say where they were recorded and matter to no replay.
+    """
     for relative, history in chosen.items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"workflowId": history.workflow_id, **json.loads(history.to_json())}
+        content = {"workflowId": history.workflow_id, **_anonymous(json.loads(history.to_json()))}
         path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -93,3 +100,12 @@ def read(folder: Path) -> Iterator[tuple[Path, WorkflowHistory]]:
         except Exception as error:  # whatever else lies there
             raise CannotRun(f"{path} is no history: {error}", remedy="Record it again, or delete it.") from error
         yield path.relative_to(folder), history
+
+
+def _anonymous(content: Json) -> Json:
+    if isinstance(content, list):
+        return [_anonymous(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    plain = {name: _anonymous(value) for name, value in content.items() if name != "stackTrace"}
+    return {**plain, **{name: ANONYMOUS for name in ("identity", "requestId") if plain.get(name)}}

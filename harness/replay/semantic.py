@@ -41,7 +41,7 @@ class Replayed:
 class SemanticReplayer:
     """Replays histories with today's code; takes what ``temporalio.worker.Replayer`` takes."""
 
-    def __init__(self, *, workflows: Sequence[type], plugins: Sequence[Plugin] = (), **options: Any) -> None:
+    def __init__(self, *, workflows: Sequence[type] = (), plugins: Sequence[Plugin] = (), **options: Any) -> None:
         options.setdefault("workflow_runner", SandboxedWorkflowRunner())
         configured = Replayer(workflows=workflows, plugins=plugins, **options).config(active_config=True)
         self._runner = RecordingRunner(configured["workflow_runner"])

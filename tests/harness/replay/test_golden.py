@@ -48,6 +48,19 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(again.events) == list(kept.events)
 
 
+def test_where_it_was_recorded_is_left_out(tmp_path: Path) -> None:
+    """Stack traces and the names of processes."""
+    kept = history("order-1", "workflow_execution_failed")
+    kept.events[0].workflow_execution_started_event_attributes.identity = "7@a-machine"
+    failed = kept.events[1].workflow_execution_failed_event_attributes.failure
+    failed.message, failed.stack_trace = "no stock", "at /home/somebody"
+    write(tmp_path, choose([kept]))
+    text = next(tmp_path.rglob("*.json")).read_text()
+    assert "no stock" in text
+    assert "a-machine" not in text
+    assert "somebody" not in text
+
+
 @pytest.mark.parametrize("made", [False, True])
 def test_a_missing_or_empty_folder_is_no_success(tmp_path: Path, made: bool) -> None:
     folder = tmp_path / "histories"

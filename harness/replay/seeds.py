@@ -1,0 +1,97 @@
+"""Replays golden histories in processes of their own, each with another hash seed, cold and warm.
+
+Sets and dictionaries of strings come in another order with another seed: code that lets it reach its commands replays
+under the seed it was recorded with, and fails under another. Warm is the second time in one process: code that keeps
+something between workflows differs then.
+
+    python -m harness.replay.seeds TARGET FOLDER        one process's part: a line of JSON a history and time
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import CannotRun
+from harness.replay import golden
+
+Time = Literal["cold", "warm"]
+SEEDS = (0, 1, 2)
+"""0 turns the randomness off; the others order sets differently from it and from each other."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came of one history, one time."""
+
+    path: str
+    """In the folder."""
+    time: Time
+    compared: int
+    """Commands compared."""
+    differs: list[str]
+    """Why it is not the same, as lines; none where it is."""
+    seed: int = 0
+
+
+async def check(target: Path, folder: Path, seeds: Sequence[int] = SEEDS) -> AsyncIterator[Outcome]:
+    """Replay every history under every seed, one seed after the other. Raises CannotRun where that is impossible."""
+    for _ in golden.read(folder):
+        pass  # what is wrong with the folder is said once, here
+    for seed in seeds:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "harness.replay.seeds", str(target), str(folder)),
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        assert child.stderr is not None
+        errors = asyncio.create_task(child.stderr.read())
+        try:
+            async for line in child.stdout:
+                yield msgspec.structs.replace(msgspec.json.decode(line, type=Outcome), seed=seed)
+            if await child.wait():
+                raise CannotRun(f"Replaying with hash seed {seed} ended early: {(await errors).decode().strip()}")
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+
+
+async def _replay_twice(target: Path, folder: Path) -> None:
+    from harness.replay.told import told  # noqa: PLC0415 they import the SDK
+    from harness.target import Target  # noqa: PLC0415
+
+    replayer = Target.read(target).replayer()
+    histories = list(golden.read(folder))
+    times: tuple[Time, Time] = ("cold", "warm")
+    for time in times:
+        for path, history in histories:
+            replayed = await replayer.replay(history)
+            outcome = Outcome(path=str(path), time=time, compared=replayed.compared, differs=list(told(replayed)))
+            sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
+            sys.stdout.flush()
+
+
+def main() -> int:
+    """Replay in this process; what goes wrong with it is said on standard error."""
+    try:
+        asyncio.run(_replay_twice(Path(sys.argv[1]), Path(sys.argv[2])))
+    except CannotRun as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # The interpreter's own exit aborts now and then once the Temporal client was used.
+    os._exit(code)

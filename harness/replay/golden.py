@@ -108,4 +108,6 @@ def _anonymous(content: Json) -> Json:
     if not isinstance(content, dict):
         return content
     plain = {name: _anonymous(value) for name, value in content.items() if name != "stackTrace"}
+    if plain.get("kind") == "TASK_QUEUE_KIND_STICKY":
+        plain["name"] = ANONYMOUS
     return {**plain, **{name: ANONYMOUS for name in ("identity", "requestId") if plain.get(name)}}

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from harness.temporal_test import Temporal
 
-DEADLINE = 60.0
 OPTIONS = {
     "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks"
 }  # fmt: skip
@@ -47,9 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="run every test in this environment; each gets what it needs otherwise",
     )
-    parser.addini(
-        "temporal_deadline", f"seconds a test with the `temporal` fixture may take ({DEADLINE:g})", default=""
-    )
+    parser.addini("temporal_deadline", "seconds a test with the `temporal` fixture may take (60)", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -138,7 +135,7 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
     from harness.environments import (  # noqa: I001, PLC0415
         GUARANTEES, LOCAL, V1, V2, choose, existing, fresh_v1, fresh_v2, own_namespace,
     )  # fmt: skip
-    from harness.temporal_test import Temporal  # noqa: PLC0415
+    from harness.temporal_test import DEADLINE, Temporal  # noqa: PLC0415
     from harness.watching import Watch, Watched  # noqa: PLC0415
 
     said = _marked(request.node)

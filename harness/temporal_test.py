@@ -11,8 +11,7 @@ from typing import Any
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.converter import DataConverter
-from temporalio.worker import Worker, WorkerConfig
+from temporalio.worker import Interceptor, Worker, WorkerConfig
 
 from harness.environments import V1, Environment
 from harness.replay.interleaved import interleaved
@@ -23,6 +22,8 @@ from harness.watching import Watched, histories
 
 HARMLESS = {"UNHANDLED_COMMAND", "RESET_WORKFLOW"}
 """Why a workflow task may fail: a signal came while the workflow closed; somebody reset it."""
+DEADLINE = 60.0
+"""Seconds a test may take, where nothing else is said."""
 TO_EXPLAIN = 10.0
 """Seconds to fetch histories once a test is over its deadline."""
 
@@ -49,7 +50,7 @@ class Temporal:
         environment: Environment,
         watched: Watched,
         *,
-        deadline: float,
+        deadline: float = DEADLINE,
         unreplayed: str | None = None,
         failed_tasks: str | None = None,
     ) -> None:
@@ -179,15 +180,13 @@ def _replayer(client: Client, config: WorkerConfig) -> SemanticReplayer | None:
     workflows = config.get("workflows")
     if not workflows:
         return None
-    converter: DataConverter = client.data_converter
-    options: dict[str, Any] = {
-        name: config[name]
-        for name in (
-            "interceptors",
-            "workflow_runner",
-            "unsandboxed_workflow_runner",
-            "workflow_failure_exception_types",
-        )
-        if name in config
-    }
-    return SemanticReplayer(workflows=list(workflows), data_converter=converter, **options)
+    names = ("workflow_runner", "unsandboxed_workflow_runner", "workflow_failure_exception_types")
+    options: dict[str, Any] = {name: value for name, value in config.items() if name in names}
+    # A worker has those of its client too, before its own.
+    inherited = [one for one in client.config(active_config=True)["interceptors"] if isinstance(one, Interceptor)]
+    return SemanticReplayer(
+        workflows=list(workflows),
+        data_converter=client.data_converter,
+        interceptors=[*inherited, *config.get("interceptors", ())],
+        **options,
+    )

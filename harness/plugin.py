@@ -17,11 +17,14 @@ import functools
 import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
+
+async_fixture: Callable[..., Any] = pytest.fixture
+with suppress(ModuleNotFoundError):  # whoever runs pytest without it must still be able to
+    from pytest_asyncio import fixture as async_fixture
 
 if TYPE_CHECKING:
     from temporalio.client import Plugin
@@ -61,6 +64,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not isinstance(item, pytest.Function) or "temporal" not in item.fixturenames:
             continue
         _marked(item)
+        if async_fixture is pytest.fixture:
+            raise pytest.UsageError(
+                "The `temporal` fixture needs pytest-asyncio: pip install 'temper-harness[testing]'"
+            )
         if inspect.iscoroutinefunction(item.obj):
             item.obj = _watched_over(item, item.obj)
 
@@ -129,7 +136,7 @@ def temporal_dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         loop.close()
 
 
-@pytest_asyncio.fixture
+@async_fixture
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
     """An environment that gives what the test's marker asks for."""
     from harness.environments import (  # noqa: I001, PLC0415

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
-from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Interceptor, Worker, WorkerConfig
 
 from harness.environments import V1, Environment
@@ -117,7 +117,11 @@ class Temporal:
         except TimeoutError as error:
             if not timeout.expired():
                 raise
-            raise DeadlinePassed(await self._explained()) from error
+            late = f"The test was not over within {self._deadline:g} s. "
+            raise DeadlinePassed(late + await self._explained()) from error
+        except WorkflowFailureError as error:
+            error.add_note(await self._explained())
+            raise
         await self.check()
 
     async def check(self) -> None:
@@ -144,11 +148,11 @@ class Temporal:
         return lines
 
     async def _explained(self) -> str:
-        lines = [f"The test was not over within {self._deadline:g} s. What its workflows did:"]
+        lines = ["What its workflows did:"]
         try:
             async with asyncio.timeout(TO_EXPLAIN):
                 lines += interleaved(await self.histories())
-        except Exception as error:  # noqa: BLE001 the deadline is what matters
+        except Exception as error:  # noqa: BLE001 what is explained matters more
             lines.append(f"(their histories could not be fetched: {error!r})")
         return "\n".join(lines)
 

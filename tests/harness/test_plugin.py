@@ -285,6 +285,42 @@ async def test_any(temporal):
     result.stdout.fnmatch_lines(["*The test needs skip_time, which --temporal=local does not give*"])
 
 
+def test_a_workflow_that_fails_is_shown(project: pytest.Pytester) -> None:
+    """As a note of its failure: here it waited until skipped time ran out."""
+    result = run(
+        project,
+        """
+@skips
+async def test_stuck(temporal):
+    async with temporal.worker(workflows=[Stuck]):
+        await temporal.run(Stuck.run, id="stuck-1")
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*What its workflows did:*", "*stuck-1*workflow execution timed out*"])
+
+
+def test_servers_of_others_serve_too(project: pytest.Pytester, temporal_address: str) -> None:
+    """One that is named, and the experimental one, which gives all at once."""
+    tests = """
+@pytest.mark.temporal(visibility=True)
+async def test_counts(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        assert await temporal.run(Pause.run, 0) == "x paid 1"
+    assert (await temporal.client.count_workflows("WorkflowId = 'nobody'")).count == 0
+"""
+    run(project, tests, f"--temporal={temporal_address}").assert_outcomes(passed=1)
+    skipping = """
+@pytest.mark.temporal(skip_time=True, visibility=True)
+async def test_skips(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        month = await temporal.start(Pause.run, 30)
+        assert await month.result() == "x paid 1"
+        assert await temporal.took(month) >= timedelta(days=30)
+"""
+    run(project, skipping, "--temporal=v2").assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize(("marker", "said"), [("skip_tim=True", "not skip_tim"), ("True", "by name")])
 def test_a_marker_that_means_nothing_is_refused(project: pytest.Pytester, marker: str, said: str) -> None:
     """Before any test runs."""

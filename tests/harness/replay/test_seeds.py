@@ -1,0 +1,91 @@
+"""Golden histories are replayed in processes of their own, under several hash seeds, cold and warm."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.worker import Worker
+
+from harness.environments import fresh_v1
+from harness.errors import CannotRun
+from harness.replay import golden
+from harness.replay.seeds import Outcome, check
+
+ROOT = Path(__file__).parent.parent.parent.parent
+HISTORIES = ROOT / "tests" / "data" / "histories"
+
+TARGET = """
+name = "mixed"
+task_queue = "q"
+services = ["temporal"]
+scenarios = "mixed_up:SCENARIOS"
+{replay}
+[worker]
+command = ["true"]
+"""
+MIXED_UP = """
+from datetime import timedelta
+
+from temporalio import workflow
+
+SCENARIOS = []
+NAMES = {"ann", "bob", "cid", "dan", "eve", "fay"}
+
+
+@workflow.defn(sandboxed=False)
+class MixedUp:
+    @workflow.run
+    async def run(self) -> list[str]:
+        await workflow.sleep(timedelta(seconds=1))
+        return list(NAMES)
+
+
+def replay():
+    return {"workflows": [MixedUp]}
+"""
+
+
+async def checked(target: Path, folder: Path, *seeds: int) -> list[Outcome]:
+    return [outcome async for outcome in check(target, folder, seeds)]
+
+
+async def test_the_system_does_what_its_golden_histories_say() -> None:
+    """The upgrade test: histories of every domain's workflows, which were recorded once, and today's code."""
+    outcomes = await checked(ROOT / "temper.toml", HISTORIES, 0, 7)
+    assert [line for outcome in outcomes for line in outcome.differs] == []
+    kinds = {Path(outcome.path).parent.name.partition(".")[0] for outcome in outcomes}
+    assert kinds == {"control", "dead_letters", "orders", "pipeline", "scheduling", "tasks"}
+    assert {(outcome.seed, outcome.time) for outcome in outcomes} == {
+        (0, "cold"), (0, "warm"), (7, "cold"), (7, "warm")
+    }  # fmt: skip
+    assert all(outcome.compared > 0 for outcome in outcomes if "terminated" not in outcome.path)
+
+
+async def test_what_depends_on_the_order_of_a_set_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It replays under the seed it was recorded with, and under most others it does not."""
+    (tmp_path / "temper.toml").write_text(TARGET.format(replay='replay = "mixed_up:replay"'))
+    (tmp_path / "mixed_up.py").write_text(MIXED_UP)
+    monkeypatch.syspath_prepend(tmp_path)
+    from mixed_up import MixedUp  # type: ignore[import-not-found]  # noqa: PLC0415 written just now
+
+    async with fresh_v1([]) as environment, Worker(environment.client, task_queue="q", workflows=[MixedUp]):
+        handle = await environment.client.start_workflow(MixedUp.run, id="mixed", task_queue="q")
+        await handle.result()
+        golden.write(tmp_path / "histories", golden.choose([await handle.fetch_history()]))
+    outcomes = await checked(tmp_path / "temper.toml", tmp_path / "histories", 1, 2, 3)
+    lines = [line for outcome in outcomes for line in outcome.differs]
+    assert any("completion" in line for line in lines)
+    assert any("result[" in line for line in lines)
+
+
+async def test_a_target_that_does_not_say_how_is_told(tmp_path: Path) -> None:
+    """With what to write."""
+    (tmp_path / "temper.toml").write_text(TARGET.format(replay=""))
+    (tmp_path / "mixed_up.py").write_text("SCENARIOS = []")
+    with pytest.raises(CannotRun, match='Add: replay = "module:NAME"'):
+        await checked(tmp_path / "temper.toml", HISTORIES, 0)
+
+
+async def test_a_missing_folder_is_told_at_once(tmp_path: Path) -> None:
+    """Before any process is started."""
+    with pytest.raises(golden.NoHistories):
+        await checked(ROOT / "temper.toml", tmp_path / "none", 0)

@@ -4,7 +4,7 @@ Sets and dictionaries of strings come in another order with another seed: code t
 under the seed it was recorded with, and fails under another. Warm is the second time in one process: code that keeps
 something between workflows differs then.
 
-    python -m harness.replay.seeds TARGET FOLDER        one process's part: a line of JSON a history and time
+    python -m harness.replay.seeds TARGET FOLDER FD     one process's part: a line of JSON a history and time, to FD
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,7 @@ from harness.errors import CannotRun
 from harness.replay import golden
 
 Time = Literal["cold", "warm"]
+LONGEST_LINE = 2**24
 SEEDS = (0, 1, 2)
 """0 turns the randomness off; the others order sets differently from it and from each other."""
 
@@ -45,27 +46,34 @@ async def check(target: Path, folder: Path, seeds: Sequence[int] = SEEDS) -> Asy
     for _ in golden.read(folder):
         pass  # what is wrong with the folder is said once, here
     for seed in seeds:
+        # A pipe of its own: the SDK's core logs to standard output, and workflows may print.
+        reading, writing = os.pipe()
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "harness.replay.seeds", str(target), str(folder)),
+            *(sys.executable, "-m", "harness.replay.seeds", str(target), str(folder), str(writing)),
             env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            stdout=asyncio.subprocess.PIPE,
+            pass_fds=[writing],
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
-        assert child.stdout is not None
+        os.close(writing)
         assert child.stderr is not None
         errors = asyncio.create_task(child.stderr.read())
         try:
-            async for line in child.stdout:
-                yield msgspec.structs.replace(msgspec.json.decode(line, type=Outcome), seed=seed)
+            with os.fdopen(reading, "rb") as told:
+                lines = asyncio.StreamReader(limit=LONGEST_LINE)
+                await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), told)  # noqa: B023
+                async for line in lines:
+                    yield msgspec.structs.replace(msgspec.json.decode(line, type=Outcome), seed=seed)
             if await child.wait():
                 raise CannotRun(f"Replaying with hash seed {seed} ended early: {(await errors).decode().strip()}")
         finally:
             if child.returncode is None:
                 child.kill()
                 await child.wait()
+            await errors
 
 
-async def _replay_twice(target: Path, folder: Path) -> None:
+async def _replay_twice(target: Path, folder: Path, told_to: BinaryIO) -> None:
     from harness.replay.told import told  # noqa: PLC0415 they import the SDK
     from harness.target import Target  # noqa: PLC0415
 
@@ -76,14 +84,15 @@ async def _replay_twice(target: Path, folder: Path) -> None:
         for path, history in histories:
             replayed = await replayer.replay(history)
             outcome = Outcome(path=str(path), time=time, compared=replayed.compared, differs=list(told(replayed)))
-            sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
-            sys.stdout.flush()
+            told_to.write(msgspec.json.encode(outcome) + b"\n")
+            told_to.flush()
 
 
 def main() -> int:
     """Replay in this process; what goes wrong with it is said on standard error."""
     try:
-        asyncio.run(_replay_twice(Path(sys.argv[1]), Path(sys.argv[2])))
+        with os.fdopen(int(sys.argv[3]), "wb") as told_to:
+            asyncio.run(_replay_twice(Path(sys.argv[1]), Path(sys.argv[2]), told_to))
     except CannotRun as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -92,6 +101,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     code = main()
-    sys.stdout.flush()
     # The interpreter's own exit aborts now and then once the Temporal client was used.
     os._exit(code)

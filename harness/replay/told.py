@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from harness.replay.commands import ABSENT, Json
 from harness.replay.semantic import Replayed
 
+SAID = re.compile(r'message: "((?:[^"\\\\]|\\\\.)*)"')
+"""What the SDK's core says, in the printed form of its structures."""
+LONGEST = 200
+"""Characters of a value."""
 SHOWN = 3
 """Differences told in full; the first is what matters, the others often follow from it."""
 
@@ -16,7 +21,8 @@ def told(replayed: Replayed) -> Iterator[str]:
     """Say why a replay is not the same; nothing where it is."""
     name = f"{replayed.workflow_type} {replayed.workflow_id!r} (run {replayed.run_id})"
     if replayed.failure is not None:
-        yield f"{name} does not replay: {replayed.failure}"
+        said = SAID.search(str(replayed.failure))
+        yield f"{name} does not replay: {said[1] if said else replayed.failure}"
         return
     if not replayed.differences:
         return
@@ -32,4 +38,5 @@ def told(replayed: Replayed) -> Iterator[str]:
 
 
 def _value(value: Json) -> str:
-    return "nothing" if value is ABSENT else json.dumps(value, sort_keys=True, default=str)
+    text = "nothing" if value is ABSENT else json.dumps(value, sort_keys=True, default=str)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"

@@ -280,7 +280,7 @@ def replay_record(
     read, chosen = _chosen(target, names, every=every)
     _run(
         _replay_record(
-            _Plan(read, "replay", _titled(chosen, every=every), seed, None, None), chosen, iterations, folder
+            _Plan(read, "scenario", _titled(chosen, every=every), seed, None, None), chosen, iterations, folder
         )
     )
 

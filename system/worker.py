@@ -93,7 +93,7 @@ async def run_worker(
         async with served(settings.health_address, health):
             telling = _tell(status_pipe, health, occupancy, settings.max_activities, stop)
             try:
-                await _poll(worker, health, settings, stop, _warm_up(settings))
+                await _poll(worker, health, settings, stop, _warm_up(settings, cache))
             finally:
                 telling.cancel()
 
@@ -147,10 +147,11 @@ async def _poll(
     logger.info("stopped")
 
 
-async def _warm_up(settings: Settings) -> None:
-    """Import what the first chunk needs, while the worker already polls."""
+async def _warm_up(settings: Settings, cache: Cache) -> None:
+    """Import what the first chunk needs, and open the cache, while the worker already polls."""
     os.environ.setdefault("POLARS_MAX_THREADS", str(settings.polars_threads))
     await asyncio.to_thread(import_module, "system.pipeline.stages")
+    await cache.open()
 
 
 @asynccontextmanager

@@ -117,13 +117,13 @@ def namespace() -> str:
 
 @pytest.fixture
 async def cache(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
-    """One process's cache."""
-    async with Cache(redis_url, namespace=namespace) as opened:
+    """One process's cache, with the patience of a machine that does much else."""
+    async with Cache(redis_url, namespace=namespace, call_seconds=30) as opened:
         yield opened
 
 
 @pytest.fixture
 async def other(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
     """What another process would have."""
-    async with Cache(redis_url, namespace=namespace) as opened:
+    async with Cache(redis_url, namespace=namespace, call_seconds=30) as opened:
         yield opened

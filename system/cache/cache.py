@@ -90,8 +90,6 @@ class Cache:
         """Abandon loads under way, and deliver what is undelivered if Redis answers."""
         await self._loader.close()
         if self._has_redis:
-            if self._tags.undelivered:
-                await self.open()
             await self._tags.close()
             await self._client.close()
 
@@ -124,6 +122,7 @@ class Cache:
     async def invalidate(self, *tags: str) -> None:
         """End every entry with one of the tags, those being loaded included; see above for what is promised when."""
         if tags and self._has_redis:
+            await self.open()  # or other processes would see what is old until it is
             await self._tags.invalidate(tags)
 
     @asynccontextmanager

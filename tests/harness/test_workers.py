@@ -151,7 +151,7 @@ async def test_a_group_starts_and_drains_as_one(make: Make) -> None:
 
 async def test_one_that_fails_takes_the_group_with_it(make: Make) -> None:
     """If one worker cannot start, its error is raised and the others are gone."""
-    group = Workers([make(), make(script("raise SystemExit(3)"), name="worker-2")])
+    group = Workers([make(), make(script("raise SystemExit(3)", settle_seconds=30), name="worker-2")])
     with pytest.raises(ServiceFailed, match="worker-2 ended with exit code 3"):
         await group.start()
     assert not any(worker.alive for worker in group)

@@ -28,7 +28,7 @@ from system.settings import Settings
 from system.storage.effects import ledger
 from system.storage.pool import Pool
 
-POLICY = Policy(attempt_seconds=3, step_seconds=100, settle_seconds=60)
+POLICY = Policy(attempt_seconds=6, step_seconds=100, settle_seconds=60)
 PATIENCE = 120
 LANES = 10
 TWICE = ("duplicate start", "forward", "while it runs, and after")

@@ -1,4 +1,6 @@
-"""Fault points: makes an activity attempt raise, get lost or kill its worker, as another process has armed it to.
+"""Fault points: makes an activity attempt raise, hang, run twice, get lost or kill its worker, as it is armed to.
+
+    faults.at("orders.capture_payment", attempt=1).after_commit()
 
 Tests and chaos arm faults in a directory with `FaultPoints`, also while workers run. A worker that was started with
 FAULT_POINTS naming that directory has the interceptor, looks there whenever an attempt begins, and writes down each
@@ -14,11 +16,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +36,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from harness.clock import now
 from harness.errors import CannotRun
+from harness.eventually import eventually
 
 VARIABLE = "FAULT_POINTS"
 """Names the directory to a worker."""
@@ -39,11 +45,16 @@ ERROR_TYPE = "FaultPoint"
 
 Point = Literal["before", "after"]
 """Before the activity's body is called, or after it ended well and before that is reported."""
-Act = Literal["raise", "refuse", "lose", "kill"]
-"""A retryable failure, one that is not, no report at all, SIGKILL."""
+Act = Literal["raise", "refuse", "lose", "hold", "twice", "kill"]
+"""A retryable failure, one that is not, no report at all, a standstill until it is too late, once more, SIGKILL."""
 
 BITTEN = "bitten.jsonl"
 PREFIXES = "prefixes"
+
+LOOK_AGAIN = 0.05
+"""Seconds between two looks for a later attempt."""
+GIVEN_UP = 10.0
+"""Seconds past its limit after which an attempt has no successor."""
 
 
 class Attempts(Struct, frozen=True, kw_only=True):
@@ -77,6 +88,8 @@ class Fault(Struct, frozen=True, kw_only=True):
 class Bitten(Struct, frozen=True, kw_only=True):
     """A fault that bit: when, where, and what it did. Written before it bites, so that a kill is told too."""
 
+    fault: str
+    """Name of the file by which it was armed."""
     at: float
     """Seconds since the Unix epoch."""
     pid: int
@@ -100,7 +113,7 @@ class Place:
         """Fail without calling the activity's body."""
         self._arm("before", "raise" if retryable else "refuse")
 
-    def after(self, *, retryable: bool = True) -> None:
+    def after_commit(self, *, retryable: bool = True) -> None:
         """Fail once the body has ended well: its effect is committed, and Temporal is told that it failed."""
         self._arm("after", "raise" if retryable else "refuse")
 
@@ -110,6 +123,25 @@ class Place:
         Has no effect on local activities, which report through their workflow task.
         """
         self._arm("after", "lose")
+
+    def hang(self) -> None:
+        """Stand still without a heartbeat until Temporal has begun another attempt, and call the body then.
+
+        So does an attempt whose process was stopped for a while: it is superseded, and has its effect all the same.
+        Where no other attempt comes it goes on 10 s past its limit. Has no effect on local activities.
+        """
+        self._arm("before", "hold")
+
+    def complete_late(self) -> None:
+        """Report that the body has ended well only when Temporal has begun another attempt, and hears of it no more.
+
+        It waits as long as `hang` does. Has no effect on local activities.
+        """
+        self._arm("after", "hold")
+
+    def run_twice(self) -> None:
+        """Call the body once more, with the same arguments, when it has ended well; its second result is reported."""
+        self._arm("before", "twice")
 
     def kill_before(self) -> None:
         """Kill the worker process with SIGKILL instead of calling the body."""
@@ -142,17 +174,44 @@ class FaultPoints:
         """What a worker must be started with for the faults to reach it."""
         return {VARIABLE: str(self.directory)}
 
-    def at(self, workflow_id: str, activity_type: str, *, attempt: int | range = 1, call: int | None = 1) -> Place:
-        """Choose attempts of one workflow's activity: one number, or all of a range.
+    def at(
+        self,
+        activity_type: str,
+        *,
+        workflow_id: str | None = None,
+        prefix: str = "",
+        attempt: int | range = 1,
+        call: int | None = 1,
+    ) -> Place:
+        """Choose attempts of an activity: one number, or all of a range.
 
-        `call` chooses among the workflow's calls of that activity, counted from 1 since the fault was armed and in
-        the order in which workers begin them; None is every call. An attempt is bitten by a fault once at most.
+        Args:
+            activity_type: its name.
+            workflow_id: of the one workflow whose activity it is.
+            prefix: how the ids of such workflows begin; by default they are all workflows.
+            attempt: counted from 1.
+            call: which of the calls of that activity by these workflows, counted from 1 since the fault was armed and
+                in the order in which workers begin them; None is every call.
+
+        An attempt is bitten by a fault once at most. Raises ValueError for what can never bite.
+
         """
-        return self._place(workflow_id, activity_type, attempt, call, prefix=False)
-
-    def under(self, prefix: str, activity_type: str, *, attempt: int | range = 1, call: int | None = 1) -> Place:
-        """As `at`, for all workflows whose ids begin with `prefix`: their calls are counted as one sequence."""
-        return self._place(prefix, activity_type, attempt, call, prefix=True)
+        attempts = range(attempt, attempt + 1) if isinstance(attempt, int) else attempt
+        if not attempts or attempts.start < 1 or attempts.step != 1 or (call is not None and call < 1):
+            message = f"attempt={attempt!r}, call={call!r}: attempts and calls are counted from 1"
+            raise ValueError(message)
+        if workflow_id is not None and prefix:
+            message = f"workflow_id={workflow_id!r}, prefix={prefix!r}: give one of them"
+            raise ValueError(message)
+        chosen = Attempts(
+            workflow_id=prefix if workflow_id is None else workflow_id,
+            prefix=workflow_id is None,
+            activity=activity_type,
+            first=attempts[0],
+            last=attempts[-1],
+            call=call,
+        )
+        return Place(self.directory, chosen)
 
     def bitten(self) -> list[Bitten]:
         """Every fault that bit, in that order. One that is not here was not in force, and proves nothing."""
@@ -162,22 +221,11 @@ class FaultPoints:
             return []
         return [msgspec.json.decode(line, type=Bitten) for line in lines]
 
-    def _place(
-        self, workflow_id: str, activity_type: str, attempt: int | range, call: int | None, *, prefix: bool
-    ) -> Place:
-        attempts = range(attempt, attempt + 1) if isinstance(attempt, int) else attempt
-        if not attempts or attempts.start < 1 or attempts.step != 1 or (call is not None and call < 1):
-            message = f"attempt={attempt!r}, call={call!r}: attempts and calls are counted from 1"
-            raise ValueError(message)
-        chosen = Attempts(
-            workflow_id=workflow_id,
-            prefix=prefix,
-            activity=activity_type,
-            first=attempts[0],
-            last=attempts[-1],
-            call=call,
-        )
-        return Place(self.directory, chosen)
+    def unbitten(self) -> list[Fault]:
+        """The faults that are armed and have not bitten yet, in the order of arming."""
+        bitten = {bite.fault for bite in self.bitten()}
+        armed = sorted(self.directory.rglob("*.json"), key=lambda path: path.name)
+        return [msgspec.json.decode(path.read_bytes(), type=Fault) for path in armed if path.stem not in bitten]
 
 
 def interceptors(environment: Mapping[str, str] = os.environ) -> list[Interceptor]:
@@ -204,6 +252,9 @@ class FaultPointInterceptor(Interceptor):
         return _Inbound(next, self._directory)
 
 
+_Due = tuple[Path, Fault]
+
+
 class _Inbound(ActivityInboundInterceptor):
     def __init__(self, following: ActivityInboundInterceptor, directory: Path) -> None:
         super().__init__(following)
@@ -211,26 +262,26 @@ class _Inbound(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 the SDK's own parameter name
         info = activity.info()
-        faults = list(_due(self._directory, info))
-        self._bite("before", faults, info)
+        due = list(_due(self._directory, info))
+        await self._bite("before", due, info, input)
         result = await self.next.execute_activity(input)
-        self._bite("after", faults, info)
+        await self._bite("after", due, info, input)
         return result
 
-    def _bite(self, point: Point, faults: Sequence[Fault], info: Info) -> None:
-        for fault in faults:
+    async def _bite(self, point: Point, due: Sequence[_Due], info: Info, given: ExecuteActivityInput) -> None:
+        for path, fault in due:
             if fault.point == point:
-                _record(self._directory, fault, info)
-                _do(fault, info)
+                _record(self._directory, path, fault, info)
+                await _do(path, fault, info, given)
 
 
-def _due(directory: Path, info: Info) -> Iterator[Fault]:
+def _due(directory: Path, info: Info) -> Iterator[_Due]:
     """The faults armed for this attempt, in the order of arming."""
     for key in (_key(info.workflow_id or "", info.activity_type), PREFIXES):
         for path in _armed(directory / key):
             fault = msgspec.json.decode(path.read_bytes(), type=Fault)
             if fault.attempts.may_include(info) and _meets(path, fault, info):
-                yield fault
+                yield path, fault
 
 
 def _armed(directory: Path) -> list[Path]:
@@ -247,9 +298,9 @@ def _meets(path: Path, fault: Fault, info: Info) -> bool:
     The note is a file, because the calls are counted over all workers, and over those that a fault has killed. One
     attempt can come by twice: a local activity begins again, by the same number, when its workflow task does.
     """
-    if fault.act == "lose" and info.is_local:
+    if fault.act in {"lose", "hold"} and info.is_local:
         return False
-    call = f"{info.workflow_run_id}/{info.activity_id}"
+    call = _call(info)
     attempt = f"{call}/{info.attempt}"
     with path.with_suffix(".met").open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -263,8 +314,9 @@ def _meets(path: Path, fault: Fault, info: Info) -> bool:
     return wanted.call in (None, calls.index(call) + 1) and wanted.first <= info.attempt <= wanted.last
 
 
-def _record(directory: Path, fault: Fault, info: Info) -> None:
+def _record(directory: Path, path: Path, fault: Fault, info: Info) -> None:
     bitten = Bitten(
+        fault=path.stem,
         at=now(),
         pid=os.getpid(),
         workflow_id=info.workflow_id or "",
@@ -279,7 +331,7 @@ def _record(directory: Path, fault: Fault, info: Info) -> None:
         file.write(msgspec.json.encode(bitten) + b"\n")
 
 
-def _do(fault: Fault, info: Info) -> None:
+async def _do(path: Path, fault: Fault, info: Info, given: ExecuteActivityInput) -> None:
     match fault.act:
         case "raise" | "refuse":
             message = f"fault point {fault.point} {info.activity_type}, attempt {info.attempt}"
@@ -288,8 +340,44 @@ def _do(fault: Fault, info: Info) -> None:
             # Says that somebody else will report the outcome, which nobody does: neither a slot nor a draining
             # worker waits for it, and no heartbeat keeps it alive.
             activity.raise_complete_async()
+        case "hold":
+            await _too_late(path.with_suffix(".met"), info)
+        case "twice":
+            # Not the chain of interceptors, which is made to be called once.
+            given.fn = partial(_twice_awaited if _is_coroutine(given.fn) else _twice, given.fn)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _too_late(met: Path, info: Info) -> None:
+    """Return when a later attempt came by, or when none will."""
+    limits = [limit for limit in (info.heartbeat_timeout, info.start_to_close_timeout) if limit]
+    seconds = min((limit.total_seconds() for limit in limits), default=0) + GIVEN_UP
+    with suppress(AssertionError):  # no later attempt
+        await eventually(lambda: _superseded(met.read_text().splitlines(), info), timeout=seconds, interval=LOOK_AGAIN)
+
+
+def _superseded(met: Iterable[str], info: Info) -> bool:
+    attempts = [line.rpartition("/") for line in met]
+    return any(call == _call(info) and int(attempt) > info.attempt for call, _, attempt in attempts)
+
+
+def _twice(body: Callable[..., Any], *given: Any) -> Any:
+    body(*given)
+    return body(*given)
+
+
+async def _twice_awaited(body: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+    await body(*given)
+    return await body(*given)
+
+
+def _is_coroutine(body: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(type(body).__call__)
+
+
+def _call(info: Info) -> str:
+    return f"{info.workflow_run_id}/{info.activity_id}"
 
 
 def _key(workflow_id: str, activity_type: str) -> str:

@@ -6,7 +6,10 @@
             assert await temporal.run(Order.run, "shop-1") == "paid"
 
 After each such test, unless it says otherwise: no workflow task failed for a bad cause, and every history replays, its
-commands compared with their arguments, timeouts and results.
+commands compared with their arguments, timeouts and results. One line breaks what a test wants broken, and is checked
+to have done so:
+
+    temporal.faults.at("charge", attempt=1).after_commit()
 """
 
 from __future__ import annotations
@@ -32,11 +35,11 @@ if TYPE_CHECKING:
     from harness.temporal_test import Temporal
 
 OPTIONS = {
-    "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks"
+    "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks", "unbitten"
 }  # fmt: skip
 MARKER = (
     "temporal(skip_time, schedules, visibility, versioning: bool; deadline: seconds; "
-    "unreplayed, failed_tasks: why they are not checked): what a test needs of Temporal"
+    "unreplayed, failed_tasks, unbitten: why they are not checked): what a test needs of Temporal"
 )
 
 
@@ -166,6 +169,8 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
             environment,
             watched,
             deadline=deadline,
+            directory=lambda: request.getfixturevalue("tmp_path"),
             unreplayed=said.get("unreplayed"),
             failed_tasks=said.get("failed_tasks"),
+            unbitten=said.get("unbitten"),
         )

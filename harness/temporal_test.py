@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
@@ -14,6 +15,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, Work
 from temporalio.worker import Interceptor, Worker, WorkerConfig
 
 from harness.environments import V1, Environment
+from harness.faultpoints import Fault, FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
 from harness.replay.semantic import SemanticReplayer
 from harness.replay.told import told
@@ -50,9 +52,11 @@ class Temporal:
         environment: Environment,
         watched: Watched,
         *,
+        directory: Callable[[], Path],
         deadline: float = DEADLINE,
         unreplayed: str | None = None,
         failed_tasks: str | None = None,
+        unbitten: str | None = None,
     ) -> None:
         self.environment = environment
         self.client: Client = environment.client
@@ -61,6 +65,17 @@ class Temporal:
         self._deadline = deadline
         self._unreplayed = unreplayed
         self._failed_tasks = failed_tasks
+        self._unbitten = unbitten
+        self._directory = directory
+        self._faults: FaultPoints | None = None
+
+    @property
+    def faults(self) -> FaultPoints:
+        """Fault points for the workers that are made from the test's client from its first use on."""
+        if self._faults is None:
+            self._faults = FaultPoints(self._directory() / "faults")
+            self._watched.interceptors.append(FaultPointInterceptor(self._faults.directory))
+        return self._faults
 
     @asynccontextmanager
     async def worker(
@@ -132,6 +147,8 @@ class Temporal:
             problems += [line for history in found for line in failed_tasks(history)]
         if not self._unreplayed:
             problems += [line for line in await self._replayed(found)]  # noqa: C416
+        if self._faults and not self._unbitten:
+            problems += [unbitten(fault) for fault in self._faults.unbitten()]
         if problems:
             raise Untrustworthy("\n".join(problems))
 
@@ -171,6 +188,16 @@ def failed_tasks(history: WorkflowHistory) -> list[str]:
                 f"{history.workflow_id!r}: a workflow task failed, event {event.event_id}: {cause.lower()}: {reason}"
             )
     return lines
+
+
+def unbitten(fault: Fault) -> str:
+    """Tell a fault that was armed in vain."""
+    attempts = fault.attempts
+    numbers = f"{attempts.first}" if attempts.first == attempts.last else f"{attempts.first} to {attempts.last}"
+    return (
+        f"a fault was armed and never bit: {fault.act} {fault.point} {attempts.activity}, attempt {numbers} "
+        "(a worker has fault points if it is made after the first use of `temporal.faults`)"
+    )
 
 
 def _names(config: WorkerConfig) -> set[str]:

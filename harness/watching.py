@@ -19,6 +19,7 @@ from temporalio.client import (
     WorkflowUpdateHandle,
 )
 from temporalio.service import ConnectConfig, RPCError, RPCStatusCode, ServiceClient
+from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker import Plugin as WorkerPlugin
 from temporalio.worker import Replayer, ReplayerConfig, Worker, WorkerConfig, WorkflowReplayResult  # noqa: F401
 
@@ -29,6 +30,8 @@ class Watched:
 
     started: dict[str, None] = field(default_factory=dict)
     workers: list[WorkerConfig] = field(default_factory=list)
+    interceptors: list[WorkerInterceptor] = field(default_factory=list)
+    """What workers that are made from now on get besides their own."""
 
 
 class Watch(Plugin, WorkerPlugin):
@@ -49,6 +52,8 @@ class Watch(Plugin, WorkerPlugin):
         return await next(config)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        if self._watched.interceptors:
+            config["interceptors"] = [*self._watched.interceptors, *config.get("interceptors", ())]
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002

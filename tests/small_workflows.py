@@ -45,6 +45,9 @@ class Marking:
     calls: int = 1
     in_thread: bool = False
     local: bool = False
+    attempts: int = 3
+    heartbeats: bool = False
+    """Whether it is for want of a heartbeat that an attempt is given up after a second."""
 
 
 @activity.defn
@@ -68,18 +71,17 @@ def leave_mark(path: str) -> int:
 
 @workflow.defn
 class Marks:
-    """Leaves marks one after the other; three attempts for each, of a second at most."""
+    """Leaves marks one after the other; some attempts for each, of a second at most."""
 
     @workflow.run
     async def run(self, given: Marking) -> list[int]:
-        retry = dataclasses.replace(QUICKLY, maximum_attempts=3)
-        a_second = timedelta(seconds=1)
-        call = workflow.execute_local_activity if given.local else workflow.execute_activity
+        retry = dataclasses.replace(QUICKLY, maximum_attempts=given.attempts)
+        limits = {"start_to_close_timeout": timedelta(seconds=1)}
+        if given.heartbeats:
+            limits = {"start_to_close_timeout": timedelta(days=1), "heartbeat_timeout": timedelta(seconds=1)}
+        call: Any = workflow.execute_local_activity if given.local else workflow.execute_activity
         name = "marks_in_thread" if given.in_thread else "marks"
-        return [
-            await call(name, given.path, start_to_close_timeout=a_second, retry_policy=retry)
-            for _ in range(given.calls)
-        ]
+        return [await call(name, given.path, retry_policy=retry, **limits) for _ in range(given.calls)]
 
 
 @workflow.defn

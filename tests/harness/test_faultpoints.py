@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grpc import StatusCode
 from small_worker import small_worker
 from small_workflows import Marking
 from temporalio import exceptions
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from harness import faultpoints
 from harness.errors import CannotRun
-from harness.faultpoints import FaultPoints, interceptors
+from harness.eventually import eventually
+from harness.faultpoints import FaultPoints, Place, interceptors
+from harness.wire import Wire
 from harness.workers import Worker, Workers, WorkerSpec
 
 
@@ -48,6 +52,10 @@ class Marked:
             await self.run(**options)
         assert isinstance(caught.value.cause, ActivityError)
         return caught.value.cause.cause
+
+    def at(self, activity_type: str, **options: Any) -> Place:
+        """Choose among the attempts of this workflow."""
+        return self.faults.at(activity_type, workflow_id=self.id, **options)
 
     @property
     def marks(self) -> list[str]:
@@ -114,7 +122,7 @@ async def test_nothing_armed_nothing_bites(here: Marked) -> None:
 @pytest.mark.parametrize("in_thread", [False, True])
 async def test_before_the_body_is_not_called(here: Marked, in_thread: bool) -> None:
     """The first attempt fails without an effect, the second has it."""
-    here.faults.at(here.id, "marks_in_thread" if in_thread else "marks").before()
+    here.at("marks_in_thread" if in_thread else "marks").before()
     assert await here.run(in_thread=in_thread) == [2]
     assert here.marks == ["1 2"]
     assert here.bitten == [("1", 1, "before", "raise")]
@@ -123,7 +131,7 @@ async def test_before_the_body_is_not_called(here: Marked, in_thread: bool) -> N
 @pytest.mark.parametrize("in_thread", [False, True])
 async def test_after_the_effect_is_there_and_the_attempt_failed(here: Marked, in_thread: bool) -> None:
     """The first attempt has its effect and fails, so that the second has it again."""
-    here.faults.at(here.id, "marks_in_thread" if in_thread else "marks").after()
+    here.at("marks_in_thread" if in_thread else "marks").after_commit()
     assert await here.run(in_thread=in_thread) == [2]
     assert here.marks == ["1 1", "1 2"]
     assert here.bitten == [("1", 1, "after", "raise")]
@@ -131,7 +139,7 @@ async def test_after_the_effect_is_there_and_the_attempt_failed(here: Marked, in
 
 async def test_every_attempt_of_a_range_exhausts_the_retries(here: Marked) -> None:
     """Temporal sees ordinary failures of a type of their own, and gives up after the last attempt."""
-    here.faults.at(here.id, "marks", attempt=range(1, 4)).after()
+    here.at("marks", attempt=range(1, 4)).after_commit()
     cause = await here.failure()
     assert isinstance(cause, ApplicationError)
     assert (cause.type, cause.non_retryable) == ("FaultPoint", False)
@@ -143,7 +151,8 @@ async def test_every_attempt_of_a_range_exhausts_the_retries(here: Marked) -> No
 @pytest.mark.parametrize(("point", "marks"), [("before", []), ("after", ["1 1"])])
 async def test_a_step_fails_for_good(here: Marked, point: str, marks: list[str]) -> None:
     """What may not be retried is not: one attempt, one bite."""
-    getattr(here.faults.at(here.id, "marks"), point)(retryable=False)
+    place = here.at("marks")
+    (place.before if point == "before" else place.after_commit)(retryable=False)
     cause = await here.failure()
     assert isinstance(cause, ApplicationError)
     assert (cause.type, cause.non_retryable) == ("FaultPoint", True)
@@ -154,7 +163,7 @@ async def test_a_step_fails_for_good(here: Marked, point: str, marks: list[str])
 @pytest.mark.parametrize("in_thread", [False, True])
 async def test_a_lost_completion_times_out(here: Marked, in_thread: bool) -> None:
     """The effect is there and Temporal never learns of it: the attempt times out, and the next has it again."""
-    here.faults.at(here.id, "marks_in_thread" if in_thread else "marks").lose()
+    here.at("marks_in_thread" if in_thread else "marks").lose()
     assert await here.run(in_thread=in_thread) == [2]
     assert here.marks == ["1 1", "1 2"]
     assert here.bitten == [("1", 1, "after", "lose")]
@@ -162,10 +171,60 @@ async def test_a_lost_completion_times_out(here: Marked, in_thread: bool) -> Non
 
 async def test_a_lost_last_completion_is_a_timeout(here: Marked) -> None:
     """With all attempts lost the activity fails as the server saw it: its start-to-close time ran out."""
-    here.faults.at(here.id, "marks", attempt=range(1, 4)).lose()
+    here.at("marks", attempt=range(1, 4)).lose()
     cause = await here.failure()
     assert isinstance(cause, exceptions.TimeoutError)
     assert cause.type is exceptions.TimeoutType.START_TO_CLOSE
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+@pytest.mark.parametrize("heartbeats", [False, True])
+async def test_a_superseded_attempt_that_hung_has_its_effect_all_the_same(
+    here: Marked, heartbeats: bool, in_thread: bool
+) -> None:
+    """Temporal gives up the first attempt, for want of a heartbeat too; it goes on when the second has begun."""
+    here.at("marks_in_thread" if in_thread else "marks").hang()
+    assert await here.run(heartbeats=heartbeats, in_thread=in_thread) == [2]
+    await eventually(lambda: sorted(here.marks) == ["1 1", "1 2"])
+    assert here.bitten == [("1", 1, "before", "hold")]
+
+
+async def test_an_attempt_that_hangs_and_has_no_successor_goes_on_by_itself(
+    here: Marked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some time after it was given up."""
+    monkeypatch.setattr(faultpoints, "GIVEN_UP", 0.1)
+    here.at("marks").hang()
+    cause = await here.failure(attempts=1)
+    assert isinstance(cause, exceptions.TimeoutError)
+    await eventually(lambda: here.marks == ["1 1"])
+
+
+async def test_a_late_completion_is_refused(temporal_address: str, faults: FaultPoints, tmp_path: Path) -> None:
+    """The effect is there, the attempt was given up, and the server knows it no more when it reports."""
+    async with (
+        Wire.to(temporal_address) as wire,
+        small_worker(wire.address, interceptors=interceptors(faults.environment)) as worker,
+    ):
+        here = Marked(await Client.connect(wire.address), worker.task_queue, faults, tmp_path / "marks", "marks-late")
+        here.at("marks").complete_late()
+        reports = wire.lose_response(
+            "RespondActivityTaskCompleted", activity="marks", attempt=1, code=StatusCode.NOT_FOUND
+        )
+        assert await here.run() == [2]
+        await eventually(lambda: reports.bitten)
+        assert here.marks == ["1 1", "1 2"]
+        assert here.bitten == [("1", 1, "after", "hold")]
+        assert [bite.answers for bite in reports.bitten] == [("NOT_FOUND",)]
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_an_attempt_that_runs_twice_has_its_effect_twice(here: Marked, in_thread: bool) -> None:
+    """And is one attempt."""
+    here.at("marks_in_thread" if in_thread else "marks").run_twice()
+    assert await here.run(in_thread=in_thread, calls=2) == [1, 1]
+    assert here.marks == ["1 1", "1 1", "2 1"]
+    assert here.bitten == [("1", 1, "before", "twice")]
 
 
 @pytest.mark.parametrize(("point", "marks"), [("before", ["1 2"]), ("after", ["1 1", "1 2"])])
@@ -173,7 +232,7 @@ async def test_a_killed_worker_is_started_again_and_goes_on(
     there: Marked, process: Workers, point: str, marks: list[str]
 ) -> None:
     """The kill bites once, and is told although it left no time to tell; the next attempt is another process's."""
-    getattr(there.faults.at(there.id, "marks"), f"kill_{point}")()
+    getattr(there.at("marks"), f"kill_{point}")()
     first = process[0].pid
     async with process.kept_alive() as restarts:
         assert await there.run() == [2]
@@ -192,15 +251,15 @@ async def test_a_call_is_chosen_by_its_number(
     here: Marked, call: int | None, attempts: list[int], met: list[str]
 ) -> None:
     """By default the first, else the n-th, or every one."""
-    here.faults.at(here.id, "marks", call=call).before()
+    here.at("marks", call=call).before()
     assert await here.run(calls=3) == attempts
     assert [activity_id for activity_id, _, _, _ in here.bitten] == met
 
 
 async def test_calls_are_counted_over_all_workers(there: Marked, process: Workers) -> None:
     """A worker that was killed had counted two calls: the third is the first of the next worker."""
-    there.faults.at(there.id, "marks", call=2).kill_before()
-    there.faults.at(there.id, "marks", call=3).before()
+    there.at("marks", call=2).kill_before()
+    there.at("marks", call=3).before()
     async with process.kept_alive():
         assert await there.run(calls=3) == [1, 2, 2]
     assert there.bitten == [("2", 1, "before", "kill"), ("3", 1, "before", "raise")]
@@ -208,8 +267,8 @@ async def test_calls_are_counted_over_all_workers(there: Marked, process: Worker
 
 async def test_several_faults_share_an_activity(here: Marked) -> None:
     """Each bites on its own attempt."""
-    here.faults.at(here.id, "marks", attempt=1).after()
-    here.faults.at(here.id, "marks", attempt=2).before()
+    here.at("marks", attempt=1).after_commit()
+    here.at("marks", attempt=2).before()
     assert await here.run() == [3]
     assert here.marks == ["1 1", "1 3"]
     assert here.bitten == [("1", 1, "after", "raise"), ("1", 2, "before", "raise")]
@@ -217,19 +276,36 @@ async def test_several_faults_share_an_activity(here: Marked) -> None:
 
 async def test_a_prefix_reaches_workflows_whose_ids_are_not_known_yet(here: Marked) -> None:
     """The ids need only begin so."""
-    here.faults.under(here.id[:-2], "marks").before()
+    here.faults.at("marks", prefix=here.id[:-2]).before()
     assert await here.run() == [2]
     assert here.bitten == [("1", 1, "before", "raise")]
+
+
+async def test_without_an_id_all_workflows_are_meant(here: Marked) -> None:
+    """Their calls are one sequence."""
+    here.faults.at("marks", call=2).before()
+    assert await here.run(calls=3) == [1, 2, 1]
+    assert here.bitten == [("2", 1, "before", "raise")]
+
+
+async def test_what_has_not_bitten_yet_is_told(here: Marked) -> None:
+    """In the order of arming."""
+    here.at("marks").before()
+    here.at("marks", attempt=3).run_twice()
+    here.faults.at("answers").kill_after()
+    assert [fault.act for fault in here.faults.unbitten()] == ["raise", "twice", "kill"]
+    await here.run()
+    assert [fault.act for fault in here.faults.unbitten()] == ["twice", "kill"]
 
 
 @pytest.mark.parametrize(
     "choose",
     [
-        lambda faults, workflow_id: faults.at(workflow_id[:-1], "marks"),
-        lambda faults, workflow_id: faults.at(workflow_id, "answers"),
-        lambda faults, workflow_id: faults.at(workflow_id, "marks", attempt=2),
-        lambda faults, workflow_id: faults.under(workflow_id[1:], "marks"),
-        lambda faults, workflow_id: faults.under(workflow_id[:-2], "answers"),
+        lambda faults, workflow_id: faults.at("marks", workflow_id=workflow_id[:-1]),
+        lambda faults, workflow_id: faults.at("answers", workflow_id=workflow_id),
+        lambda faults, workflow_id: faults.at("marks", workflow_id=workflow_id, attempt=2),
+        lambda faults, workflow_id: faults.at("marks", prefix=workflow_id[1:]),
+        lambda faults, workflow_id: faults.at("answers", prefix=workflow_id[:-2]),
     ],
     ids=["workflow", "activity", "attempt", "prefix", "activity-under-prefix"],
 )
@@ -243,7 +319,7 @@ async def test_others_are_left_alone(here: Marked, choose: Callable[[FaultPoints
 async def test_a_body_that_fails_by_itself_reaches_no_point_after_it(here: Marked) -> None:
     """There is no effect to lose: the fault did not bite, and says so."""
     here.path.mkdir()
-    here.faults.at(here.id, "marks", attempt=range(1, 4)).after()
+    here.at("marks", attempt=range(1, 4)).after_commit()
     cause = await here.failure()
     assert isinstance(cause, ApplicationError)
     assert cause.type == "IsADirectoryError"
@@ -252,7 +328,7 @@ async def test_a_body_that_fails_by_itself_reaches_no_point_after_it(here: Marke
 
 async def test_a_kill_meets_a_local_activity_once(there: Marked, process: Workers) -> None:
     """A local activity begins again by the same number when its workflow task does: it is not killed for ever."""
-    there.faults.at(there.id, "marks").kill_after()
+    there.at("marks").kill_after()
     async with process.kept_alive() as restarts:
         assert await there.run(local=True) == [1]
     assert restarts.total() == 1
@@ -260,8 +336,10 @@ async def test_a_kill_meets_a_local_activity_once(there: Marked, process: Worker
 
 
 async def test_a_local_activity_has_no_completion_to_lose(here: Marked) -> None:
-    """Nothing bites."""
-    here.faults.at(here.id, "marks").lose()
+    """Nothing to hold back either: nothing bites."""
+    here.at("marks").lose()
+    here.at("marks").hang()
+    here.at("marks").complete_late()
     assert await here.run(local=True) == [1]
     assert here.bitten == []
 
@@ -278,4 +356,10 @@ def test_off_there_is_no_interceptor(tmp_path: Path) -> None:
 def test_what_can_never_bite_is_refused(faults: FaultPoints, choice: dict[str, Any]) -> None:
     """Attempts and calls are counted from 1."""
     with pytest.raises(ValueError, match="counted from 1"):
-        faults.at("any", "marks", **choice)
+        faults.at("marks", **choice)
+
+
+def test_one_workflow_or_those_that_begin_so(faults: FaultPoints) -> None:
+    """Not both."""
+    with pytest.raises(ValueError, match="give one of them"):
+        faults.at("marks", workflow_id="any", prefix="a")

@@ -236,6 +236,50 @@ async def test_stumbling_on_purpose(temporal):
     )
 
 
+def test_a_fault_is_one_line(project: pytest.Pytester) -> None:
+    """It reaches every worker made from the client; without it there is no interceptor; in vain, it fails the test."""
+    result = run(
+        project,
+        """
+@skips
+async def test_a_completion_is_lost(temporal):
+    temporal.faults.at("charge").after_commit()
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        pause = await temporal.start(Pause.run, 0)
+        assert await pause.result() == "x paid 1"
+    (bite,) = temporal.faults.bitten()
+    assert (bite.workflow_id, bite.activity, bite.attempt, bite.point) == (pause.id, "charge", 1, "after")
+
+@skips
+async def test_a_worker_of_their_own(temporal):
+    temporal.faults.at("charge").before()
+    async with Worker(temporal.client, task_queue="own", workflows=[Pause], activities=[charge]):
+        assert await temporal.run(Pause.run, 0, task_queue="own") == "x paid 1"
+
+@skips
+async def test_without_there_is_no_interceptor(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]) as worker:
+        assert not worker.config(active_config=True)["interceptors"]
+
+@skips
+async def test_too_late(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        temporal.faults.at("charge", attempt=range(1, 3)).before()
+        await temporal.run(Pause.run, 0)
+
+@pytest.mark.temporal(skip_time=True, unbitten="there is no second attempt")
+async def test_in_vain_on_purpose(temporal):
+    temporal.faults.at("charge", attempt=2).before()
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        await temporal.run(Pause.run, 0)
+""",
+    )
+    result.assert_outcomes(passed=4, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*a fault was armed and never bit: raise before charge, attempt 1 to 2 (a worker has*"]
+    )
+
+
 def test_what_no_environment_gives_is_said(project: pytest.Pytester) -> None:
     """At once, and with what to do; nothing hangs."""
     result = run(

@@ -52,11 +52,11 @@ async def test_killed_and_cut_off_at_every_step_nothing_is_lost_or_doubled(
 
     A batch for each fault, all at once, as each costs a timeout; and a worker for each death, as it is everybody's.
     """
-    faults.under("opened", OPEN).kill_after()
-    faults.under("taken", TAKE).kill_after()
-    faults.under("run", RUN, call=3).kill_after()
-    faults.under("unheard", RUN, call=9).lose()
-    faults.under("closed", RECONCILE).lose()
+    faults.at(OPEN, prefix="opened").kill_after()
+    faults.at(TAKE, prefix="taken").kill_after()
+    faults.at(RUN, prefix="run", call=3).kill_after()
+    faults.at(RUN, prefix="unheard", call=9).lose()
+    faults.at(RECONCILE, prefix="closed").lose()
     items = tuple(
         Item(
             key=f"k{number}",

@@ -87,7 +87,7 @@ async def test_killed_after_the_commit_of_a_chunk_nothing_is_lost_or_doubled(
     app: App, workers: Workers, faults: FaultPoints, write: Write, people: Schema
 ) -> None:
     """The chunk's rows and its one effect are those of the attempt that died; the next attempt adds nothing."""
-    faults.under("load-", LOAD_CHUNK, call=2).kill_after()
+    faults.at(LOAD_CHUNK, prefix="load-", call=2).kill_after()
     async with workers.kept_alive() as restarts:
         report = await app.load(write(PEOPLE), people, chunk_bytes=CHUNK_BYTES, concurrency=1)
     (bite,) = faults.bitten()
@@ -104,7 +104,7 @@ async def test_a_step_that_fails_for_good_closes_the_load(
     app: App, faults: FaultPoints, write: Write, people: Schema
 ) -> None:
     """The failure reaches the workflow by its own name and untranslated, and the load is closed as failed."""
-    faults.under("load-", RECONCILE).before(retryable=False)
+    faults.at(RECONCILE, prefix="load-").before(retryable=False)
     with pytest.raises(WorkflowFailureError) as caught:
         await app.load(write(PEOPLE), people)
     assert isinstance(caught.value.cause, ActivityError)
@@ -120,7 +120,7 @@ async def test_a_draining_worker_does_not_wait_for_a_lost_completion(
     app: App, workers: Workers, faults: FaultPoints, write: Write, people: Schema
 ) -> None:
     """The attempt has its effect and is pending still, yet the worker ends; the next attempt adds no effect."""
-    faults.under("load-", RECONCILE).lose()
+    faults.at(RECONCILE, prefix="load-").lose()
     load = await app.start(write(PEOPLE), people)
     await eventually(faults.bitten, timeout=20)
     began = time.monotonic()
@@ -137,7 +137,7 @@ async def test_without_fault_points_it_is_the_system_s_own_worker(
     app: App, make: Make, faults: FaultPoints, write: Write, people: Schema
 ) -> None:
     """What is armed does not reach a worker that was not told where."""
-    faults.under("load-", LOAD_CHUNK).kill_before()
+    faults.at(LOAD_CHUNK, prefix="load-").kill_before()
     async with Workers([make({})]):
         assert (await app.load(write(PEOPLE), people)).rows_loaded == 120
     assert faults.bitten() == []

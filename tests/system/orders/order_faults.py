@@ -73,11 +73,11 @@ class Combination:
         """Arm the fault; and, for a compensation, what makes the order go back: from its very end, if it can."""
         self.arm(faults.at(self.order_id, self.step, attempt=self.attempts))
         if self.direction == "compensating" and not self.in_doubt:
-            faults.at(self.order_id, CONFIRM_ORDER, attempt=AGAIN_AND_AGAIN).after(retryable=False)
+            faults.at(CONFIRM_ORDER, workflow_id=self.order_id, attempt=AGAIN_AND_AGAIN).after_commit(retryable=False)
 
     def go_back(self, faults: FaultPoints) -> None:
         """Make an order go back whose authorisation is on its way."""
-        faults.at(self.order_id, AUTHORISE_PAYMENT, attempt=AGAIN_AND_AGAIN).before(retryable=False)
+        faults.at(AUTHORISE_PAYMENT, workflow_id=self.order_id, attempt=AGAIN_AND_AGAIN).before(retryable=False)
 
     def bites(self) -> set[tuple[str, str]]:
         """Which faults must have bitten: activity and point."""
@@ -108,7 +108,7 @@ def fails_before(place: Place) -> None:
 
 
 def fails_after(place: Place) -> None:
-    place.after(retryable=False)
+    place.after_commit(retryable=False)
 
 
 def killed_before(place: Place) -> None:

@@ -92,7 +92,7 @@ async def test_a_failed_item_is_redriven_alone(app: App) -> None:
 
 async def test_an_item_that_is_done_all_the_same_is_not_done_again(app: App, faults: FaultPoints, gate: Gate) -> None:
     """Its completion was lost after the commit: a redrive runs nothing, and closes the letter, as does the batch."""
-    faults.at("lost", RUN, call=None).after(retryable=False)
+    faults.at(RUN, workflow_id="lost", call=None).after_commit(retryable=False)
     handle = await start(app, [posting("committed"), posting("rejected", 0), gated("gated")], id="lost")
     await eventually(lambda: gate.began, timeout=20)
 

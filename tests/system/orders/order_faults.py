@@ -71,7 +71,7 @@ class Combination:
 
     def set_up(self, faults: FaultPoints) -> None:
         """Arm the fault; and, for a compensation, what makes the order go back: from its very end, if it can."""
-        self.arm(faults.at(self.order_id, self.step, attempt=self.attempts))
+        self.arm(faults.at(self.step, workflow_id=self.order_id, attempt=self.attempts))
         if self.direction == "compensating" and not self.in_doubt:
             faults.at(CONFIRM_ORDER, workflow_id=self.order_id, attempt=AGAIN_AND_AGAIN).after_commit(retryable=False)
 

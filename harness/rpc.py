@@ -59,23 +59,16 @@ class Tasks:
         named = _named(message)
         return named.or_else(self._by_token.get(getattr(message, "task_token", b""), About()))
 
-    def in_response(self, rpc: str, response: bytes) -> About:
-        """What a response is about: the first task in it, if it hands out any. All of them are remembered."""
+    def in_response(self, rpc: str, response: bytes) -> list[About]:
+        """The tasks that a response hands out; they are remembered."""
         kind = message_type(rpc, "Response") if rpc in HAND_OUT_TASKS else None
-        if kind is None or not response:
-            return About()
-        found = About()
-        for task in _tasks(rpc, kind.FromString(response)):
-            if task.task_token:
-                about = _task(task)
-                found = found.or_else(about)
-                self._remember(task.task_token, about)
-        return found
-
-    def _remember(self, token: bytes, about: About) -> None:
-        self._by_token[token] = about
-        if len(self._by_token) > TOKENS_REMEMBERED:
+        if kind is None:
+            return []
+        tasks = {task.task_token: _task(task) for task in _tasks(rpc, kind.FromString(response)) if task.task_token}
+        self._by_token.update(tasks)
+        while len(self._by_token) > TOKENS_REMEMBERED:
             self._by_token.popitem(last=False)
+        return list(tasks.values())
 
 
 def message_type(rpc: str, direction: str) -> type[Message] | None:

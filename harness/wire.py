@@ -214,10 +214,11 @@ class Wire:
         if rule and rule.act == "duplicate":
             copy = as_new(rpc, request) if rule.new else request
             self._bite(rule, about, answer, await self._forward(method, copy, context))
-        about = about.or_else(self._tasks.in_response(rpc, answer.body))
-        if lost := self._due(rpc, about, "lose response"):
-            self._bite(lost, about, answer)
-            return await self._lose(lost, context)
+        for task in self._tasks.in_response(rpc, answer.body) or [About()]:
+            told = about.or_else(task)
+            if lost := self._due(rpc, told, "lose response"):
+                self._bite(lost, told, answer)
+                return await self._lose(lost, context)
         return await _answer(context, answer)
 
     async def _lose(self, rule: Rule, context: Context) -> NoReturn:

@@ -29,6 +29,9 @@ from harness.rpc import SERVICE, About, Tasks, as_new, check
 Act = Literal["lose request", "lose response", "delay", "duplicate"]
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
+STOP_SECONDS = 5.0
+"""For callers to be told that the wire is stopped."""
+
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 TO_SERVER = [
     *UNLIMITED,
@@ -117,21 +120,23 @@ class Wire:
         self._rules: list[Rule] = []
         self._healed = asyncio.Event()
         self._tasks = Tasks()
+        self._serving: set[asyncio.Task[object]] = set()
+        self._stopped = False
         self._methods: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
 
     @classmethod
     @asynccontextmanager
     async def to(cls, address: str) -> AsyncIterator[Wire]:
-        """Stand before the server at this host:port until the block ends; calls that are under way then are ended."""
+        """Stand before the server at this host:port until the block ends; who still waits then is told UNAVAILABLE."""
         async with grpc.aio.insecure_channel(address, options=TO_SERVER) as channel:
             wire = cls(channel)
-            server = grpc.aio.server(handlers=[_Everything(wire._pass_through)], options=TO_CALLERS)
+            server = grpc.aio.server(handlers=[_Everything(wire._serve)], options=TO_CALLERS)
             wire.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
             await server.start()
             try:
                 yield wire
             finally:
-                await server.stop(None)
+                await wire._stop(server)
 
     def lose_request(
         self,
@@ -200,6 +205,27 @@ class Wire:
         )
         rule.bitten.append(bitten)
         self.bitten.append(bitten)
+
+    async def _serve(self, method: str, request: bytes, context: Context) -> bytes:
+        task = asyncio.current_task()
+        assert task
+        self._serving.add(task)
+        try:
+            if not self._stopped:
+                return await self._pass_through(method, request, context)
+        except asyncio.CancelledError:
+            if not self._stopped:  # the caller has gone
+                raise
+        finally:
+            self._serving.discard(task)
+        return await context.abort(grpc.StatusCode.UNAVAILABLE, "the wire is stopped")
+
+    async def _stop(self, server: grpc.aio.Server) -> None:
+        # Left to itself the server would drop its calls without a word to those who made them, and log errors.
+        self._stopped = True
+        for task in self._serving:
+            task.cancel()
+        await server.stop(STOP_SECONDS)
 
     async def _pass_through(self, method: str, request: bytes, context: Context) -> bytes:
         rpc = method.removeprefix(SERVICE)

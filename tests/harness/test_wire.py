@@ -246,6 +246,7 @@ async def test_a_copy_cannot_be_newer_than_its_call(wire: Wire) -> None:
 class Met:
     """A server that tells what reached it: one method that answers, one that fails, one that never ends."""
 
+    address: str = ""
     calls: list[tuple[bytes, dict[str, str | bytes], float | None]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
@@ -284,14 +285,19 @@ class Beyond:
 
 
 @pytest.fixture
-async def beyond() -> AsyncIterator[Beyond]:
+async def met() -> AsyncIterator[Met]:
     met = Met()
     server = grpc.aio.server(handlers=[Everything(met)])
-    port = server.add_insecure_port("127.0.0.1:0")
+    met.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
-    async with Wire.to(f"127.0.0.1:{port}") as wire, grpc.aio.insecure_channel(wire.address) as channel:
-        yield Beyond(met, channel)
+    yield met
     await server.stop(None)
+
+
+@pytest.fixture
+async def beyond(met: Met) -> AsyncIterator[Beyond]:
+    async with Wire.to(met.address) as wire, grpc.aio.insecure_channel(wire.address) as channel:
+        yield Beyond(met, channel)
 
 
 async def test_metadata_and_deadline_pass(beyond: Beyond) -> None:
@@ -347,19 +353,32 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_stopped_wire_leaves_no_task_and_ends_its_calls(temporal_address: str, tmp_path: Path) -> None:
+async def test_a_stopped_wire_releases_all_and_says_so(met: Met) -> None:
+    """Those who wait are told, the server works no longer for them, and nobody listens."""
+    async with Wire.to(met.address) as wire:
+        channel = grpc.aio.insecure_channel(wire.address)
+        calls = [Beyond(met, channel).call("NeverEnds") for _ in range(3)]
+        await eventually(lambda: len(met.calls) == 3, timeout=PATIENCE)
+    assert [await call.details() for call in calls] == ["the wire is stopped"] * 3
+    assert {await call.code() for call in calls} == {grpc.StatusCode.UNAVAILABLE}
+    await eventually(lambda: len(met.ended) == 3, timeout=PATIENCE)
+    await channel.close()
+    host, port = wire.address.split(":")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
+
+
+async def test_a_stopped_wire_leaves_no_task(temporal_address: str, tmp_path: Path) -> None:
     """Long polls, a worker's that has shut down and a client's that has not, hold nothing up."""
     before = asyncio.all_tasks()
     async with Wire.to(temporal_address) as wire:
         client = await Client.connect(wire.address)
         async with small_worker(wire.address) as worker:
-            path = tmp_path / "marks"
-            wired = Wired(wire, client, worker.task_queue, path)
+            wired = Wired(wire, client, worker.task_queue, tmp_path / "marks")
             assert await wired.mark() == [1]
             waiting = await wired.start(Waits.run, "")
         polling = asyncio.create_task(waiting.result())
     polling.cancel()
-    await asyncio.wait({polling})
     await eventually(lambda: asyncio.all_tasks() - {asyncio.current_task()} <= before, timeout=PATIENCE)
     direct = await Client.connect(temporal_address)
     await direct.get_workflow_handle(waiting.id).terminate()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NoReturn, TypedDict, Unpack
@@ -182,7 +182,7 @@ class Wire:
         return self._add(Rule("duplicate", rpc, choice, times, new=new))
 
     def heal(self) -> None:
-        """Let everything pass again; a caller who still waits for what was lost is told that it was UNAVAILABLE."""
+        """Let everything pass again, what is delayed too; who still waits for what was lost is told UNAVAILABLE."""
         self._rules.clear()
         self._healed.set()
         self._healed = asyncio.Event()
@@ -235,7 +235,8 @@ class Wire:
             self._bite(rule, about)
             if rule.act == "lose request":
                 return await self._lose(rule, context)
-            await asyncio.sleep(rule.seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._healed.wait(), rule.seconds)
         answer = await self._forward(method, request, context)
         if rule and rule.act == "duplicate":
             copy = as_new(rpc, request) if rule.new else request

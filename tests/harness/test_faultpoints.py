@@ -185,7 +185,7 @@ async def test_a_superseded_attempt_that_hung_has_its_effect_all_the_same(
     """Temporal gives up the first attempt, for want of a heartbeat too; it goes on when the second has begun."""
     here.at("marks_in_thread" if in_thread else "marks").hang()
     assert await here.run(heartbeats=heartbeats, in_thread=in_thread) == [2]
-    await eventually(lambda: sorted(here.marks) == ["1 1", "1 2"])
+    await eventually(lambda: sorted(here.marks) == ["1 1", "1 2"], timeout=20)
     assert here.bitten == [("1", 1, "before", "hold")]
 
 
@@ -197,7 +197,7 @@ async def test_an_attempt_that_hangs_and_has_no_successor_goes_on_by_itself(
     here.at("marks").hang()
     cause = await here.failure(attempts=1)
     assert isinstance(cause, exceptions.TimeoutError)
-    await eventually(lambda: here.marks == ["1 1"])
+    await eventually(lambda: here.marks == ["1 1"], timeout=20)
 
 
 async def test_a_late_completion_is_refused(temporal_address: str, faults: FaultPoints, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ async def test_a_late_completion_is_refused(temporal_address: str, faults: Fault
             "RespondActivityTaskCompleted", activity="marks", attempt=1, code=StatusCode.NOT_FOUND
         )
         assert await here.run() == [2]
-        await eventually(lambda: reports.bitten)
+        await eventually(lambda: reports.bitten, timeout=20)
         assert here.marks == ["1 1", "1 2"]
         assert here.bitten == [("1", 1, "after", "hold")]
         assert [bite.answers for bite in reports.bitten] == [("NOT_FOUND",)]

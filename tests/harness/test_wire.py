@@ -170,16 +170,16 @@ async def test_a_task_that_is_lost_on_its_way_to_the_worker_is_handed_out_again(
 
 
 async def test_a_delayed_call_waits_and_others_pass(wired: Wired) -> None:
-    """A delay that would never end holds one workflow's start, and no other's."""
+    """A delay of a day holds one workflow's start, and no other's, until the wire is healed."""
     delayed = wired.wire.delay(START, A_DAY, workflow_id="delayed")
     starting = asyncio.create_task(wired.start(Echo.run, "delayed", id="delayed"))
     await eventually(lambda: delayed.bitten, timeout=PATIENCE)
     assert await (await wired.start(Echo.run, "another")).result() == "another"
     assert not starting.done()
-    starting.cancel()
-    await asyncio.wait({starting})
     with pytest.raises(RPCError, match="not found"):
         await wired.client.get_workflow_handle("delayed").describe()
+    wired.wire.heal()
+    assert await (await starting).result() == "delayed"
 
 
 async def test_a_delayed_call_arrives(wired: Wired) -> None:

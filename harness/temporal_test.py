@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
@@ -52,7 +53,7 @@ class Temporal:
         environment: Environment,
         watched: Watched,
         *,
-        directory: Callable[[], Path],
+        directory: Callable[[], Path] = lambda: Path(tempfile.mkdtemp(prefix="temper-faults-")),
         deadline: float = DEADLINE,
         unreplayed: str | None = None,
         failed_tasks: str | None = None,

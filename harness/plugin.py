@@ -20,7 +20,7 @@ import functools
 import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +32,10 @@ with suppress(ModuleNotFoundError):  # whoever runs pytest without it must still
 if TYPE_CHECKING:
     from temporalio.client import Plugin
 
+    from harness.environments import Environment
+    from harness.modeltest import Models
     from harness.temporal_test import Temporal
+    from harness.watching import Watched
 
 OPTIONS = {
     "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks", "unbitten"
@@ -142,29 +145,12 @@ def temporal_dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 @async_fixture
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
     """An environment that gives what the test's marker asks for."""
-    from harness.environments import (  # noqa: I001, PLC0415
-        GUARANTEES, LOCAL, V1, V2, choose, existing, fresh_v1, fresh_v2, own_namespace,
-    )  # fmt: skip
     from harness.temporal_test import DEADLINE, Temporal  # noqa: PLC0415
-    from harness.watching import Watch, Watched  # noqa: PLC0415
+    from harness.watching import Watched  # noqa: PLC0415
 
-    said = _marked(request.node)
-    forced = request.config.getoption("--temporal")
-    kind = choose(frozenset(name for name in GUARANTEES if said.get(name)), forced)
-    watched = Watched()
-    plugins = [*request.getfixturevalue("temporal_plugins"), Watch(watched)]
-    options = request.getfixturevalue("temporal_options")
+    said, watched = _marked(request.node), Watched()
     deadline = float(said.get("deadline") or request.config.getini("temporal_deadline") or DEADLINE)
-    if kind is V1:
-        opening = fresh_v1(plugins, **options)
-    elif kind is V2:
-        opening = fresh_v2(plugins, **options)
-    elif kind is LOCAL:
-        opening = own_namespace(request.getfixturevalue("temporal_dev_server"), plugins, **options)
-    else:
-        opening = existing(forced, plugins, **options)
-    async with AsyncExitStack() as exits:
-        environment = await exits.enter_async_context(opening)
+    async with _opening(request, watched) as environment:
         yield Temporal(
             environment,
             watched,
@@ -174,3 +160,48 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
             failed_tasks=said.get("failed_tasks"),
             unbitten=said.get("unbitten"),
         )
+
+
+@pytest.fixture
+def temporal_model(request: pytest.FixtureRequest) -> Iterator[Models]:
+    """What runs model tests, in an environment that gives what the test's marker asks for; needs Hypothesis."""
+    from harness import modeltest  # noqa: PLC0415
+    from harness.loop_thread import LoopThread  # noqa: PLC0415
+    from harness.watching import Watched  # noqa: PLC0415
+
+    said, watched = _marked(request.node), Watched()
+    deadline = float(said.get("deadline") or modeltest.DEADLINE)
+    opening = _opening(request, watched)
+    with LoopThread("temporal models") as loop:
+        environment = loop.run(opening.__aenter__(), DEADLINE)
+        try:
+            yield modeltest.Models(
+                loop,
+                environment,
+                watched,
+                deadline=deadline,
+                marks=said,
+                show=lambda script: request.node.add_report_section("call", "minimal script", script),
+            )
+        finally:
+            loop.run(opening.__aexit__(None, None, None), DEADLINE)
+
+
+def _opening(request: pytest.FixtureRequest, watched: Watched) -> AbstractAsyncContextManager[Environment]:
+    from harness.environments import (  # noqa: I001, PLC0415
+        GUARANTEES, LOCAL, V1, V2, choose, existing, fresh_v1, fresh_v2, own_namespace,
+    )  # fmt: skip
+    from harness.watching import Watch  # noqa: PLC0415
+
+    said = _marked(request.node)
+    forced = request.config.getoption("--temporal")
+    kind = choose(frozenset(name for name in GUARANTEES if said.get(name)), forced)
+    plugins = [*request.getfixturevalue("temporal_plugins"), Watch(watched)]
+    options = request.getfixturevalue("temporal_options")
+    if kind is V1:
+        return fresh_v1(plugins, **options)
+    if kind is V2:
+        return fresh_v2(plugins, **options)
+    if kind is LOCAL:
+        return own_namespace(request.getfixturevalue("temporal_dev_server"), plugins, **options)
+    return existing(forced, plugins, **options)

@@ -171,20 +171,17 @@ def temporal_model(request: pytest.FixtureRequest) -> Iterator[Models]:
 
     said, watched = _marked(request.node), Watched()
     deadline = float(said.get("deadline") or modeltest.DEADLINE)
-    opening = _opening(request, watched)
     with LoopThread("temporal models") as loop:
-        environment = loop.run(opening.__aenter__(), DEADLINE)
-        try:
-            yield modeltest.Models(
-                loop,
-                environment,
-                watched,
-                deadline=deadline,
-                marks=said,
-                show=lambda script: request.node.add_report_section("call", "minimal script", script),
-            )
-        finally:
-            loop.run(opening.__aexit__(None, None, None), DEADLINE)
+        models = modeltest.Models(
+            loop,
+            functools.partial(_opening, request, watched),
+            watched,
+            deadline=deadline,
+            marks=said,
+            show=functools.partial(request.node.add_report_section, "call", "minimal script"),
+        )
+        yield models
+        models.close()
 
 
 def _opening(request: pytest.FixtureRequest, watched: Watched) -> AbstractAsyncContextManager[Environment]:

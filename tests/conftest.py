@@ -33,6 +33,12 @@ def temporal_address(stack: Stack) -> str:
     return stack.addresses["temporal.address"]
 
 
+@pytest.fixture(scope="session")
+def temporal_dev_server(temporal_address: str) -> str:
+    """The plugin's tests of ours share the session's server too."""
+    return temporal_address
+
+
 @pytest.fixture
 async def links(stack: Stack) -> AsyncIterator[Links]:
     """Links that this test may break."""

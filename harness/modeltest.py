@@ -278,18 +278,18 @@ class Models:
         self._show = show
         self._open: TemporalMachine | None = None
 
-    def check(self, machine: type[Machine], *, settings: settings = QUICK, **given: Any) -> None:
+    def check(self, machine: type[Machine], examples: settings = QUICK, /, **given: Any) -> None:
         """Run a machine's examples; the smallest that fails is shown as a test.
 
         Args:
             machine: made anew for each example, as ``machine(models, **given)``.
-            settings: how many examples, of how many steps.
+            examples: how many, of how many steps.
             given: what else the machine is made with. Give fixtures by their own names: the shown test asks for them.
 
         """
         try:
             with _shrinking_for(self.shrinking):
-                run_state_machine_as_test(_factory(machine, self, given), settings=settings)
+                run_state_machine_as_test(_factory(machine, self, given), settings=examples)
         except Exception as error:
             self._tell(error, machine, list(given))
             raise
@@ -297,7 +297,7 @@ class Models:
             self.end()
 
     @contextmanager
-    def script(self, machine: type[Machine], **given: Any) -> Iterator[Machine]:
+    def script(self, machine: type[Machine], /, **given: Any) -> Iterator[Machine]:
         """Run one example step by step; it is ended as Hypothesis would end it."""
         state = machine(self, **given)
         try:

@@ -150,7 +150,7 @@ from machines import {machine}
 @pytest.mark.temporal({options})
 def test_it(temporal_model):
     few = settings(QUICK, max_examples={examples}, stateful_step_count={steps})
-    temporal_model.check({machine}, settings=few)
+    temporal_model.check({machine}, few)
 """
 
 

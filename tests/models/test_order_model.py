@@ -1,0 +1,185 @@
+"""Orders that go wrong anywhere, are decided, paused and cancelled at any time: each step once, and back once."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, rule
+from ordering import an_order
+from pauses import started_while_paused
+from temporalio.client import Plugin, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import CancelledError
+from temporalio.service import RPCError
+
+from harness.faultpoints import FaultPointInterceptor, FaultPoints
+from harness.modeltest import Models, TemporalMachine
+from scenarios.outside.client import Outside
+from system.breaker import Breakers
+from system.control.pausable import PAUSE, RESUME
+from system.control.pausable import Order as Told
+from system.dead_letters.activities import DeadLetterActivities
+from system.orders.activities import OrderActivities
+from system.orders.models import APPROVE, REJECT, OrderOutcome, Policy, Step, Word
+from system.orders.providers import Http, Provider
+from system.orders.rules import STEPS
+from system.orders.workflow import Order
+from system.plugin import SystemPlugin
+from system.search_attributes import register
+from system.settings import Settings
+from system.storage.effects import ledger
+from system.storage.pool import Pool, open_pool
+
+Handle = WorkflowHandle[Order, OrderOutcome]
+OPERATOR = Told(by="an operator", reason="a test")
+WAITS = Policy(approval_above_cents=0)
+"""For somebody to decide: until then nothing of an order is done."""
+AGAIN_AND_AGAIN = range(1, 1000)
+SKU = "sku"
+
+
+@dataclass
+class Model:
+    """What is known of an order."""
+
+    fails_at: Step | None
+    had_effect: bool = False
+    """Whether the step that fails has done what it does."""
+    decided: str | None = None
+    may_be_cancelled: bool = False
+
+    def steps(self) -> Sequence[Step]:
+        """Those that have an effect where nobody cancels."""
+        if self.decided != "approved":
+            return ()
+        return STEPS if self.fails_at is None else STEPS[: STEPS.index(self.fails_at) + self.had_effect]
+
+    def ends(self) -> set[str]:
+        """The states in which it may end."""
+        cancelled = {"cancelled"} if self.may_be_cancelled else set()
+        if self.decided != "approved":
+            return {"rejected"} | cancelled
+        return {"confirmed" if self.fails_at is None else "failed"} | cancelled
+
+
+@asynccontextmanager
+async def order_activities(pool: Pool, outside: Outside) -> AsyncIterator[list[Any]]:
+    # A breaker's clock is not skipped: it never opens here.
+    breakers = Breakers(threshold=1_000_000)
+    async with Http() as http:
+        providers = (Provider(name, outside.url, http, breakers) for name in ("payment", "shipping"))
+        yield OrderActivities(pool, *providers).all
+
+
+@asynccontextmanager
+async def stocked(settings: Settings) -> AsyncIterator[Pool]:
+    pool = await open_pool(settings)
+    insert = "INSERT INTO stock (sku, counted, on_hand) VALUES ($1, 1000, 1000) ON CONFLICT DO NOTHING"
+    await pool.execute(insert, SKU)
+    yield pool
+    pool.terminate()
+
+
+class Orders(TemporalMachine):
+    """Places orders whose fate is known to the model alone, and meddles with them."""
+
+    orders: Bundle[Handle] = Bundle("order")
+
+    def __init__(self, models: Models, settings: Settings, outside: Outside, tmp_path: Path) -> None:
+        super().__init__(models)
+        self.faults = FaultPoints(tmp_path / self.prefix)
+        self.outside = outside
+        self.pool = self.enter(stocked(settings))
+        self.on_loop(register(self.temporal.client))
+        letters = DeadLetterActivities(self.pool, self.temporal.client, self.temporal.task_queue)
+        self.run_worker(
+            activities=[*self.enter(order_activities(self.pool, outside)), *letters.all],
+            interceptors=[FaultPointInterceptor(self.faults.directory)],
+        )
+        self.placed: dict[str, tuple[Handle, Model]] = {}
+
+    @rule(target=orders, fails_at=st.none() | st.sampled_from(STEPS), had_effect=st.booleans())
+    def place(self, fails_at: Step | None, had_effect: bool) -> Handle:
+        """Place an order that fails for good at a step: before its effect, or after."""
+        order_id = f"{self.prefix}-{len(self.placed)}"
+        if fails_at is not None:
+            place = self.faults.at(order_id, f"orders.{fails_at}", attempt=AGAIN_AND_AGAIN)
+            place.after(retryable=False) if had_effect else place.before(retryable=False)
+        handle: Handle = self.start(Order.run, an_order(SKU, policy=WAITS), id=order_id)
+        self.placed[order_id] = (handle, Model(fails_at, had_effect))
+        return handle
+
+    @rule(order=orders, step=st.sampled_from(STEPS))
+    def lose_an_answer(self, order: Handle, step: Step) -> None:
+        """Let a step's first attempt take effect, and Temporal hear that it failed: it is tried again."""
+        self.faults.at(order.id, f"orders.{step}").after()
+
+    @rule(order=orders, approved=st.booleans())
+    def decide(self, order: Handle, approved: bool) -> None:
+        _, model = self.placed[order.id]
+        if model.decided is None:
+            model.decided = "approved" if approved else "rejected"
+        self.tell(order, APPROVE if approved else REJECT, Word(by="the manager", reason="a test"))
+
+    @rule(order=orders)
+    def pause(self, order: Handle) -> None:
+        self.tell(order, PAUSE, OPERATOR)
+
+    @rule(order=orders)
+    def resume(self, order: Handle) -> None:
+        self.tell(order, RESUME, OPERATOR)
+
+    @rule(order=orders)
+    def cancel_workflow(self, order: Handle) -> None:
+        _, model = self.placed[order.id]
+        model.may_be_cancelled = True
+        with suppress(RPCError):
+            self.cancel(order)
+
+    def tell(self, order: Handle, signal: str, what: object) -> None:
+        """Signal an order, which may have ended."""
+        with suppress(RPCError):
+            self.signal(order, signal, what)
+
+    def settle(self) -> None:
+        """Let every order come to its end, and see what it has come to."""
+        for order, _ in self.placed.values():
+            self.decide(order, approved=True)
+            self.resume(order)
+        for order, model in self.placed.values():
+            state = self.end_of(order)
+            assert state in model.ends()
+            assert started_while_paused(self.history(order).events) == []
+            self.on_loop(self.check_effects(order.id, state, model))
+
+    def end_of(self, order: Handle) -> str:
+        try:
+            outcome: OrderOutcome = self.result(order)
+        except WorkflowFailureError as failure:
+            return "cancelled" if isinstance(failure.cause, CancelledError) else f"workflow failed: {failure.cause}"
+        return outcome.state
+
+    async def check_effects(self, order_id: str, state: str, model: Model) -> None:
+        async with self.pool.acquire() as connection:
+            effects = [effect for effect in await ledger(connection, order_id) if effect.step in STEPS]
+        done = [effect.step for effect in effects if effect.kind == "forward"]
+        undone = [effect.step for effect in effects if effect.kind == "compensation"]
+        assert done == list(STEPS[: len(done)] if model.may_be_cancelled else model.steps())
+        assert undone == ([] if state == "confirmed" else done[::-1])
+        assert [count for count in await self.outside.counts(order_id) if count.effects > 1] == []
+
+
+@pytest.fixture(scope="module")
+def temporal_plugins() -> list[Plugin]:
+    return [SystemPlugin()]
+
+
+@pytest.mark.temporal(skip_time=True)
+def test_each_step_is_done_once_and_taken_back_once(
+    temporal_model: Models, settings: Settings, outside: Outside, tmp_path: Path
+) -> None:
+    """The last one first, where the order is not confirmed; and nothing is begun while it is paused."""
+    temporal_model.check(Orders, settings=settings, outside=outside, tmp_path=tmp_path)

@@ -25,7 +25,6 @@ def started_while_paused(events: Iterable[HistoryEvent]) -> list[str]:
             began_paused = is_paused
         elif event.HasField("workflow_task_completed_event_attributes"):
             was_paused = began_paused
-        elif event.HasField("activity_task_scheduled_event_attributes"):
-            if was_paused:
-                found.append(event.activity_task_scheduled_event_attributes.activity_type.name)
+        elif was_paused and event.HasField("activity_task_scheduled_event_attributes"):
+            found.append(event.activity_task_scheduled_event_attributes.activity_type.name)
     return [name for name in found if name not in LETTERS]

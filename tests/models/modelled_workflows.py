@@ -179,3 +179,19 @@ class Races:
     async def _run(self, seconds: int) -> None:
         await workflow.sleep(timedelta(seconds=seconds))
         self._came.append(seconds)
+
+
+@workflow.defn
+class Held:
+    """Goes on until it is let go."""
+
+    def __init__(self) -> None:
+        self._free = False
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self._free)
+
+    @workflow.signal
+    def let_go(self) -> None:
+        self._free = True

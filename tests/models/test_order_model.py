@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, rule
-from ordering import an_order
+from ordering import QUICK, an_order
 from pauses import started_while_paused
 from temporalio.client import Plugin, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
@@ -22,9 +22,8 @@ from system.breaker import Breakers
 from system.control.pausable import PAUSE, RESUME
 from system.control.pausable import Order as Told
 from system.dead_letters.activities import DeadLetterActivities
-from system.errors import Unavailable
 from system.orders.activities import OrderActivities
-from system.orders.models import APPROVE, REJECT, OrderOutcome, Policy, Step, Word
+from system.orders.models import APPROVE, REJECT, OrderOutcome, Step, Word
 from system.orders.providers import Http, Provider
 from system.orders.rules import STEPS
 from system.orders.workflow import Order
@@ -36,7 +35,7 @@ from system.storage.pool import Pool, open_pool
 
 Handle = WorkflowHandle[Order, OrderOutcome]
 OPERATOR = Told(by="an operator", reason="a test")
-WAITS = Policy(approval_above_cents=0)
+WAITS = QUICK.model_copy(update={"approval_above_cents": 0})
 """For somebody to decide: until then nothing of an order is done."""
 AGAIN_AND_AGAIN = range(1, 1000)
 SKU = "sku"
@@ -68,7 +67,6 @@ class Model:
 
 @asynccontextmanager
 async def order_activities(pool: Pool, outside: Outside) -> AsyncIterator[Sequence[Callable[..., Any]]]:
-    # A breaker's clock is not skipped: it never opens here.
     breakers = Breakers(threshold=1_000_000)
     async with Http() as http:
         providers = (Provider(name, outside.url, http, breakers) for name in ("payment", "shipping"))
@@ -94,8 +92,7 @@ class Orders(TemporalMachine):
         self.faults = FaultPoints(tmp_path / self.prefix)
         self.outside = outside
         self.pool = self.enter(stocked(settings))
-        with suppress(Unavailable):  # the test server refuses attributes that it knows already
-            self.on_loop(register(self.temporal.client))
+        self.on_loop(register(self.temporal.client))
         letters = DeadLetterActivities(self.pool, self.temporal.client, self.temporal.task_queue)
         self.run_worker(
             activities=[*self.enter(order_activities(self.pool, outside)), *letters.all],
@@ -152,17 +149,18 @@ class Orders(TemporalMachine):
             self.decide(order, approved=True)
             self.resume(order)
         for order, model in self.placed.values():
-            state = self.end_of(order)
-            assert state in model.ends()
+            state, reason = self.end_of(order)
+            assert state in model.ends(), reason
             assert started_while_paused(self.history(order).events) == []
             self.on_loop(self.check_effects(order.id, state, model))
 
-    def end_of(self, order: Handle) -> str:
+    def end_of(self, order: Handle) -> tuple[str, str]:
         try:
             outcome: OrderOutcome = self.result(order)
         except WorkflowFailureError as failure:
-            return "cancelled" if isinstance(failure.cause, CancelledError) else f"workflow failed: {failure.cause}"
-        return outcome.state
+            state = "cancelled" if isinstance(failure.cause, CancelledError) else "workflow failed"
+            return state, str(failure.cause)
+        return outcome.state, outcome.reason
 
     async def check_effects(self, order_id: str, state: str, model: Model) -> None:
         async with self.pool.acquire() as connection:
@@ -179,7 +177,7 @@ def temporal_plugins() -> list[Plugin]:
     return [SystemPlugin()]
 
 
-@pytest.mark.temporal(skip_time=True)
+@pytest.mark.long
 def test_each_step_is_done_once_and_taken_back_once(
     temporal_model: Models, settings: Settings, outside: Outside, tmp_path: Path
 ) -> None:

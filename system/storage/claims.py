@@ -27,7 +27,7 @@ async def once(
 
     """
     async with database.acquire() as connection, connection.transaction():
-        if await _claim(connection, effect, "done") or True:
+        if await _claim(connection, effect, "done"):
             result = await write(connection)
             await _keep(connection, effect, result)
             await record(connection, effect)

@@ -85,6 +85,26 @@ class Stuck:
         await workflow.wait_condition(lambda: False)
 
 
+@workflow.defn
+class Counting:
+    def __init__(self) -> None:
+        self.count, self.finished = 0, False
+
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.wait_condition(lambda: self.finished)
+        return self.count
+
+    @workflow.update
+    async def add(self) -> int:
+        self.count += 1
+        return self.count
+
+    @workflow.signal
+    def finish(self) -> None:
+        self.finished = True
+
+
 starts = 0
 
 
@@ -179,6 +199,15 @@ async def test_any_handle_skips_time_and_any_number_at_once(temporal):
         assert await asyncio.gather(*(handle.result() for handle in handles)) == ["x paid 1"] * 10
 
 @skips
+async def test_updates_of_what_has_no_timer_skip_nothing(temporal):
+    async with temporal.worker(workflows=[Counting]):
+        counting = await temporal.start(Counting.run)
+        assert [await counting.execute_update(Counting.add) for _ in range(3)] == [1, 2, 3]
+        await counting.signal(Counting.finish)
+        assert await counting.result() == 3
+        assert await temporal.took(counting) < timedelta(minutes=1)
+
+@skips
 async def test_time_passes_as_told(temporal):
     before = await temporal.now()
     await temporal.sleep(timedelta(days=3))
@@ -196,7 +225,7 @@ async def test_nothing_needed_is_a_real_server(temporal):
         await temporal.sleep(timedelta(days=1))
 """,
     )
-    result.assert_outcomes(passed=5)
+    result.assert_outcomes(passed=6)
 
 
 def test_what_cannot_be_trusted_fails_though_it_passed(project: pytest.Pytester) -> None:

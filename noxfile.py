@@ -95,6 +95,13 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def models(session: nox.Session) -> None:
+    """Run the model tests: Hypothesis drives live workflows, and a pure model says what they must do."""
+    compile_sources(session)
+    run(session, "pytest", "-m", "models", *session.posargs)
+
+
+@nox.session(python=False)
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
     compile_sources(session)

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.models
+
 WORKFLOWS = """
 from datetime import timedelta
 

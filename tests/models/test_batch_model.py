@@ -33,6 +33,8 @@ from system.tasks.models import CANCEL_ITEM, BatchReport, BatchRequest, CancelRe
 from system.tasks.registry import Context, Registry
 from system.tasks.workflow import Batch
 
+pytestmark = pytest.mark.models
+
 OPERATOR = Order(by="an operator", reason="a test")
 ITEMS = 6
 End = Literal["done", "failed"]

@@ -105,8 +105,8 @@ class Orders(TemporalMachine):
         """Place an order that fails for good at a step: before its effect, or after."""
         order_id = f"{self.prefix}-{len(self.placed)}"
         if fails_at is not None:
-            place = self.faults.at(order_id, f"orders.{fails_at}", attempt=AGAIN_AND_AGAIN)
-            place.after(retryable=False) if had_effect else place.before(retryable=False)
+            place = self.faults.at(f"orders.{fails_at}", workflow_id=order_id, attempt=AGAIN_AND_AGAIN)
+            place.after_commit(retryable=False) if had_effect else place.before(retryable=False)
         handle: Handle = self.start(Order.run, an_order(SKU, policy=WAITS), id=order_id)
         self.placed[order_id] = (handle, Model(fails_at, had_effect))
         return handle
@@ -114,7 +114,7 @@ class Orders(TemporalMachine):
     @rule(order=orders, step=st.sampled_from(STEPS))
     def lose_an_answer(self, order: Handle, step: Step) -> None:
         """Let a step's first attempt take effect, and Temporal hear that it failed: it is tried again."""
-        self.faults.at(order.id, f"orders.{step}").after()
+        self.faults.at(f"orders.{step}", workflow_id=order.id).after_commit()
 
     @rule(order=orders, approved=st.booleans())
     def decide(self, order: Handle, approved: bool) -> None:
@@ -177,7 +177,7 @@ def temporal_plugins() -> list[Plugin]:
     return [SystemPlugin()]
 
 
-@pytest.mark.long
+@pytest.mark.models
 def test_each_step_is_done_once_and_taken_back_once(
     temporal_model: Models, settings: Settings, outside: Outside, tmp_path: Path
 ) -> None:

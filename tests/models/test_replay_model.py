@@ -7,6 +7,8 @@ from modelled_workflows import A_MINUTE, Races
 
 from harness.modeltest import Models, TemporalMachine
 
+pytestmark = pytest.mark.models
+
 
 class Replays(TemporalMachine):
     """Tells the same to two workflows: one whose worker remembers, one whose worker replays it for every task."""

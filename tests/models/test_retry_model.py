@@ -17,6 +17,8 @@ policies = st.builds(
     longest=st.sampled_from([10.0, 100.0, 3_600.0]),
     attempts=st.integers(0, 5),
 )
+
+pytestmark = pytest.mark.models
 NEAR = timedelta(milliseconds=250)
 """Of the server's clock, which goes on by itself while an attempt runs."""
 

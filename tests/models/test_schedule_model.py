@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
@@ -16,6 +17,8 @@ from temporalio.client import (
 )
 
 from harness.modeltest import QUICK, Models, TemporalMachine
+
+pytestmark = pytest.mark.models
 
 ROOM = {ScheduleOverlapPolicy.SKIP: 0, ScheduleOverlapPolicy.BUFFER_ONE: 1, ScheduleOverlapPolicy.BUFFER_ALL: 1000}
 """How many starts are kept for later."""

@@ -85,10 +85,6 @@ class Environment:
     server: WorkflowEnvironment | None = None
     """The SDK's own, where it was started for this test."""
 
-    @property
-    def skips_time(self) -> bool:
-        return "skip_time" in self.kind.gives
-
 
 @asynccontextmanager
 async def fresh_v1(plugins: Sequence[Plugin], **options: Any) -> AsyncIterator[Environment]:

@@ -33,6 +33,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
@@ -208,7 +209,7 @@ class TemporalMachine(RuleBasedStateMachine):
         # The server may wait for ever where time is skipped while a workflow task is under way.
         for workflow_id in self.models.started:
             handle = self.temporal.client.get_workflow_handle(workflow_id)
-            await eventually(lambda handle=handle: _idle(handle), timeout=self.models.deadline)  # type: ignore[misc]
+            await eventually(partial(_idle, handle), timeout=self.models.deadline)
 
     async def _start_worker(self) -> None:
         self._worker = AsyncExitStack()

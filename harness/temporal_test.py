@@ -15,6 +15,7 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Interceptor, Worker, WorkerConfig
 
+from harness.checking.invariants import HARMLESS_TASK_FAILURES
 from harness.environments import V1, Environment
 from harness.faultpoints import Fault, FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
@@ -23,8 +24,6 @@ from harness.replay.told import told
 from harness.skipping import NotGiven
 from harness.watching import Watched, histories
 
-HARMLESS = {"UNHANDLED_COMMAND", "RESET_WORKFLOW"}
-"""Why a workflow task may fail: a signal came while the workflow closed; somebody reset it."""
 DEADLINE = 60.0
 """Seconds a test may take, where nothing else is said."""
 TO_EXPLAIN = 10.0
@@ -183,7 +182,7 @@ def failed_tasks(history: WorkflowHistory) -> list[str]:
             continue
         attributes = event.workflow_task_failed_event_attributes
         cause = WorkflowTaskFailedCause.Name(attributes.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
-        if cause not in HARMLESS:
+        if cause not in HARMLESS_TASK_FAILURES:
             reason = attributes.failure.message or attributes.failure.cause.message
             lines.append(
                 f"{history.workflow_id!r}: a workflow task failed, event {event.event_id}: {cause.lower()}: {reason}"

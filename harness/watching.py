@@ -21,7 +21,7 @@ from temporalio.client import (
 from temporalio.service import ConnectConfig, RPCError, RPCStatusCode, ServiceClient
 from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker import Plugin as WorkerPlugin
-from temporalio.worker import Replayer, ReplayerConfig, Worker, WorkerConfig, WorkflowReplayResult  # noqa: F401
+from temporalio.worker import Replayer, ReplayerConfig, Worker, WorkerConfig
 
 
 @dataclass
@@ -134,8 +134,9 @@ def _related(history: WorkflowHistory) -> list[tuple[str, str | None]]:
             "workflow_execution_continued_as_new",
             "workflow_execution_completed",
             "workflow_execution_failed",
+            "workflow_execution_timed_out",
         ):
-            if event.HasField(f"{name}_event_attributes"):  # type: ignore[arg-type] # each of them is a field
+            if event.HasField(f"{name}_event_attributes"):  # type: ignore[arg-type]  # each of them is a field
                 next_run = getattr(event, f"{name}_event_attributes").new_execution_run_id
                 related += [(history.workflow_id, next_run)] if next_run else []
     return related

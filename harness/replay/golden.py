@@ -35,6 +35,8 @@ FEATURES = {
     "marker_recorded": "marker",
 }
 """By the attributes of the event that shows it."""
+ANONYMOUS = "recorded"
+"""In place of the name of a process."""
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -67,9 +69,6 @@ def choose(histories: Iterable[WorkflowHistory]) -> dict[Path, WorkflowHistory]:
         if path not in chosen or len(history.events) < len(chosen[path].events):
             chosen[path] = history
     return chosen
-
-
-ANONYMOUS = "recorded"
 
 
 def write(folder: Path, chosen: dict[Path, WorkflowHistory]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from harness.replay.commands import ABSENT, Json
 from harness.replay.semantic import Replayed
 
-SAID = re.compile(r'message: "((?:[^"\\\\]|\\\\.)*)"')
+SAID = re.compile(r'message: "((?:[^"\\]|\\.)*)"')
 """What the SDK's core says, in the printed form of its structures."""
 LONGEST = 200
 """Characters of a value."""

@@ -15,7 +15,7 @@ from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
 from harness.errors import CannotRun, ProxyFailed, UnknownName
 from harness.services.ports import free_port
-from harness.services.service import EmbeddedService, Service
+from harness.services.service import Service, StartedService
 
 CONNECT_SECONDS = 1.0
 CALL_SECONDS = 3.0
@@ -239,7 +239,7 @@ class Links:
         try:
             await self.api.reset()
         except ProxyFailed:
-            if not isinstance(self._toxiproxy, EmbeddedService):
+            if not isinstance(self._toxiproxy, StartedService):
                 raise
             await self.respawn()
             return "respawn"
@@ -247,9 +247,9 @@ class Links:
 
     async def respawn(self) -> None:
         """Kill Toxiproxy and start it again with every link on the port it had, whole."""
-        if not isinstance(self._toxiproxy, EmbeddedService) or self._toxiproxy.process is None:
+        if not isinstance(self._toxiproxy, StartedService):
             raise ProxyFailed(f"The Toxiproxy at {self._toxiproxy.address} is not ours to start again.")
-        await self._toxiproxy.process.kill()
+        await self._toxiproxy.kill()
         self.api.close()
         await self._toxiproxy.restart()
         self.api = ProxyApi(self._toxiproxy.address)
@@ -260,9 +260,9 @@ class Links:
         """Remove the links, where Toxiproxy still runs."""
         links = list(self)
         self._links.clear()
-        process = self._toxiproxy.process
+        gone = isinstance(self._toxiproxy, StartedService) and not self._toxiproxy.alive
         try:
-            for link in links if process is None or process.alive else []:
+            for link in [] if gone else links:
                 await self.api.remove(link)
         finally:
             self.api.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import shutil
 import tempfile
@@ -15,24 +16,39 @@ from typing import Self
 
 from harness.errors import CannotRun, UnknownName
 from harness.services.command import CommandService, CommandSpec, kind_of
+from harness.services.contained import (
+    ContainerPostgres,
+    ContainerRedis,
+    ContainerService,
+    ContainerTemporal,
+    ContainerToxiproxy,
+)
+from harness.services.engine import Engine
 from harness.services.postgres import KIND as POSTGRES
 from harness.services.postgres import EmbeddedPostgres
 from harness.services.reaper import reaper
 from harness.services.redis import KIND as REDIS
 from harness.services.redis import EmbeddedRedis
-from harness.services.service import EmbeddedService, ExternalService, Kind, Notify, Service, Site
+from harness.services.service import ExternalService, Kind, Notify, Service, Site, StartedService
 from harness.services.temporal import KIND as TEMPORAL
 from harness.services.temporal import NAMESPACE, EmbeddedTemporal, kind_in
 from harness.services.toxiproxy import KIND as TOXIPROXY
 from harness.services.toxiproxy import EmbeddedToxiproxy
 from harness.together import together
 
-EMBEDDED: dict[str, Callable[..., EmbeddedService]] = {
+EMBEDDED: dict[str, Callable[..., StartedService]] = {
     "temporal": EmbeddedTemporal,
     "postgres": EmbeddedPostgres,
     "redis": EmbeddedRedis,
     "toxiproxy": EmbeddedToxiproxy,
 }
+CONTAINER: dict[str, Callable[..., StartedService]] = {
+    "temporal": ContainerTemporal,
+    "postgres": ContainerPostgres,
+    "redis": ContainerRedis,
+    "toxiproxy": ContainerToxiproxy,
+}
+PROVIDERS = {"embedded": EMBEDDED, "container": CONTAINER}
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (TEMPORAL, POSTGRES, REDIS, TOXIPROXY)}
 
 
@@ -55,13 +71,15 @@ class Stack:
         self.startup_seconds: dict[str, float] = {}
         self._notify = notify
         self._directory: Path | None = None
+        self._engine = Engine()
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - each is a choice of the user's
         cls,
         names: Sequence[str],
         *,
         log_directory: Path,
+        provider: str | Mapping[str, str] = "embedded",
         external: Mapping[str, str] | None = None,
         ports: Mapping[str, int] | None = None,
         persistent: bool = False,
@@ -69,12 +87,13 @@ class Stack:
         processes: Mapping[str, CommandSpec] | None = None,
         notify: Notify = quietly,
     ) -> Self:
-        """A stack of the named services, then `processes`: at its `external` address if one is given, else embedded.
+        """A stack of the named services, then `processes`: at its `external` address if one is given, else started.
 
-        `ports` fixes the ports of embedded ones ("temporal.ui" is the UI's); `persistent` lets an embedded Temporal
-        survive being killed, as PostgreSQL does anyway. An embedded Temporal makes the `namespace`, an external one
-        must have it. Raises UnknownName for what is no service, and CannotRun for a port or an address of a service
-        the stack does not hold.
+        `provider` is "embedded" or "container" for all, or for each by its name, embedded where it is not named.
+        `ports` fixes the ports of started ones ("temporal.ui" is the UI's); `persistent` lets a started Temporal
+        survive being killed, as PostgreSQL does anyway. A started Temporal makes the `namespace`, an external one
+        must have it. Raises UnknownName for what is no service or provider, and CannotRun for a port or an address of
+        a service the stack does not hold.
         """
         external, ports, processes = external or {}, dict(ports or {}), processes or {}
         _refuse_unknown(names, [*external, *(port.removesuffix(".ui") for port in ports)], processes)
@@ -91,7 +110,7 @@ class Stack:
                     "persistent": persistent,
                     "namespace": namespace,
                 }
-            services.append(EMBEDDED[name](**options))
+            services.append(_provided(name, provider)(**options))
         known = functools.partial(_addresses, tuple(services))
         for name, spec in processes.items():
             if name in external:
@@ -128,6 +147,8 @@ class Stack:
         site = Site(data=self._directory, logs=self.log_directory.absolute(), notify=self._notify)
         told = [each for each in self.services.values() if isinstance(each, CommandService) and each.waits_for_services]
         try:
+            if any(isinstance(service, ContainerService) for service in self.services.values()):
+                site = dataclasses.replace(site, engine=await self._engine.start(site))
             await together(self._start(service, site) for service in self.services.values() if service not in told)
             await together(self._start(process, site) for process in told)
         except BaseException:
@@ -141,6 +162,7 @@ class Stack:
         """
         async with contextlib.AsyncExitStack() as exits:
             exits.push_async_callback(self._remove_directory)
+            exits.push_async_callback(self._engine.stop)
             for service in self.services.values():
                 exits.push_async_callback(service.stop)
 
@@ -174,6 +196,13 @@ def _addresses(services: Iterable[Service]) -> dict[str, str]:
         for service in services
         for field, value in service.fields_at(service.address).items()
     }
+
+
+def _provided(name: str, provider: str | Mapping[str, str]) -> Callable[..., StartedService]:
+    chosen = provider if isinstance(provider, str) else provider.get(name, "embedded")
+    if chosen not in PROVIDERS:
+        raise UnknownName("provider", chosen, PROVIDERS)
+    return PROVIDERS[chosen][name]
 
 
 def _refuse_unknown(names: Sequence[str], others: Sequence[str], processes: Mapping[str, CommandSpec]) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from harness.services import web
-from harness.services.process import NotReady, Process
+from harness.services.process import NotReady, Process, listens
 from harness.services.service import EmbeddedService, Identity, Kind, accepts
 from harness.templates import fill, fill_each, fill_values, placeholders
 
@@ -115,12 +115,11 @@ class Launched(Process):
             children = psutil.Process(self.pid).children(recursive=True)
         except psutil.Error:
             return False
-        return any(_listens_on(child, port) for child in children)
+        return any(_listens(child, port) for child in children)
 
 
-def _listens_on(process: psutil.Process, port: int) -> bool:
+def _listens(process: psutil.Process, port: int) -> bool:
     try:
-        sockets = process.net_connections("tcp")
+        return listens(process, port)
     except psutil.Error:
         return False
-    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)

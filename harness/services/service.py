@@ -10,12 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
 from harness.errors import PortForbidden, PortInUse, ServiceFailed, ServiceUnreachable
 from harness.services.ports import free_port, is_free, is_privileged, may_bind
 from harness.services.process import NotReady, Process
+
+if TYPE_CHECKING:
+    from harness.services.engine import Found
 
 Notify = Callable[[str], None]
 
@@ -52,11 +55,15 @@ class Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Where the services of one stack live: data to be thrown away, logs to be kept, and whom to tell."""
+    """Where the services of one stack live: data to be thrown away, logs to be kept, whom to tell.
+
+    `engine` is there for services that are containers.
+    """
 
     data: Path
     logs: Path
     notify: Notify
+    engine: Found | None = None
 
 
 class Service(ABC):
@@ -161,25 +168,16 @@ class ExternalService(Service):
         """Leave it as it is."""
 
 
-class EmbeddedService(Service):
-    """A server run as a child process on 127.0.0.1.
+class StartedService(Service):
+    """A server of our own on 127.0.0.1, which we may break: killed, paused, and started again on the same data.
 
     Without a port it takes a free one, and another if that was taken in the meantime; with a port, that or none.
     """
 
-    provider = "embedded"
-    stop_signal: ClassVar[int] = signal.SIGTERM
-
     def __init__(self, kind: Kind, *, port: int | None = None) -> None:
         super().__init__(kind, url_form=kind.url_form)
         self._asked_port = port
-        self._process: Process | None = None
         self._site: Site | None = None
-
-    @property
-    def process(self) -> Process | None:
-        """The child process, once started."""
-        return self._process
 
     @property
     def site(self) -> Site:
@@ -188,13 +186,38 @@ class EmbeddedService(Service):
             raise RuntimeError(f"{self.name} was not started")
         return self._site
 
+    @property
     @abstractmethod
-    async def prepare(self) -> None:
-        """Find the program and lay out the data directory; raises ToolMissing."""
+    def alive(self) -> bool:
+        """Whether it has been started and has not ended; paused, it is alive."""
 
     @abstractmethod
-    def build(self, log_path: Path) -> Process:
-        """The process that serves on `self.port`, not yet started."""
+    async def kill(self) -> None:
+        """Kill it at once, and return when it is gone; its data stays."""
+
+    @abstractmethod
+    async def pause(self) -> None:
+        """Let it stand still, with its connections open."""
+
+    @abstractmethod
+    async def resume(self) -> None:
+        """Let it go on after `pause`."""
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Find what it is made of, and lay out its data; raises CannotRun."""
+
+    @abstractmethod
+    async def _launch(self) -> None:
+        """Start it on the ports that were chosen, on the data it had, and wait until `_probe` answers."""
+
+    @abstractmethod
+    def _running(self) -> Running:
+        """What was launched."""
+
+    @abstractmethod
+    async def _end(self) -> None:
+        """End it in order, or kill it if it does not go; its data stays."""
 
     def ports(self) -> dict[int, bool]:
         """The ports it is to listen on, and whether the user fixed each."""
@@ -215,7 +238,7 @@ class EmbeddedService(Service):
                 return await self._launch()
             except ServiceFailed as failure:
                 self._refuse_forbidden_port(failure)
-                if not _lost_its_port(failure.last_lines):
+                if not lost_its_port(failure.last_lines):
                     raise
                 self._refuse_fixed_ports()
                 if not tries_left:
@@ -224,32 +247,17 @@ class EmbeddedService(Service):
 
     async def restart(self) -> None:
         """Start it again, on the same ports and the same data, after it was killed or stopped."""
-        await self.stop()
+        await self._end()
         await self._launch()
 
-    async def stop(self) -> None:
-        """Stop it in order, and kill it if it does not go."""
-        if self._process is not None:
-            await self._process.terminate(STOP_SECONDS, number=self.stop_signal)
-
-    async def _launch(self) -> None:
-        self._process = process = self.build(self.site.logs / f"{self.name}.log")
-        try:
-            process.start()
-            self.identity = await process.ready(self._probe, READY_SECONDS)
-        except BaseException:
-            await process.kill()
-            raise
-
     async def _probe(self) -> Identity:
-        process = self._process
-        assert process is not None
-        if _lost_its_port(process.last_lines()):
+        running = self._running()
+        if lost_its_port(running.last_lines()):
             # Toxiproxy does not end by itself when it cannot listen.
-            raise process.failure("lost its port to another process")
+            raise running.failure("lost its port to another process")
         identity = await self.kind.identify(self.url)
         # Another copy's server may have answered, on a port that ours is about to find taken.
-        if not all(process.listens_on(port) for port in self.ports()):
+        if not all(running.listens_on(port) for port in self.ports()):
             raise NotReady("it does not listen on all of its ports itself")
         return identity
 
@@ -267,7 +275,82 @@ class EmbeddedService(Service):
             raise PortForbidden(self.name, forbidden[0]) from failure
 
 
-def _lost_its_port(log: Iterable[str]) -> bool:
+class Running(Protocol):
+    """What a server of our own runs in: a child process, or a container."""
+
+    def last_lines(self) -> list[str]:
+        """The last lines of its log since it was last started."""
+
+    def failure(self, what: str) -> ServiceFailed:
+        """The error that says what happened to it, and quotes its log."""
+
+    def listens_on(self, port: int) -> bool:
+        """Whether it is this very one, not another's, that listens on the TCP port."""
+
+
+class EmbeddedService(StartedService):
+    """A server run as a child process."""
+
+    provider = "embedded"
+    stop_signal: ClassVar[int] = signal.SIGTERM
+
+    def __init__(self, kind: Kind, *, port: int | None = None) -> None:
+        super().__init__(kind, port=port)
+        self._process: Process | None = None
+
+    @property
+    def process(self) -> Process | None:
+        """The child process, once started."""
+        return self._process
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, or is paused."""
+        return self._process is not None and self._process.alive
+
+    @abstractmethod
+    def build(self, log_path: Path) -> Process:
+        """The process that serves on `self.port`, not yet started."""
+
+    async def stop(self) -> None:
+        """Stop it in order, and kill it if it does not go."""
+        await self._end()
+
+    def _running(self) -> Process:
+        assert self._process is not None
+        return self._process
+
+    async def kill(self) -> None:
+        """Kill the process with SIGKILL, with all its children."""
+        if self._process is not None:
+            await self._process.kill()
+
+    async def pause(self) -> None:
+        """Stop the process with SIGSTOP, with all its children."""
+        if self._process is not None:
+            self._process.pause()
+
+    async def resume(self) -> None:
+        """Let the process go on."""
+        if self._process is not None:
+            self._process.resume()
+
+    async def _end(self) -> None:
+        if self._process is not None:
+            await self._process.terminate(STOP_SECONDS, number=self.stop_signal)
+
+    async def _launch(self) -> None:
+        self._process = process = self.build(self.site.logs / f"{self.name}.log")
+        try:
+            process.start()
+            self.identity = await process.ready(self._probe, READY_SECONDS)
+        except BaseException:
+            await process.kill()
+            raise
+
+
+def lost_its_port(log: Iterable[str]) -> bool:
+    """Whether a log says that the port was taken."""
     return any("address already in use" in line.lower() for line in log)
 
 

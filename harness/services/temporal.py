@@ -13,7 +13,7 @@ from harness.errors import ToolMissing
 from harness.services import installed
 from harness.services.ports import free_port
 from harness.services.process import NotReady, Process
-from harness.services.service import EmbeddedService, Identity, Kind, accepts
+from harness.services.service import EmbeddedService, Identity, Kind, StartedService, accepts
 
 NAMESPACE = "default"
 """The namespace every dev server has."""
@@ -100,11 +100,11 @@ def find_cli() -> Path:
     return found
 
 
-class EmbeddedTemporal(EmbeddedService):
+class DevServer(StartedService):
     """A dev server of our own, with one namespace beside "default" where another is asked for.
 
-    `persistent` keeps its state in a file in the data directory, so that it survives being killed and restarted;
-    in memory it starts about a third more workflows a second.
+    `persistent` keeps its state in a file, so that it survives being killed and restarted; in memory it starts about
+    a third more workflows a second.
     """
 
     def __init__(
@@ -120,7 +120,6 @@ class EmbeddedTemporal(EmbeddedService):
         self.ui_port = 0
         self._asked_ui_port = ui_port
         self._persistent = persistent
-        self._cli = Path()
 
     @property
     def ui(self) -> str:
@@ -140,29 +139,34 @@ class EmbeddedTemporal(EmbeddedService):
         super().choose_ports()
         self.ui_port = self._asked_ui_port or free_port()
 
+    def arguments(self, database: Path) -> list[str]:
+        """What `temporal` is told, whichever provider starts it; the file is used where it is persistent."""
+        words = ["server", "start-dev", "--ip", self.host, "--port", str(self.port), "--ui-port", str(self.ui_port)]
+        words += ["--log-level", "warn", "--namespace", self._namespace]
+        for name, value in DYNAMIC_CONFIG.items():
+            words += ["--dynamic-config-value", f"{name}={value}"]
+        if self._persistent:
+            words += ["--db-filename", str(database)]
+            for pragma in SQLITE_PRAGMAS:
+                words += ["--sqlite-pragma", pragma]
+        return words
+
+    async def _probe(self) -> Identity:
+        identity = await super()._probe()
+        told = {**DYNAMIC_CONFIG, "database": "file" if self._persistent else "memory"}
+        return Identity(version=identity.version, flags={**identity.flags, **told})
+
+
+class EmbeddedTemporal(DevServer, EmbeddedService):
+    """The dev server of the CLI that is installed here."""
+
+    _cli = Path()
+
     async def prepare(self) -> None:
         """Find the program."""
         self._cli = find_cli()
 
     def build(self, log_path: Path) -> Process:
         """`temporal server start-dev`."""
-        argv = [str(self._cli), "server", "start-dev", "--ip", self.host, "--port", str(self.port)]
-        argv += ["--ui-port", str(self.ui_port), "--log-level", "warn", "--namespace", self._namespace]
-        for name, value in DYNAMIC_CONFIG.items():
-            argv += ["--dynamic-config-value", f"{name}={value}"]
-        if self._persistent:
-            argv += ["--db-filename", str(self.site.data / "temporal.db")]
-            for pragma in SQLITE_PRAGMAS:
-                argv += ["--sqlite-pragma", pragma]
+        argv = [str(self._cli), *self.arguments(self.site.data / "temporal.db")]
         return Process(self.name, argv, log_path=log_path)
-
-    async def _probe(self) -> Identity:
-        identity = await super()._probe()
-        return Identity(
-            version=identity.version,
-            flags={
-                **identity.flags,
-                **DYNAMIC_CONFIG,
-                "database": "file" if self._persistent else "memory",
-            },
-        )

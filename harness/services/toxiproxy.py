@@ -34,6 +34,10 @@ NO_CACHE = (
 )
 
 
+ENVIRONMENT = {"LOG_LEVEL": "warn"}
+"""What the server finds in its environment, whichever provider starts it."""
+
+
 async def identify(url: str) -> Identity:
     """Ask a Toxiproxy who it is; raises NotReady."""
     status, body = await web.get(f"{url}/version")
@@ -44,6 +48,11 @@ async def identify(url: str) -> Identity:
 
 
 KIND = Kind(name="toxiproxy", url_form="http://{address}", schemes=("http",), default_port=8474, identify=identify)
+
+
+def server_arguments(host: str, port: int) -> list[str]:
+    """What the server is told, whichever provider starts it."""
+    return ["-host", host, "-port", str(port)]
 
 
 def cached_server() -> Path:
@@ -157,5 +166,5 @@ class EmbeddedToxiproxy(EmbeddedService):
 
     def build(self, log_path: Path) -> Process:
         """`toxiproxy-server` in the foreground."""
-        argv = [str(self._server), "-host", self.host, "-port", str(self.port)]
-        return Process(self.name, argv, log_path=log_path, env={"LOG_LEVEL": "warn"})
+        argv = [str(self._server), *server_arguments(self.host, self.port)]
+        return Process(self.name, argv, log_path=log_path, env=ENVIRONMENT)

@@ -206,7 +206,7 @@ def test_the_guard_kills_and_removes_at_the_end_of_its_orders(
     os.kill(sleeper.pid, signal.SIGSTOP)
     guard.look_after(
         [
-            *("pid 1 1\n", "forget 1 1\n", "dir /temper-x\n", "forget-dir /temper-x\n"),
+            *("pid 1 1\n", "forget-pid 1 1\n", "dir /temper-x\n", "forget-dir /temper-x\n"),
             *(f"pid {sleeper.pid} {stat.started}\n", f"dir {directory}\n", f"forget-dir {directory}x"),
         ]
     )

@@ -11,8 +11,8 @@ import nox
 nox.options.sessions = ["lint", "types", "imports", "test", "scenarios"]
 nox.options.error_on_external_run = False
 
-PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports")
-SOURCES = (*PACKAGES, "tests", "temper.py", "noxfile.py")
+PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports", "temper")
+SOURCES = (*PACKAGES, "tests", "noxfile.py")
 PR_SET_PDEATHSIG = 1
 BIN = Path(sys.executable).parent
 ENOUGH_COVERAGE = {"*": 85, "system/*": 90}

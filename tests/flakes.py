@@ -117,10 +117,8 @@ def main() -> int:
         done = repeat(seed, options)
         record.repetitions.append(done)
         write(arguments.record, record)
-        print(
-            f"{seed}/{arguments.repetitions}: {done.passed} passed in {done.seconds:.0f} s, failed: {', '.join(done.failed) or 'none'}",
-            flush=True,
-        )
+        told = f"{done.passed} passed in {done.seconds:.0f} s, failed: {', '.join(done.failed) or 'none'}"
+        print(f"{seed}/{arguments.repetitions}: {told}", flush=True)
     flakes = sorted({name for each in record.repetitions for name in each.failed})
     print(f"{len(record.repetitions)} repetitions, in which failed: {', '.join(flakes) or 'none'}")
     return bool(flakes)

@@ -15,7 +15,7 @@ import pytest
 
 from harness.eventually import eventually
 from harness.stack import Stack
-from temper import _call as call
+from temper.front_door import call
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = ("--target", str(ROOT / "temper.toml"))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import ToolMissing
-from harness.services import installed, postgres, redis, temporal, toxiproxy
+from harness.errors import CannotRun, ToolMissing
+from harness.services import engine, installed, postgres, redis, temporal, toxiproxy
 
 OLDEST_PYTHON = (3, 11)
-ENGINES = ("docker", "podman")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,18 +148,31 @@ def _user_namespaces() -> Finding:
 
 
 def _containers() -> Finding:
-    for engine in ENGINES:
-        if (path := shutil.which(engine)) and _answers(path, "info"):
-            version = installed.dotted(installed.version_of(Path(path), "--version"))
-            return Finding(
-                subject=engine, provider="container", available=True, needed=False, version=version, source="PATH"
-            )
+    try:
+        found = engine.find()
+    except CannotRun as missing:
+        return Finding(
+            subject="containers",
+            provider="container",
+            available=False,
+            needed=False,
+            remedy=f"{missing.problem} {missing.remedy}",
+        )
+    if importlib.util.find_spec("testcontainers") is None:
+        return Finding(
+            subject=found.name,
+            provider="container",
+            available=False,
+            needed=False,
+            remedy="To use it: pip install 'temper-harness[containers]'",
+        )
     return Finding(
-        subject="containers",
+        subject=found.name,
         provider="container",
-        available=False,
+        available=True,
         needed=False,
-        remedy="Nothing needs them: the embedded provider works without. Docker or Podman, running, would be used.",
+        version=found.version,
+        source=found.address or "will be served for as long as a run takes",
     )
 
 
@@ -209,13 +221,6 @@ def _kind_of(path: Path) -> str:
     if path.is_relative_to(toxiproxy.cached_server().parents[2]):
         return "cache"
     return "this Python environment" if path.is_relative_to(sys.prefix) else "PATH"
-
-
-def _answers(program: str, argument: str) -> bool:
-    try:
-        return subprocess.run([program, argument], capture_output=True, timeout=5, check=False).returncode == 0
-    except (OSError, subprocess.SubprocessError):
-        return False
 
 
 LOOKS: tuple[Callable[[], Finding], ...] = (

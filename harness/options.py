@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from harness.errors import CannotRun
+from harness.errors import CannotRun, UnknownName
 
 
 def pairs_of(options: Sequence[str] | None) -> dict[str, str]:
@@ -25,6 +25,21 @@ def ports_of(options: Sequence[str] | None) -> dict[str, int]:
             raise CannotRun(f"{value!r} is no port for {name}.", remedy="A port is a number from 1 to 65535.")
         ports[name] = int(value)
     return ports
+
+
+def providers_of(options: Sequence[str] | None) -> dict[str, str]:
+    """Read options of the form PROVIDER, for every service, or SERVICE=PROVIDER, for one. Raises CannotRun."""
+    from harness.stack import KINDS, PROVIDERS  # noqa: PLC0415 - slow, and not needed to show help
+
+    for_all = [option for option in options or () if "=" not in option]
+    for_one = pairs_of([option for option in options or () if "=" in option])
+    for provider in (*for_all, *for_one.values()):
+        if provider not in PROVIDERS:
+            raise UnknownName("provider", provider, PROVIDERS)
+    for service in for_one:
+        if service not in KINDS:
+            raise UnknownName("service", service, KINDS)
+    return {**dict.fromkeys(KINDS, for_all[-1] if for_all else "embedded"), **for_one}
 
 
 def allow_external(rate: float, cap: float | None, *, yes: bool) -> None:

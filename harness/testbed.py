@@ -47,6 +47,7 @@ class Wanted:
     """Where the services come from, and whether the run goes through links."""
 
     links: bool = False
+    providers: Mapping[str, str] = field(default_factory=dict)
     external: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
 
@@ -99,6 +100,7 @@ class Testbed:
             stack = Stack.of(
                 names,
                 log_directory=run.logs,
+                provider=wanted.providers,
                 external=wanted.external,
                 ports=wanted.ports,
                 notify=notify,
@@ -233,7 +235,7 @@ class Testbed:
                     version=service.version,
                     address=service.address,
                     flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
-                    startup=self.stack.startup_seconds.get(service.name) if service.process else None,
+                    startup=None if service.provider == "external" else self.stack.startup_seconds.get(service.name),
                 )
                 for service in self.stack.services.values()
             ),

@@ -6,14 +6,19 @@ from harness.errors import CannotRun
 from temper.ending import end_with_parent, run_to_end
 from temper.experiments import check_experiment
 from temper.judged import Plan, judged
-from temper.options import DEFAULT_TARGET, PortOption, SeedOption, TargetOption
+from temper.options import DEFAULT_TARGET, PortOption, ProviderOption, SeedOption, TargetOption
 from temper.terminal import screen
 
 if TYPE_CHECKING:
     from chaos.experiment import Experiment
 
 
-def demo(seed: SeedOption = 1, target: TargetOption = DEFAULT_TARGET, port: PortOption = None) -> None:
+def demo(
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+    port: PortOption = None,
+    provider: ProviderOption = None,
+) -> None:
     """Do the main job end to end: the whole of the data, load with a fault, measurements, report, gate."""
     from chaos.experiment import find
     from harness.target import Target
@@ -24,7 +29,8 @@ def demo(seed: SeedOption = 1, target: TargetOption = DEFAULT_TARGET, port: Port
     experiment = find(read.file.demo.experiment, read.directory)
     check_experiment(read, experiment)
     end_with_parent()
-    run_to_end(_demo(Plan(read, "demo", f"{read.file.name}: the main job", seed, None, port, links=True), experiment))
+    plan = Plan(read, "demo", f"{read.file.name}: the main job", seed, None, port, provider, links=True)
+    run_to_end(_demo(plan, experiment))
 
 
 async def _demo(plan: Plan, experiment: "Experiment") -> None:

@@ -7,7 +7,7 @@ import typer
 from harness.errors import UnknownName
 from temper.ending import run_to_end
 from temper.judged import Plan, judged
-from temper.options import DEFAULT_TARGET, PortOption, SeedOption, TargetOption
+from temper.options import DEFAULT_TARGET, PortOption, ProviderOption, SeedOption, TargetOption
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def chaos_run(
     seed: SeedOption = 1,
     target: TargetOption = DEFAULT_TARGET,
     port: PortOption = None,
+    provider: ProviderOption = None,
 ) -> None:
     """Put a scenario under load, break what the experiment says, heal it, and check what was lost."""
     from chaos.experiment import find
@@ -41,7 +42,8 @@ def chaos_run(
     codes = []
     for experiment in experiments:
         try:
-            run_to_end(_chaos(Plan(read, "chaos", experiment.title, seed, None, port, links=True), experiment))
+            plan = Plan(read, "chaos", experiment.title, seed, None, port, provider, links=True)
+            run_to_end(_chaos(plan, experiment))
         except typer.Exit as exit_:
             codes.append(exit_.exit_code)
     if any(codes):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.errors import CannotRun
-from harness.options import pairs_of, ports_of
+from harness.options import pairs_of, ports_of, providers_of
 from temper.ending import FAILED, GOOD
 from temper.terminal import screen
 
@@ -37,6 +37,7 @@ class Plan:
     seed: int
     external: Sequence[str] | None
     ports: Sequence[str] | None
+    providers: Sequence[str] | None
     links: bool = False
 
 
@@ -48,7 +49,12 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
     from reports.html import write_report
     from reports.terminal import judgement_text
 
-    wanted = Wanted(links=plan.links, external=pairs_of(plan.external), ports=ports_of(plan.ports))
+    wanted = Wanted(
+        links=plan.links,
+        providers=providers_of(plan.providers),
+        external=pairs_of(plan.external),
+        ports=ports_of(plan.ports),
+    )
     words = [PASSWORD.sub(r"\1…@", word) for word in ("temper", *sys.argv[1:])]
     command = shlex.join(words) + ("" if "--seed" in words else f" --seed {plan.seed}")
     with Run.create(

@@ -10,7 +10,15 @@ from harness.errors import CannotRun
 from harness.options import allow_external
 from temper.ending import run_to_end
 from temper.judged import Plan, choose, judged, titled
-from temper.options import DEFAULT_TARGET, ExternalOption, PortOption, SeedOption, TargetOption, YesOption
+from temper.options import (
+    DEFAULT_TARGET,
+    ExternalOption,
+    PortOption,
+    ProviderOption,
+    SeedOption,
+    TargetOption,
+    YesOption,
+)
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ def load(
     target: TargetOption = DEFAULT_TARGET,
     external: ExternalOption = None,
     port: PortOption = None,
+    provider: ProviderOption = None,
     rate_cap: Annotated[
         float | None, typer.Option(help="For external services: the highest rate you allow, of all together.")
     ] = None,
@@ -41,7 +50,8 @@ def load(
         raise CannotRun(f"{error}.", remedy="Example: temper load pipeline-slice --rate 6 --duration 20") from error
     if external:
         allow_external(rate * len(chosen), rate_cap, yes=yes)
-    run_to_end(_load(Plan(read, "load", titled(chosen), seed, external, port), chosen, rate, duration, workers))
+    plan = Plan(read, "load", titled(chosen), seed, external, port, provider)
+    run_to_end(_load(plan, chosen, rate, duration, workers))
 
 
 async def _load(plan: Plan, scenarios: Sequence["Scenario[Any]"], rate: float, duration: float, workers: int) -> None:

@@ -15,6 +15,14 @@ PortOption = Annotated[
     list[str] | None,
     typer.Option("--port", metavar="SERVICE=PORT", help="Fix the port of a service that is started. Repeatable."),
 ]
+ProviderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--provider",
+        metavar="[SERVICE=]embedded|container",
+        help="Where services come from: a child process, or a container of Docker or Podman. Repeatable.",
+    ),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="For external services: they are mine, and may be migrated and written to.")
 ]

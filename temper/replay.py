@@ -35,7 +35,7 @@ def replay_record(
     read, chosen = choose(target, names, every=every)
     run_to_end(
         _replay_record(
-            Plan(read, "scenario", titled(chosen, every=every), seed, None, None), chosen, iterations, folder
+            Plan(read, "scenario", titled(chosen, every=every), seed, None, None, None), chosen, iterations, folder
         )
     )
 

@@ -14,6 +14,7 @@ from temper.options import (
     ExternalOption,
     NamesArgument,
     PortOption,
+    ProviderOption,
     SeedOption,
     TargetOption,
     YesOption,
@@ -43,13 +44,14 @@ def scenario_run(
     target: TargetOption = DEFAULT_TARGET,
     external: ExternalOption = None,
     port: PortOption = None,
+    provider: ProviderOption = None,
     yes: YesOption = False,
 ) -> None:
     """Run scenarios one after the other, as tests, and check what they left in the stores."""
     read, chosen = choose(target, names, every=every)
     if external:
         ask_leave(yes=yes)
-    plan = Plan(read, "scenario", titled(chosen, every=every), seed, external, port)
+    plan = Plan(read, "scenario", titled(chosen, every=every), seed, external, port, provider)
     run_to_end(_scenario_run(plan, chosen, iterations, workers))
 
 

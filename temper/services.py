@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from harness.errors import CannotRun
-from harness.options import pairs_of, ports_of
+from harness.options import pairs_of, ports_of, providers_of
 from temper.ending import FAILED, run_to_end
 from temper.judged import RESULTS
-from temper.options import DEFAULT_TARGET, ExternalOption, PortOption
+from temper.options import DEFAULT_TARGET, ExternalOption, PortOption, ProviderOption
 from temper.terminal import screen
 
 
@@ -46,19 +46,21 @@ def up(
     only: Annotated[str, typer.Option("--only", help="Some services, with commas; all four otherwise.")] = "",
     external: ExternalOption = None,
     port: PortOption = None,
+    provider: ProviderOption = None,
 ) -> None:
     """Start the services in the foreground, and print their addresses and UIs, until Ctrl-C."""
     names = [name.strip() for name in only.split(",") if name.strip()] or ["temporal", "postgres", "redis", "toxiproxy"]
-    run_to_end(_up(names, pairs_of(external), ports_of(port)))
+    run_to_end(_up(names, pairs_of(external), ports_of(port), providers_of(provider)))
 
 
-async def _up(names: Sequence[str], external: dict[str, str], ports: dict[str, int]) -> None:
+async def _up(names: Sequence[str], external: dict[str, str], ports: dict[str, int], providers: dict[str, str]) -> None:
     from datetime import UTC, datetime
 
     from harness.stack import Stack
 
     logs = RESULTS / f"up-{datetime.now(tz=UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
-    async with Stack.of(names, log_directory=logs, external=external, ports=ports, notify=screen.say) as stack:
+    stack = Stack.of(names, provider=providers, log_directory=logs, external=external, ports=ports, notify=screen.say)
+    async with stack:
         for name, address in stack.addresses.items():
             if name.endswith((".url", ".ui")):
                 print(f"{name:<16} {address}")

@@ -19,11 +19,23 @@ ROOT = Path(__file__).parent.parent
 pytest_plugins = ["pytester", "system_fixtures"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--provider``."""
+    parser.addoption("--provider", default="embedded", help="where the servers come from: embedded, or container")
+
+
 @pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """Temporal, PostgreSQL, Redis and Toxiproxy, embedded, for the whole session."""
-    logs = tmp_path_factory.mktemp("logs")
-    async with Stack.of(["temporal", "postgres", "redis", "toxiproxy"], log_directory=logs) as started:
+def provider(request: pytest.FixtureRequest) -> str:
+    """Where the servers come from that tests run on."""
+    chosen: str = request.config.getoption("--provider")
+    return chosen
+
+
+@pytest.fixture(scope="session")
+async def stack(provider: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Temporal, PostgreSQL, Redis and Toxiproxy, for the whole session."""
+    names, logs = ["temporal", "postgres", "redis", "toxiproxy"], tmp_path_factory.mktemp("logs")
+    async with Stack.of(names, provider=provider, log_directory=logs) as started:
         yield started
 
 

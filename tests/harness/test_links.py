@@ -17,14 +17,15 @@ from harness.errors import CannotRun, ProxyFailed, UnknownName
 from harness.eventually import eventually
 from harness.links import Link, Links, LinkState, ProxyApi, Toxic
 from harness.services.ports import free_port, is_free
-from harness.services.service import ExternalService
+from harness.services.service import ExternalService, StartedService
 from harness.stack import EMBEDDED, KINDS, Stack
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(provider: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """All four services."""
-    async with Stack.of(list(EMBEDDED), log_directory=tmp_path_factory.mktemp("logs")) as running:
+    logs = tmp_path_factory.mktemp("logs")
+    async with Stack.of(list(EMBEDDED), provider=provider, log_directory=logs) as running:
         yield running
 
 
@@ -134,9 +135,9 @@ async def test_a_reset_makes_every_link_whole(links: Links, link: Link) -> None:
 
 async def test_a_dead_proxy_is_healed_on_the_same_ports(links: Links, link: Link, stack: Stack) -> None:
     """When Toxiproxy is gone, heal starts it again; the link's address is what it was."""
-    process = stack["toxiproxy"].process
-    assert process is not None
-    await process.kill()
+    toxiproxy = stack["toxiproxy"]
+    assert isinstance(toxiproxy, StartedService)
+    await toxiproxy.kill()
     with pytest.raises(ProxyFailed, match="cannot be reached"):
         await links.api.state(link)
     assert await links.heal() == "respawn"
@@ -148,9 +149,9 @@ async def test_a_stalled_proxy_is_given_up_in_time(
 ) -> None:
     """A Toxiproxy that accepts and never answers costs the deadline, no more, and is then replaced."""
     monkeypatch.setattr(links_module, "CALL_SECONDS", 0.3)
-    process = stack["toxiproxy"].process
-    assert process is not None
-    process.pause()
+    toxiproxy = stack["toxiproxy"]
+    assert isinstance(toxiproxy, StartedService)
+    await toxiproxy.pause()
     began = time.monotonic()
     with pytest.raises(ProxyFailed, match=r"no answer within 0\.3 s"):
         await links.api.disable(link)

@@ -16,7 +16,7 @@ from harness.records.run import Recorded
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
 from harness.services import web
-from harness.services.service import EmbeddedService
+from harness.services.service import StartedService
 from harness.stack import Stack
 from harness.testbed import Testbed
 from harness.workers import Worker, Workers
@@ -77,10 +77,11 @@ class Use:
 
 
 @pytest.fixture(scope="module")
-async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def breakable(provider: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Servers that no other test uses; each test leaves them running."""
     services = ["temporal", "postgres", "redis"]
-    async with Stack.of(services, log_directory=tmp_path_factory.mktemp("breakable")) as started:
+    logs = tmp_path_factory.mktemp("breakable")
+    async with Stack.of(services, provider=provider, log_directory=logs) as started:
         yield started
 
 
@@ -113,9 +114,9 @@ async def used(bed: Testbed, iterations: int) -> AsyncIterator[Use]:
         await asyncio.gather(making, return_exceptions=True)
 
 
-def service(stack: Stack, name: str) -> EmbeddedService:
+def service(stack: Stack, name: str) -> StartedService:
     found = stack[name]
-    assert isinstance(found, EmbeddedService)
+    assert isinstance(found, StartedService)
     return found
 
 
@@ -168,9 +169,8 @@ async def all_delivered(workers: Workers) -> bool:
 async def test_postgres_restarted_under_use_loses_and_doubles_nothing(bed: Testbed, breakable: Stack) -> None:
     """Killed with transactions open, and started again on the same data: attempts fail, and every row is there once."""
     postgres = service(breakable, "postgres")
-    assert postgres.process is not None
     async with used(bed, BEFORE + 16 + AFTER) as use:
-        await postgres.process.kill()
+        await postgres.kill()
         await use.begins(3)
         await postgres.restart()
     assert await wrong(bed) == []

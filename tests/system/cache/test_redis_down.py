@@ -8,8 +8,7 @@ import pytest
 from catalogue import Catalogue, cached, make_product
 
 from harness.eventually import eventually
-from harness.services.process import Process
-from harness.services.service import EmbeddedService
+from harness.services.service import StartedService
 from harness.stack import Stack
 from system.cache.cache import Cache
 from system.cache.entry import Lifetime
@@ -23,41 +22,40 @@ Act = Callable[[], Awaitable[None]]
 class BreakableRedis:
     """A Redis of this module's own, which tests stop, stall and bring back."""
 
-    def __init__(self, service: EmbeddedService, process: Process) -> None:
+    def __init__(self, service: StartedService) -> None:
         self.url = service.url
         self._service = service
-        self._process = process
 
     async def kill(self) -> None:
         """Connections are refused from now on, and what was kept is gone."""
-        await self._process.kill()
+        await self._service.kill()
 
     async def stall(self) -> None:
         """Connections are taken, and nothing is ever answered."""
-        self._process.pause()
+        await self._service.pause()
 
     async def bring_back(self) -> None:
         """Start it again, or let it go on."""
-        if self._process.alive:
-            self._process.resume()
+        if self._service.alive:
+            await self._service.resume()
         else:
             await self._service.restart()
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedService]:
+async def server(provider: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StartedService]:
     """The Redis of this module."""
-    async with Stack.of(["redis"], log_directory=tmp_path_factory.mktemp("redis")) as stack:
+    logs = tmp_path_factory.mktemp("redis")
+    async with Stack.of(["redis"], provider=provider, log_directory=logs) as stack:
         service = stack["redis"]
-        assert isinstance(service, EmbeddedService)
+        assert isinstance(service, StartedService)
         yield service
 
 
 @pytest.fixture
-async def redis(server: EmbeddedService) -> AsyncIterator[BreakableRedis]:
+async def redis(server: StartedService) -> AsyncIterator[BreakableRedis]:
     """It runs when a test begins, and again when it has ended."""
-    assert server.process is not None
-    breakable = BreakableRedis(server, server.process)
+    breakable = BreakableRedis(server)
     yield breakable
     await breakable.bring_back()
 

@@ -15,6 +15,7 @@ from linked import through
 from harness.eventually import eventually
 from harness.links import Link, Links, Toxic
 from harness.services.postgres import create_database, drop_database
+from harness.services.service import StartedService
 from harness.stack import Stack
 from system.settings import Settings
 from system.storage import pool
@@ -218,10 +219,10 @@ async def test_a_link_that_stalls_during_a_query(
 async def test_a_server_that_is_stopped(settings: Settings, stack: Stack) -> None:
     """While it stands still, waiting ends within bounds; when it goes on, every connection is good."""
     database = await open_pool(dataclasses.replace(settings, pool_max=2))
-    server = stack["postgres"].process
-    assert server is not None
+    server = stack["postgres"]
+    assert isinstance(server, StartedService)
     begun = time.monotonic()
-    server.pause()
+    await server.pause()
     try:
         for _ in range(2):
             async with given_up(0.3):
@@ -230,7 +231,7 @@ async def test_a_server_that_is_stopped(settings: Settings, stack: Stack) -> Non
             await database.acquire()
         assert time.monotonic() - begun < 6
     finally:
-        server.resume()
+        await server.resume()
     assert await eventually(lambda: is_good(database))
     async with database.acquire() as first, database.acquire() as second:
         assert await first.fetchval("SELECT 1") + await second.fetchval("SELECT 1") == 2

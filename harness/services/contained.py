@@ -99,8 +99,9 @@ class ContainerService(StartedService):
             await container.start()
             self.identity = await until_ready(container, self._probe, READY_SECONDS)
         except BaseException:
-            await container.kill()
-            if not again:
+            if again:
+                await container.kill()
+            else:
                 self._container = None
                 await container.remove()
             raise

@@ -92,19 +92,15 @@ class Container:
         if self.alive:
             await self.resume()
             await self._call("stopped", self._wrapped.stop, timeout=int(grace))
-            await self.wait()
+            await self._gone()
 
     async def kill(self) -> None:
         """Kill it with SIGKILL, with all that runs in it, and wait until it is gone."""
         if not self.alive:
             return
         await self.resume()  # Podman kills nothing that is paused
-        try:
-            await self._call("killed", self._wrapped.kill)
-        except ServiceFailed:
-            if self.alive:
-                raise
-        await self.wait()
+        await self._call("killed", self._kill)
+        await self._gone()
 
     async def pause(self) -> None:
         """Freeze it, with all that runs in it."""
@@ -123,7 +119,7 @@ class Container:
         await self._call("removed", guard.remove_container, self._engine.address, self._called)
         reaper.forget_container(self._engine.address, self._called)
         if self._ended is not None:
-            await self.wait()
+            await self._gone()
         if self._made is not None:
             await self._call("left", self._made.get_docker_client().client.close)
             self._made = None
@@ -153,6 +149,12 @@ class Container:
         assert self._made is not None
         return self._made.get_wrapped_container()
 
+    async def _gone(self) -> None:
+        try:
+            await asyncio.wait_for(self.wait(), CALL_SECONDS)
+        except TimeoutError as error:
+            raise self.failure(f"did not end within {CALL_SECONDS:g} s") from error
+
     def _start(self) -> None:
         if self._made is None:
             self._made = made = _docker_container(self._engine, self.image)
@@ -167,17 +169,31 @@ class Container:
         follow = threading.Thread(target=self._follow, args=(self._wrapped, self._ended), daemon=True)
         follow.start()
 
+    def _kill(self) -> None:
+        from docker.errors import APIError  # noqa: PLC0415 - comes with testcontainers
+
+        try:
+            self._wrapped.kill()
+        except APIError:
+            self._wrapped.reload()
+            if self._wrapped.status == "running":
+                raise  # else it ended by itself in the meantime
+
     def _follow(self, wrapped: Any, ended: Future[int]) -> None:
         """Write what it says to the log until it ends. The engine tells all it ever said, also before a restart."""
         code = KILLED
-        skip = self._logged
-        with contextlib.suppress(Exception):  # an engine that is gone says no more; the container counts as gone too
-            with self._log.path.open("ab", buffering=0) as file:
-                for piece in wrapped.logs(stream=True, follow=True):
-                    file.write(piece[skip:])
-                    skip = max(0, skip - len(piece))
-                    self._logged += len(piece)
+        with contextlib.suppress(Exception), self._log.path.open("ab", buffering=0) as file:
+            # An engine that is gone says no more; the container counts as gone too.
+            told = 0
+            for piece in wrapped.logs(stream=True, follow=True):
+                file.write(piece[max(0, self._logged - told) :])
+                told += len(piece)
+                self._logged = max(self._logged, told)
             code = wrapped.wait()["StatusCode"]
+            # Podman leaves out what was said shortly before the end.
+            rest = wrapped.logs()[self._logged :]
+            file.write(rest)
+            self._logged += len(rest)
         ended.set_result(code)
 
     async def _call(self, what: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -49,11 +49,11 @@ def find() -> Found:
             return ask(f"unix://{path}")
         except NotReady as answer:
             silent.append(f"{path} does not answer ({answer})")
-    if program := shutil.which("podman"):
-        version = installed.dotted(installed.version_of(Path(program), "--version"))
-        return Found(name="podman", version=version, program=Path(program))
+    program = shutil.which("podman")
+    if program and (version := installed.version_of(Path(program), "--version")):
+        return Found(name="podman", version=installed.dotted(version), program=Path(program))
     seen = "; ".join(silent) or "there is no socket of Docker or Podman"
-    raise ToolMissing(f"No container engine was found: {seen}, and no `podman` on PATH.", remedy=REMEDY)
+    raise ToolMissing(f"No container engine was found: {seen}, and no `podman` on PATH that runs.", remedy=REMEDY)
 
 
 def sockets() -> list[Path]:

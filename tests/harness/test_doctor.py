@@ -1,5 +1,6 @@
 """The doctor says what is there, and how to get what is missing."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from harness import doctor
 from harness.doctor import Finding, as_text
-from harness.services import installed, postgres
+from harness.services import engine, installed, postgres
 
 
 async def findings() -> dict[str, Finding]:
@@ -33,6 +34,8 @@ async def test_on_a_bare_machine_each_gap_has_a_remedy(monkeypatch: pytest.Monke
     monkeypatch.setattr(postgres, "DEBIAN", Path("/nowhere"))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(engine, "sockets", list)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     found = await findings()
     missing = ("temporal", "postgres", "redis", "toxiproxy", "go", "user namespaces", "containers")
     for subject in missing:
@@ -54,18 +57,30 @@ async def test_a_toxiproxy_to_be_built_counts_as_available(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("code", "available"), [(0, True), (1, False)])
-async def test_an_engine_counts_only_when_it_answers(
+async def test_an_engine_counts_only_when_it_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, available: bool
 ) -> None:
-    """A container engine that is installed and does not run is not available."""
-    engine = tmp_path / "podman"
-    engine.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo podman version 5.4.2 || exit {code}\n')
-    engine.chmod(0o755)
+    """Podman that nobody serves is available where its program runs, and not otherwise."""
+    program = tmp_path / "podman"
+    program.write_text(f"#!/bin/sh\necho podman version 5.4.2\nexit {code}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(engine, "sockets", list)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     found = await findings()
     assert ("podman" in found) is available
     if available:
+        assert found["podman"].available
         assert found["podman"].version == "5.4.2"
+        assert found["podman"].source == "will be served for as long as a run takes"
+
+
+def test_an_engine_without_testcontainers_is_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor says what is to be installed."""
+    monkeypatch.setattr(engine, "find", lambda: engine.Found(name="docker", version="28.2.2", address="unix:///x"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    assert not doctor._containers().available
+    assert "temper-harness[containers]" in doctor._containers().remedy
 
 
 def test_what_is_missing_is_named_at_the_end() -> None:

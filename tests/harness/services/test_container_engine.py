@@ -40,8 +40,9 @@ class Answers(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         name = self.path.removeprefix("/containers/").partition("?")[0]
         self.server.asked.append(self.path)
-        self.answer(204 if name in self.server.there else 404)
+        there = name in self.server.there
         self.server.there.discard(name)
+        self.answer(204 if there else 404)
 
     def answer(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)

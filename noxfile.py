@@ -2,11 +2,15 @@
 
 import ctypes
 import json
+import os
+import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import nox
+from nox.command import CommandFailed
 
 nox.options.sessions = ["lint", "types", "imports", "test", "scenarios"]
 nox.options.error_on_external_run = False
@@ -15,6 +19,7 @@ PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports", "
 SOURCES = (*PACKAGES, "tests", "noxfile.py")
 PR_SET_PDEATHSIG = 1
 BIN = Path(sys.executable).parent
+IMAGES = "harness.services.obtain_images"
 ENOUGH_COVERAGE = {
     "system": 95,
     "harness": 90,
@@ -29,19 +34,35 @@ ENOUGH_BRANCHES = 90
 """Percent of the system's branches alone."""
 ENOUGH_OF_CHANGES = 90
 """Percent of the lines that differ from the main branch."""
-THOROUGH = ("-m", "not long and not models")
+THOROUGH = ("-m", "not long and not models and not containers")
 """What takes long for what it adds is left out of a test run, and is in this one."""
+
+ON_CONTAINERS = (
+    "tests/harness/services/test_container.py",
+    "tests/harness/services/test_started.py",
+    "tests/harness/test_links.py",
+    "tests/system/storage/test_pool.py",
+    "tests/scenarios/test_on_servers.py",
+)
+"""Tests that run on containers too: services, links, what is broken, and what the stores hold afterwards."""
+SCENARIOS_ON_CONTAINERS = ("pipeline-slice", "orders-place", "tasks-batch")
+BY_CONTAINERS = ("harness/services/container.py", "harness/services/contained.py")
+"""Covered where there is an engine alone, so these have a floor of their own."""
+ENOUGH_BY_CONTAINERS = 90
 
 FLAKES = "docs/evidence/flakes.json"
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 """A process for each core, with servers of its own; the tests of one file stay together, and share what they start."""
 
 
-def run(session: nox.Session, module: str, *arguments: str, patience: float = 60.0) -> None:
+def run(
+    session: nox.Session, module: str, *arguments: str, patience: float = 60.0, env: dict[str, str] | None = None
+) -> None:
     """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
     session.run(
-        sys.executable, "-m", module, *arguments, interrupt_timeout=patience, terminate_timeout=patience, external=True
-    )
+        sys.executable, "-m", module, *arguments,
+        env=env, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+    )  # fmt: skip
 
 
 def compile_sources(session: nox.Session) -> None:
@@ -146,6 +167,75 @@ def models(session: nox.Session) -> None:
     """Run the model tests: Hypothesis drives live workflows, and a pure model says what they must do."""
     compile_sources(session)
     run(session, "pytest", "-m", "models", *session.posargs)
+
+
+@nox.session(python=False, name="container-images")
+def container_images(session: nox.Session) -> None:
+    """Have an image of each service: the official one where it can be pulled, else a stand-in built here."""
+    for variable, image in images_for(session).items():
+        session.log(f"export {variable}={image}")
+
+
+@nox.session(python=False)
+def containers(session: nox.Session) -> None:
+    """Run tests of services, links and stores, and some scenarios, on containers of Docker or Podman."""
+    images = images_for(session)
+    standing_in = [image for image in images.values() if "stand-in" in image]
+    session.log(f"CONTAINERS: {'STAND-INS' if standing_in else 'official images'}: {', '.join(images.values())}")
+    compile_sources(session)
+    data = Path(".nox/containers/coverage").absolute()
+    data.parent.mkdir(parents=True, exist_ok=True)
+    env = {**images, "COVERAGE_FILE": str(data)}
+    marked = (*SIDE_BY_SIDE, "-m", "not thorough and not long and not models")
+    run(session, "coverage", "erase", env=env)
+    tests = session.posargs or (*marked, *ON_CONTAINERS)
+    run(session, "coverage", "run", "-m", "pytest", "--provider", "container", *tests, env=env)
+    if session.posargs:
+        return
+    run(session, "coverage", "combine", "--quiet", env=env)
+    # The files are left out of every other report.
+    only = (f"--include={','.join(BY_CONTAINERS)}", "--omit=", f"--fail-under={ENOUGH_BY_CONTAINERS}")
+    run(session, "coverage", "report", *only, env=env)
+    run(session, "temper", "scenario", "run", *SCENARIOS_ON_CONTAINERS, "--provider", "container", env=env)
+
+
+def images_for(session: nox.Session) -> dict[str, str]:
+    """The images to use, by the variables that name them; skips the session, loudly, where there can be none."""
+    if os.environ.get("TEMPER_CONTAINERS") == "off":
+        not_run(session, "TEMPER_CONTAINERS is off")
+    if problem := no_engine():
+        if os.geteuid() or not shutil.which("apt-get"):
+            not_run(session, problem)
+        session.log("CONTAINERS: no engine here, so Podman is installed now: apt-get install podman runc")
+        try:
+            session.run("apt-get", "-qq", "update", external=True)
+            install = ("apt-get", "-qq", "--yes", "--no-install-recommends", "install", "podman", "runc")
+            session.run(*install, env={"DEBIAN_FRONTEND": "noninteractive"}, external=True, silent=True)
+        except CommandFailed:
+            not_run(session, f"{problem} And it could not be installed.")
+    told = session.run(sys.executable, "-m", IMAGES, silent=True, stderr=None, external=True, success_codes=[0, 2])
+    images = dict(line.split("=", 1) for line in str(told).splitlines())
+    return images or not_run(session, "there is no image of a service, and none can be made; the reason is above")
+
+
+def no_engine() -> str:
+    """Why there is no container engine to use; empty where there is one."""
+    from harness.errors import CannotRun  # noqa: PLC0415 - sessions are listed without it
+    from harness.services.engine import find  # noqa: PLC0415
+
+    try:
+        find()
+    except CannotRun as error:
+        return str(error)
+    return ""
+
+
+def not_run(session: nox.Session, why: str) -> NoReturn:
+    """Skip the containers, unmistakably."""
+    session.warn("=" * 100)
+    session.warn(f"CONTAINERS LANE NOT RUN: {why}")
+    session.warn("=" * 100)
+    session.skip("CONTAINERS LANE NOT RUN")
 
 
 @nox.session(python=False)

@@ -60,8 +60,8 @@ class Container:
         self._log = TailedLog(log_path)
         self._engine = engine
         self._env = dict(env or {})
-        self._called = f"temper-{name}-{secrets.token_hex(6)}"
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._called)
+        self.called = f"temper-{name}-{secrets.token_hex(6)}"
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self.called)
         self._made: DockerContainer | None = None
         self._ended: Future[int] | None = None
         self._paused = False
@@ -78,7 +78,7 @@ class Container:
         self._log.begin()
         if self._made is None:
             # Before it is made, so that there is no moment in which nobody would remove it.
-            reaper.watch_container(self._engine.address, self._called)
+            reaper.watch_container(self._engine.address, self.called)
         await self._call("started", self._start)
 
     async def wait(self) -> int:
@@ -116,8 +116,8 @@ class Container:
 
     async def remove(self) -> None:
         """Kill it, and remove it with its data; harmless where it was never made."""
-        await self._call("removed", guard.remove_container, self._engine.address, self._called)
-        reaper.forget_container(self._engine.address, self._called)
+        await self._call("removed", guard.remove_container, self._engine.address, self.called)
+        reaper.forget_container(self._engine.address, self.called)
         if self._ended is not None:
             await self._gone()
         if self._made is not None:
@@ -158,7 +158,7 @@ class Container:
     def _start(self) -> None:
         if self._made is None:
             self._made = made = _docker_container(self._engine, self.image)
-            made.with_name(self._called).with_command(list(self.command)).with_envs(**self._env)
+            made.with_name(self.called).with_command(list(self.command)).with_envs(**self._env)
             made.with_kwargs(network="host", ulimits=_limits(self._engine))
             made.start()
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -32,7 +33,7 @@ from harness.stack import Stack
 async def main() -> None:
     stack = Stack.of(["redis"], provider="container", log_directory=Path(sys.argv[1]))
     async with stack:
-        print("standing at", stack["redis"].port, flush=True)
+        print("standing:", stack["redis"]._container.called, flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -47,12 +48,12 @@ async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Foun
     await one.stop()
 
 
-def ours(engine: Found) -> set[str]:
-    """The names of all containers that a stack has made, running or not."""
+def names(engine: Found) -> set[str]:
+    """What the engine calls its containers, running or not."""
     docker = container.docker_client(engine)
-    names = {each.name for each in docker.containers.list(all=True) if each.name.startswith("temper-")}
+    found = {each["Names"][0].removeprefix("/") for each in docker.api.containers(all=True)}
     docker.close()
-    return names
+    return found
 
 
 async def test_links_lead_from_a_child_process_to_a_container_and_back(tmp_path: Path) -> None:
@@ -85,27 +86,29 @@ async def test_the_flags_tell_the_image_and_what_the_server_runs_with(stack: Sta
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 async def test_no_container_outlives_who_started_it(engine: Found, tmp_path: Path, number: int) -> None:
     """After kill -9, and after Ctrl-C, the container is gone, and so is the server that was in it."""
-    before = ours(engine)
     parent = Process("parent", [sys.executable, "-c", PARENT, str(tmp_path)], log_path=tmp_path / "parent.log")
     parent.start()
     try:
-        await eventually(lambda: [line for line in parent.last_lines() if "standing at" in line], timeout=60)
-        (made,) = ours(engine) - before
+        (said,) = await eventually(lambda: [line for line in parent.last_lines() if "standing:" in line], timeout=60)
+        made = said.split()[1]
+        assert made in names(engine)
         os.kill(parent.pid, number)
-        await eventually(lambda: made not in ours(engine), timeout=60)
+        await eventually(lambda: made not in names(engine), timeout=60)
     finally:
         await parent.kill()
-    assert ours(engine) == before
 
 
-async def test_a_start_that_is_cut_off_leaves_nothing(engine: Found, tmp_path: Path) -> None:
+async def test_a_start_that_is_cut_off_leaves_nothing(
+    engine: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cancelled while the engine makes the container, it is removed once it is made."""
-    before = ours(engine)
+    called = f"temper-redis-{secrets.token_hex(6)}"
+    monkeypatch.setattr(secrets, "token_hex", lambda _: called.rpartition("-")[2])
     starting = asyncio.create_task(Stack.of(["redis"], provider="container", log_directory=tmp_path).start())
-    await eventually(lambda: ours(engine) - before, timeout=60)
+    await eventually(lambda: called in names(engine), timeout=60)
     starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
-    assert ours(engine) == before
+    assert called not in names(engine)
 
 
 async def test_an_image_that_cannot_be_had_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,8 @@ WRONG = {
     "port without a service": (("up", "--only", "redis", "--port", "6379"), "'6379' is no pair"),
     "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),
     "unknown service": (("up", "--only", "postgre"), "Did you mean 'postgres'?"),
+    "unknown provider": (("up", "--only", "redis", "--provider", "contaner"), "Did you mean 'container'?"),
+    "provider of an unknown service": (("up", "--provider", "redas=container"), "Did you mean 'redis'?"),
     "address that refuses": (("up", "--only", "redis", "--external", "redis=127.0.0.1:1"), "redis at 127.0.0.1:1"),
     "a scenario on an external service without leave": (
         ("scenario", "run", "pipeline-few", "--external", "redis=127.0.0.1:1", *SYSTEM),

@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -33,15 +34,18 @@ THOROUGH = ("-m", "not long and not models")
 """What takes long for what it adds is left out of a test run, and is in this one."""
 
 FLAKES = "docs/evidence/flakes.json"
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
-"""A process for each core, with servers of its own; the tests of one file stay together, and share what they start."""
+WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
+SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "loadfile")
+"""Two processes for each core, as much is waited for, each with servers of its own; the tests of one file stay together, and share what they start."""
 
 
 def run(session: nox.Session, module: str, *arguments: str, patience: float = 60.0) -> None:
     """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
     session.run(
-        sys.executable, "-m", module, *arguments, interrupt_timeout=patience, terminate_timeout=patience, external=True
-    )
+        sys.executable, "-m", module, *arguments,
+        env=WRITE_BYTECODE, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+    )  # fmt: skip
 
 
 def compile_sources(session: nox.Session) -> None:

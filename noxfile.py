@@ -37,8 +37,8 @@ FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
 SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "loadfile")
-"""Two processes for each core, as much is waited for, each with servers of its own. The tests of one file stay together,
-and share what they start."""
+"""Two processes for each core, as much is waited for, each with servers of its own; the tests of one file share what
+they start."""
 
 
 def run(session: nox.Session, module: str, *arguments: str, patience: float = 60.0) -> None:

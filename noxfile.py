@@ -51,8 +51,11 @@ BY_CONTAINERS = ("harness/services/container.py", "harness/services/contained.py
 ENOUGH_BY_CONTAINERS = 85
 
 FLAKES = "docs/evidence/flakes.json"
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
-"""A process for each core, with servers of its own; the tests of one file stay together, and share what they start."""
+WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
+SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "loadfile")
+"""Two processes for each core, as much is waited for, each with servers of its own; the tests of one file share what
+they start."""
 
 
 def run(
@@ -61,7 +64,7 @@ def run(
     """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
     session.run(
         sys.executable, "-m", module, *arguments,
-        env=env, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+        env={**WRITE_BYTECODE, **(env or {})}, interrupt_timeout=patience, terminate_timeout=patience, external=True,
     )  # fmt: skip
 
 
@@ -186,7 +189,7 @@ def containers(session: nox.Session) -> None:
     data = Path(".nox/containers/coverage").absolute()
     data.parent.mkdir(parents=True, exist_ok=True)
     env = {**images, "COVERAGE_FILE": str(data)}
-    marked = (*SIDE_BY_SIDE, "-m", "not thorough and not long and not models")
+    marked = ("-n", str(os.cpu_count()), "--dist", "loadfile", "-m", "not thorough and not long and not models")
     run(session, "coverage", "erase", env=env)
     tests = session.posargs or (*marked, *ON_CONTAINERS)
     run(session, "coverage", "run", "-m", "pytest", "--provider", "container", *tests, env=env)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.services import postgres, redis, toxiproxy
-from harness.services.container import Container, pull_missing
+from harness.services.container import Container
 from harness.services.engine import Found
+from harness.services.engine_client import pull_missing
 from harness.services.images import image_of
 from harness.services.process import until_ready
 from harness.services.service import READY_SECONDS, STOP_SECONDS, Identity, StartedService

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import resource
 import secrets
 import threading
@@ -15,18 +14,16 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import psutil
 
-from harness.errors import CannotRun, ServiceFailed, ToolMissing
-from harness.services import guard, images
+from harness.errors import CannotRun, ServiceFailed
+from harness.services import guard
 from harness.services.engine import Found
+from harness.services.engine_client import CALL_SECONDS, docker_container, reason_of
 from harness.services.process import TailedLog, listens
 from harness.services.reaper import reaper
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-CALL_SECONDS = 60.0
-"""How long one call to the engine may take."""
-PULL_SECONDS = 600.0
 KILLED = 137
 """What a container's end is taken for where the engine does not tell: as by SIGKILL."""
 
@@ -157,7 +154,7 @@ class Container:
 
     def _start(self) -> None:
         if self._made is None:
-            self._made = made = _docker_container(self._engine, self.image)
+            self._made = made = docker_container(self._engine, self.image)
             made.with_name(self.called).with_command(list(self.command)).with_envs(**self._env)
             made.with_kwargs(network="host", ulimits=_limits(self._engine))
             made.start()
@@ -205,56 +202,7 @@ class Container:
         except Exception as error:
             if isinstance(error, CannotRun):
                 raise
-            raise self.failure(f"could not be {what} by {self._engine.name}: {_reason(error)}") from error
-
-
-async def pull_missing(service: str, image: str, engine: Found, notify: Callable[[str], None]) -> None:
-    """See that the image is on this machine, and pull it otherwise; raises ToolMissing."""
-    try:
-        async with asyncio.timeout(PULL_SECONDS):
-            await asyncio.to_thread(_pull_missing, image, engine, notify)
-    except ToolMissing:
-        raise
-    except Exception as error:  # the engine's library raises several kinds
-        reason = f"no answer within {PULL_SECONDS:g} s" if isinstance(error, TimeoutError) else _reason(error)
-        raise ToolMissing(
-            f"The image {image} is not on this machine, and {engine.name} cannot pull it: {reason}",
-            remedy=f"Set {images.variable(service)} to an image that is there. Where none can be pulled, "
-            "`python -m harness.services.obtain_images` builds stand-ins from Debian's packages.",
-        ) from error
-
-
-def _pull_missing(image: str, engine: Found, notify: Callable[[str], None]) -> None:
-    with contextlib.closing(docker_client(engine)) as docker:
-        from docker.errors import ImageNotFound  # noqa: PLC0415 - comes with testcontainers
-
-        try:
-            docker.images.get(image)
-        except ImageNotFound:
-            notify(f"pulling {image} (once)")
-            for event in docker.api.pull(image, stream=True, decode=True):
-                if "error" in event:
-                    raise ImageNotFound(event["error"]) from None
-
-
-def docker_client(engine: Found) -> Any:
-    """A `docker.DockerClient` of this engine, to be closed; raises ToolMissing."""
-    return _docker_container(engine, "").get_docker_client().client
-
-
-def _docker_container(engine: Found, image: str) -> DockerContainer:
-    """A container of testcontainers on this engine; raises ToolMissing."""
-    try:
-        from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - an extra, and slow to import
-        from testcontainers.core.container import DockerContainer  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ToolMissing(
-            "The container provider needs testcontainers, which is not installed.",
-            remedy="pip install 'temper-harness[containers]'",
-        ) from error
-    testcontainers_config.ryuk_disabled = True  # the guard does its work, on Podman too, and without another image
-    options = {"environment": {**os.environ, "DOCKER_HOST": engine.address}, "timeout": int(CALL_SECONDS)}
-    return DockerContainer(image, docker_client_kw=options)
+            raise self.failure(f"could not be {what} by {self._engine.name}: {reason_of(error)}") from error
 
 
 def _limits(engine: Found) -> list[Any]:
@@ -269,9 +217,3 @@ def _limits(engine: Found) -> list[Any]:
         limit = enough if hard == resource.RLIM_INFINITY else min(hard, enough)
         limits.append(Ulimit(name=name, soft=limit, hard=limit))
     return limits
-
-
-def _reason(error: Exception) -> str:
-    """What the engine says went wrong, in one line."""
-    said = getattr(error, "explanation", None) or str(error) or type(error).__name__
-    return " ".join(str(said).split())

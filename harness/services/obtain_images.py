@@ -15,8 +15,8 @@ from typing import TextIO
 
 from harness.errors import CannotRun, ToolMissing
 from harness.services import images, stand_ins, toxiproxy
-from harness.services.container import pull_missing
 from harness.services.engine import Engine, Found
+from harness.services.engine_client import pull_missing
 from harness.services.reaper import reaper
 from harness.services.service import Notify, Site
 

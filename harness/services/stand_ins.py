@@ -19,8 +19,8 @@ from pathlib import Path
 
 from harness.errors import ToolMissing
 from harness.services import installed, temporal, toxiproxy
-from harness.services.container import docker_client
 from harness.services.engine import Found
+from harness.services.engine_client import docker_client
 from harness.services.service import Notify
 
 PREFIX = "localhost/temper"

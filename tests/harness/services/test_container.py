@@ -15,10 +15,11 @@ import pytest
 from harness.errors import ServiceFailed, ToolMissing
 from harness.eventually import eventually
 from harness.links import Links
-from harness.services import container, images
+from harness.services import images
 from harness.services.contained import ContainerService
 from harness.services.container import Container
 from harness.services.engine import Engine, Found
+from harness.services.engine_client import docker_client
 from harness.services.process import Process
 from harness.services.service import Site
 from harness.stack import Stack
@@ -50,7 +51,7 @@ async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Foun
 
 def names(engine: Found) -> set[str]:
     """What the engine calls its containers, running or not."""
-    docker = container.docker_client(engine)
+    docker = docker_client(engine)
     found = {each["Names"][0].removeprefix("/") for each in docker.api.containers(all=True)}
     docker.close()
     return found

@@ -154,6 +154,12 @@ def models(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def mutation(session: nox.Session) -> None:
+    """Break decisions in small ways, and record in docs/evidence/mutation.json how often tests notice; or only mutants named."""
+    session.run(sys.executable, "tests/mutation.py", *session.posargs, external=True)
+
+
+@nox.session(python=False)
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
     compile_sources(session)

@@ -155,7 +155,7 @@ def models(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def mutation(session: nox.Session) -> None:
-    """Break decisions in small ways, and record in docs/evidence/mutation.json how often tests notice; or only mutants named."""
+    """Break decisions in small ways, and record how often tests notice in docs/evidence; or only the mutants named."""
     session.run(sys.executable, "tests/mutation.py", *session.posargs, external=True)
 
 

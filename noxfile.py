@@ -246,6 +246,12 @@ def not_run(session: nox.Session, why: str) -> NoReturn:
 
 
 @nox.session(python=False)
+def mutation(session: nox.Session) -> None:
+    """Break decisions in small ways, and record how often tests notice in docs/evidence; or only the mutants named."""
+    session.run(sys.executable, "tests/mutation.py", *session.posargs, external=True)
+
+
+@nox.session(python=False)
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
     compile_sources(session)

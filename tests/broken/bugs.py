@@ -59,9 +59,9 @@ BUGS = (
     ),
     Bug(
         name="no-idempotency-key",
-        what="every attempt writes its effect again",
+        what="a provider is called without an idempotency key",
         plant=plants.forget_the_idempotency_key,
-        search=orders.a_count_whose_answer_is_lost,
+        search=orders.a_provider_that_does_not_answer,
         found_by="",
         message="",
     ),

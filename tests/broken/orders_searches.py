@@ -53,10 +53,10 @@ async def an_attempt_that_wakes_up_late(bench: Bench) -> list[str]:
         return await trial.judged(CancelledMeanwhile(trial.faults), last=True)
 
 
-async def a_count_whose_answer_is_lost(bench: Bench) -> list[str]:
-    """Stock is counted; Temporal hears that it failed, and has it counted again."""
-    async with bench.trial("orders-place") as trial:
-        trial.faults.at(models.SET_STOCK, prefix=trial.iteration.prefix).after_commit()
+async def a_provider_that_does_not_answer(bench: Bench) -> list[str]:
+    """A provider does what it is asked to, and its answer is lost."""
+    wanted = _one(Kind.DROP_AFTER, Action.AUTHORIZE, times=1)
+    async with bench.trial("orders-troubled", wanted) as trial:
         return await trial.judged()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -13,7 +13,7 @@ from system.orders.models import Step
 from system.orders.providers import Provider, Reply
 from system.errors import ProviderUnanswered
 from system.records import Record
-from system.storage import claims, effects
+from system.storage import claims
 from system.storage.effects import Effect
 from system.storage.pool import Connection, Pool
 
@@ -35,17 +35,12 @@ def drop_a_compensation(patch: Patch) -> None:
 
 
 def forget_the_idempotency_key(patch: Patch) -> None:
-    """Every attempt of an activity writes its effect: no key tells it that an earlier one did."""
+    """Providers are called without a key, so that each call has its effect."""
 
-    async def each_time(
-        database: Pool, effect: Effect, _: type[ResultT], write: Callable[[Connection], Awaitable[ResultT]]
-    ) -> ResultT:
-        async with database.acquire() as connection, connection.transaction():
-            result = await write(connection)
-            await effects.record(connection, effect)
-            return result
+    async def without_key(self: Provider, path: str, body: Mapping[str, Any], *, key: str, seconds: float) -> Reply:  # noqa: ARG001
+        return await self._call("POST", path, seconds, json=body)
 
-    patch(order_activities, "once", each_time)
+    patch(Provider, "post", without_key)
 
 
 def put_the_attempt_into_the_key(patch: Patch) -> None:

@@ -1,5 +1,7 @@
 """The system under the harness with a worker in this process, so that what is planted here is what it runs."""
 
+from __future__ import annotations
+
 import asyncio
 import itertools
 import secrets
@@ -12,15 +14,36 @@ from typing import Any
 from harness import faultpoints
 from harness.clock import now
 from harness.driver import drive
+from harness.environments import own_namespace
 from harness.faultpoints import FaultPoints
 from harness.observation import conclude
 from harness.records.operations import Iteration
 from harness.records.run import Run
 from harness.records.verdicts import Verdict
 from harness.scenario import Scenario
+from harness.temporal_test import Temporal
 from harness.testbed import Testbed
+from harness.watching import Watch, Watched
+from system.plugin import SystemPlugin
+from system.search_attributes import register
 from system.settings import Settings
+from system.storage.pool import Pool, open_pool
 from system.worker import run_worker
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to."""
+
+    problems: list[str]
+    """Each as "check: what is wrong"."""
+    sound: frozenset[str] = frozenset()
+    """The checks that looked at something, and found nothing wrong."""
+
+    @classmethod
+    def by(cls, check: str, problems: list[str]) -> Found:
+        """What one check found, which has looked."""
+        return cls([f"{check}: {problem}" for problem in problems], frozenset() if problems else frozenset({check}))
 
 
 @dataclass(frozen=True)
@@ -29,12 +52,16 @@ class Bench:
 
     bed: Testbed
     results: Path
+    planted: str = ""
+    """The bug that is planted in this process, for what is done in others."""
 
     @asynccontextmanager
-    async def trial(self, name: str, wanted: Callable[[Any], bool] = lambda _: True) -> AsyncIterator["Trial"]:
+    async def trial(self, name: str, wanted: Callable[[Any], bool] = lambda _: True) -> AsyncIterator[Trial]:
         """A run of one iteration of this scenario: the first one whose input is as wanted."""
         bed = self.bed
-        with Run.create(self.results, kind="scenario", title="", target=bed.target.file.name, seed=1, command="") as run:
+        with Run.create(
+            self.results, kind="scenario", title="", target=bed.target.file.name, seed=1, command=""
+        ) as run:
             clients = (bed.client, bed.linked_client, bed.plain_client)
             own = Testbed(bed.target, run, bed.stack, bed.links, clients, bed.stores, bed.notify)
             scenario = bed.target.scenario(name)
@@ -44,6 +71,22 @@ class Bench:
             )
             iteration = next(each for each in iterations if wanted(scenario.draw(each.rng())))
             yield Trial(own, scenario, iteration, FaultPoints(run.directory / "faults"))
+
+    @asynccontextmanager
+    async def temporal(self) -> AsyncIterator[Temporal]:
+        """What the pytest plugin gives a test of the system's workflows."""
+        watched = Watched()
+        address = self.bed.stack.addresses["temporal.address"]
+        async with own_namespace(address, [SystemPlugin(), Watch(watched)]) as environment:
+            await register(environment.client)
+            yield Temporal(environment, watched)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Pool]:
+        """Connections as the system's workers have them."""
+        pool = await open_pool(settings_of(self.bed, "nobody"))
+        yield pool
+        pool.terminate()
 
 
 @dataclass
@@ -55,8 +98,8 @@ class Trial:
     iteration: Iteration
     faults: FaultPoints
 
-    async def judged(self, steered: Scenario[Any] | None = None, *, last: bool = False) -> list[str]:
-        """Drive it, and return what the harness finds: nothing, where all is well.
+    async def judged(self, steered: Scenario[Any] | None = None, *, last: bool = False) -> Found:
+        """Drive it, and have it judged.
 
         Args:
             steered: drives in place of the scenario; which judges all the same.
@@ -72,19 +115,18 @@ class Trial:
                 return await self._found()
         return await self._found()
 
-    async def _found(self) -> list[str]:
+    async def _found(self) -> Found:
         bed = self.bed
         judgements = await conclude(bed.run, bed.target, bed.client, bed.stores, bed.iterations, bed.broken)
-        vain = [f"a fault never bit: {fault}" for fault in self.faults.unbitten()]
-        unknown = [f"{each.invariant}: {each.reason}" for each in judgements if each.verdict is Verdict.UNKNOWN]
-        return vain + unknown + [f"{each.invariant}: {found.message}" for each in judgements for found in each.findings]
+        problems = [f"{each.invariant}: {found.message}" for each in judgements for found in each.findings]
+        problems += [f"fault points: {fault} never bit" for fault in self.faults.unbitten()]
+        return Found(problems, frozenset(each.invariant for each in judgements if each.verdict is Verdict.VALID))
 
 
 @asynccontextmanager
 async def worker_here(bed: Testbed, task_queue: str, faults: FaultPoints | None = None) -> AsyncIterator[None]:
     """The target's worker, as temper.toml has it, in this process."""
-    spec = bed.worker("here", task_queue=task_queue)
-    settings = Settings.from_environment(spec.process._env)
+    settings = settings_of(bed, task_queue)
     stop = asyncio.Event()
     interceptors = faultpoints.interceptors(faults.environment) if faults else []
     working = asyncio.create_task(run_worker(settings, interceptors=interceptors, stop=stop))
@@ -93,3 +135,8 @@ async def worker_here(bed: Testbed, task_queue: str, faults: FaultPoints | None 
     finally:
         stop.set()
         await working
+
+
+def settings_of(bed: Testbed, task_queue: str) -> Settings:
+    """What temper.toml hands to a worker."""
+    return Settings.from_environment(bed.worker("here", task_queue=task_queue).process._env)

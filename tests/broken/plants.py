@@ -1,21 +1,33 @@
-"""The bugs in what activities do, each a small override of one function of `system`."""
+"""Plants the bugs: each a small override of one function of `system`, or a subclass of one of its workflows."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
+import asyncpg
+import planted_workflows
 from temporalio import activity
 
+from system import heartbeats, plugin
+from system.cache.entry import Lookup
+from system.cache.loading import Loader
+from system.dead_letters.activities import DeadLetterActivities
+from system.dead_letters.models import KEEP, Failure, Kept
+from system.errors import ProviderUnanswered
 from system.orders import activities as order_activities
 from system.orders import outbox, rules
-from system.orders.models import Step
+from system.orders.models import Policy, Step
 from system.orders.providers import Provider, Reply
-from system.errors import ProviderUnanswered
+from system.orders.workflow import Order
+from system.pipeline import activities as pipeline_activities
+from system.pipeline.workflow import Pipeline
 from system.records import Record
-from system.storage import claims
+from system.storage import claims, effects
 from system.storage.effects import Effect
 from system.storage.pool import Connection, Pool
+from system.tasks.workflow import Batch
 
 Patch = Callable[[object, str, Any], None]
 """setattr; or pytest's, which puts back what was there."""
@@ -83,3 +95,109 @@ def retry_inside_the_retry(patch: Patch) -> None:
         return await post(self, *args, **options)
 
     patch(Provider, "post", three_times)
+
+
+def lose_dead_letters(patch: Patch) -> None:
+    """A dead letter is said to be kept, and is not."""
+
+    async def keep(_: DeadLetterActivities, failure: Failure) -> Kept:  # noqa: ARG001
+        return Kept(letter=0, new=True)
+
+    patch(DeadLetterActivities, "keep", activity.defn(name=KEEP)(keep))
+
+
+def tear_the_ledger(patch: Patch) -> None:
+    """A chunk's row in the ledger is committed before the chunk's rows: a crash between the two loses the rows."""
+
+    async def record_apart(connection: Connection, effect: Effect) -> None:
+        if effect.step != "load_chunk":
+            await effects.record(connection, effect)
+            return
+        parameters = await connection.fetchrow(
+            "SELECT current_setting('port') AS port, current_database() AS database, current_user AS user"
+        )
+        apart = await asyncpg.connect(host="127.0.0.1", **{**parameters, "port": int(parameters["port"])})
+        try:
+            async with apart.transaction():
+                await effects.record(apart, effect)
+        finally:
+            await apart.close()
+
+    patch(pipeline_activities, "record", record_apart)
+
+
+def return_dirty_connections(patch: Patch) -> None:
+    """What a step begins by hand it does not end where the step was done before; the pool resets nothing."""
+
+    async def once(
+        database: Pool, effect: Effect, kind: type[ResultT], write: Callable[[Connection], Awaitable[ResultT]]
+    ) -> ResultT:
+        async with database.acquire() as connection:
+            await connection.execute("BEGIN")
+            if await claims._claim(connection, effect, "done"):
+                result = await write(connection)
+                await claims._keep(connection, effect, result)
+                await effects.record(connection, effect)
+                await connection.execute("COMMIT")
+                return result
+            _, kept = await claims._claimed(connection, effect)
+            return kind.model_validate(kept)
+
+    async def reset(*_: Any, **__: Any) -> None:
+        return
+
+    patch(order_activities, "once", once)
+    patch(asyncpg.Connection, "reset", reset)
+
+
+def stop_heartbeating(patch: Patch) -> None:
+    """No activity heartbeats while it waits."""
+
+    async def _beat(_: float) -> None:
+        return
+
+    patch(heartbeats, "_beat", _beat)
+
+
+def let_everybody_load(patch: Patch) -> None:
+    """Whoever misses a value loads it, whoever else is loading it."""
+
+    async def _join(self: Loader, lookup: Lookup[Any], versions: tuple[str, ...]) -> Any:
+        return await self._load_and_keep(lookup, versions)
+
+    patch(Loader, "_join", _join)
+
+
+def change_a_timeout(patch: Patch) -> None:
+    """An attempt may take half a minute longer than it could."""
+    patch(Policy, "attempt", property(lambda self: timedelta(seconds=self.attempt_seconds + 30)))
+
+
+def run_instead(sound: type, planted: type) -> Callable[[Patch], None]:
+    """Have workers, and replay, run a subclass in place of a workflow."""
+
+    def plant(patch: Patch) -> None:
+        patch(plugin, "WORKFLOWS", tuple(planted if each is sound else each for each in plugin.WORKFLOWS))
+
+    return plant
+
+
+PLANTS: Mapping[str, Callable[[Patch], None]] = {
+    "compensation-dropped": drop_a_compensation,
+    "compensation-late": run_instead(Order, planted_workflows.RegistersLate),
+    "no-idempotency-key": forget_the_idempotency_key,
+    "attempt-in-key": put_the_attempt_into_the_key,
+    "no-fencing": undo_without_fencing,
+    "retry-inside-retry": retry_inside_the_retry,
+    "dead-letter-lost": lose_dead_letters,
+    "cancellation-swallowed": run_instead(Pipeline, planted_workflows.SwallowsCancellation),
+    "ledger-torn": tear_the_ledger,
+    "dirty-connection": return_dirty_connections,
+    "set-order": run_instead(Batch, planted_workflows.TakesFromASet),
+    "argument-changed": run_instead(Order, planted_workflows.ClosesForAnotherReason),
+    "timeout-changed": change_a_timeout,
+    "signal-lost": run_instead(Batch, planted_workflows.LosesSignals),
+    "heartbeat-missing": stop_heartbeating,
+    "no-single-flight": let_everybody_load,
+}
+"""By the name that the catalogue gives the bug."""

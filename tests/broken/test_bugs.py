@@ -1,0 +1,53 @@
+"""Each bug of the catalogue is found, by a message that names it; without it, the same search finds nothing."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import pytest
+from bench import Bench, Found, worker_here
+from bugs import BUGS, Bug
+from plants import PLANTS
+from running_system import ROOT
+from system_bed import system_bed
+
+from harness.stack import Stack
+
+SEARCHES: defaultdict[Callable[[Bench], Awaitable[Found]], set[str]] = defaultdict(set)
+"""By what is looked at: the checks that are to find something there."""
+for each in BUGS:
+    SEARCHES[each.search].add(each.check)
+
+
+@pytest.fixture(scope="module")
+async def bench(stack: Stack, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    """The system as temper.toml has it, its reference data loaded by a healthy worker."""
+    results = tmp_path_factory.mktemp("results")
+    async with system_bed(ROOT / "temper.toml", stack, migrated, results) as bed:
+        async with worker_here(bed, bed.target.file.task_queue):
+            await bed.prepare()
+        yield Bench(bed, results)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+async def test_a_planted_bug_is_found_and_named(bug: Bug, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the harness says of it is what the catalogue says."""
+    PLANTS[bug.name](monkeypatch.setattr)
+    found = await bug.search(replace(bench, planted=bug.name))
+    assert any(fnmatchcase(problem, bug.message.replace("…", "*")) for problem in found.problems), found.problems
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.__name__)
+async def test_nothing_is_found_where_nothing_is_planted(
+    search: Callable[[Bench], Awaitable[Found]], bench: Bench
+) -> None:
+    """The system as it is; and the checks that find the bugs have looked."""
+    found = await search(bench)
+    assert found.problems == []
+    assert SEARCHES[search] <= found.sound
+
+
+def test_every_bug_that_can_be_planted_is_in_the_catalogue() -> None:
+    """Under one name, once."""
+    assert [bug.name for bug in BUGS] == list(PLANTS)

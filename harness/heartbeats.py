@@ -47,7 +47,11 @@ async def check_heartbeats(
     environment = environment or ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, heartbeat_timeout=timeout)
     loop, beat = asyncio.get_running_loop(), asyncio.Event()
-    environment.on_heartbeat = lambda *_: loop.call_soon_threadsafe(beat.set)
+
+    def on_heartbeat(*_: Any) -> None:
+        loop.call_soon_threadsafe(beat.set)
+
+    environment.on_heartbeat = on_heartbeat
     began = time.monotonic()
     running = asyncio.create_task(_run(environment, activity, arguments))
     try:

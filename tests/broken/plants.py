@@ -34,6 +34,10 @@ Patch = Callable[[object, str, Any], None]
 ResultT = TypeVar("ResultT", bound=Record)
 
 TRIES = 3
+HERE = """
+    SELECT host(inet_server_addr()) AS host, inet_server_port() AS port, current_database() AS database,
+           current_user::text AS user
+"""
 
 
 def drop_a_compensation(patch: Patch) -> None:
@@ -113,10 +117,9 @@ def tear_the_ledger(patch: Patch) -> None:
         if effect.step != "load_chunk":
             await effects.record(connection, effect)
             return
-        parameters = await connection.fetchrow(
-            "SELECT current_setting('port') AS port, current_database() AS database, current_user AS user"
-        )
-        apart = await asyncpg.connect(host="127.0.0.1", **{**parameters, "port": int(parameters["port"])})
+        here = await connection.fetchrow(HERE)
+        assert here is not None
+        apart = await asyncpg.connect(**dict(here))
         try:
             async with apart.transaction():
                 await effects.record(apart, effect)

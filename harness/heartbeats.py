@@ -34,7 +34,8 @@ async def check_heartbeats(
     """Run an activity as one attempt that is held up, and see that it heartbeats; then cancel it.
 
     Args:
-        activity: what is called; the test holds it up: by a lock, a file that does not come, a silent peer.
+        activity: what is called; the test holds it up: by a lock, a file that does not come, a silent peer. One that
+            is no coroutine is run in a thread, and must end once it is cancelled.
         arguments: what it is called with.
         timeout: the heartbeat timeout that the attempt is told; short, so that a test need not wait for the real one.
         environment: what the attempt is told otherwise.
@@ -73,6 +74,7 @@ async def check_heartbeats(
                     "an attempt is given up, and another one begins beside it; heartbeat while it waits"
                 )
     finally:
+        environment.cancel()  # which is all that one in a thread hears
         running.cancel()
         await asyncio.wait({running})
 

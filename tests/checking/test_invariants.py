@@ -92,7 +92,7 @@ def test_an_effect_that_stands_twice_is_doubled() -> None:
     """The finding says how often the ledger has it."""
     (finding,) = nothing_doubled(replace(GOOD, effects=[effect(), effect(transaction=701)])).findings
     assert (finding.problem, finding.item) == ("doubled", "0")
-    assert finding.message == "the ledger has it 2 times, undone 0 times"
+    assert finding.message.startswith("the ledger has it 2 times, undone 0 times")
 
 
 @pytest.mark.parametrize(

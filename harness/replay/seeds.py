@@ -73,26 +73,17 @@ async def check(target: Path, folder: Path, seeds: Sequence[int] = SEEDS) -> Asy
             await errors
 
 
-def told_together(outcomes: Iterable[Outcome]) -> list[str]:
-    """Why histories are not the same, each reason once; and which of them depend on the hash seed."""
-    lines: list[str] = []
-    by_path: dict[tuple[str, Time], dict[int, list[str]]] = {}
+def seed_dependent(outcomes: Iterable[Outcome]) -> list[str]:
+    """Tell the histories that replay otherwise under another hash seed."""
+    seen: dict[tuple[str, Time], set[tuple[str, ...]]] = {}
     for outcome in outcomes:
-        by_path.setdefault((outcome.path, outcome.time), {})[outcome.seed] = outcome.differs
-    for (path, _), seeds in by_path.items():
-        found = ["\n".join(differs) for differs in seeds.values() if differs]
-        if any(differs != next(iter(seeds.values())) for differs in seeds.values()):
-            lines.append(depends_on_seed(path))
-        lines += found
-    return list(dict.fromkeys(lines))
-
-
-def depends_on_seed(path: str) -> str:
-    """What is said of a history that replays otherwise under another hash seed."""
-    return (
+        seen.setdefault((outcome.path, outcome.time), set()).add(tuple(outcome.differs))
+    paths = dict.fromkeys(path for (path, _), told in seen.items() if len(told) > 1)
+    return [
         f"{path}: what is commanded depends on the hash seed: the order of a set, or of what was made from one, "
         "reaches the commands; sort it"
-    )
+        for path in paths
+    ]
 
 
 async def _replay_twice(target: Path, folder: Path, told_to: BinaryIO) -> None:

@@ -7,7 +7,7 @@ import itertools
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from harness.records.operations import Iteration
 from harness.records.run import Run
 from harness.records.verdicts import Verdict
 from harness.scenario import Scenario
+from harness.target import Target
 from harness.temporal_test import Temporal
 from harness.testbed import Testbed
 from harness.watching import Watch, Watched
@@ -56,15 +57,16 @@ class Bench:
     """The bug that is planted in this process, for what is done in others."""
 
     @asynccontextmanager
-    async def trial(self, name: str, wanted: Callable[[Any], bool] = lambda _: True) -> AsyncIterator[Trial]:
+    async def trial(
+        self, name: str, wanted: Callable[[Any], bool] = lambda _: True, *, target: Target | None = None
+    ) -> AsyncIterator[Trial]:
         """A run of one iteration of this scenario: the first one whose input is as wanted."""
-        bed = self.bed
-        with Run.create(
-            self.results, kind="scenario", title="", target=bed.target.file.name, seed=1, command=""
-        ) as run:
+        bed, target = self.bed, target or self.bed.target
+        told = {"kind": "scenario", "title": name, "target": target.file.name, "command": "pytest"}
+        with Run.create(self.results, seed=1, **told) as run:
             clients = (bed.client, bed.linked_client, bed.plain_client)
-            own = Testbed(bed.target, run, bed.stack, bed.links, clients, bed.stores, bed.notify)
-            scenario = bed.target.scenario(name)
+            own = Testbed(target, run, bed.stack, bed.links, clients, bed.stores, bed.notify)
+            scenario = target.scenario(name)
             iterations = (
                 Iteration(run=run.info.id, scenario=name, index=index, seed=run.info.seed, intended=now())
                 for index in itertools.count()
@@ -97,6 +99,7 @@ class Trial:
     scenario: Scenario[Any]
     iteration: Iteration
     faults: FaultPoints
+    queue: str = field(default_factory=lambda: f"system-{secrets.token_hex(4)}")
 
     async def judged(self, steered: Scenario[Any] | None = None, *, last: bool = False) -> Found:
         """Drive it, and have it judged.
@@ -106,16 +109,20 @@ class Trial:
             last: judge only when the worker has ended, and with it whatever attempts still ran.
 
         """
-        driven = steered or self.scenario
-        queue = f"system-{secrets.token_hex(4)}"
-        async with worker_here(self.bed, queue, self.faults):
-            self.bed.driven([self.iteration], await drive(driven, self.bed.app(self.iteration, task_queue=queue)))
-            self.faults.wake()
+        async with worker_here(self.bed, self.queue, self.faults):
+            await self.driven(steered or self.scenario)
             if not last:
-                return await self._found()
-        return await self._found()
+                return await self.found()
+        return await self.found()
 
-    async def _found(self) -> Found:
+    async def driven(self, scenario: Scenario[Any]) -> None:
+        """Drive it, for whoever works on its queue."""
+        app = self.bed.app(self.iteration, task_queue=self.queue)
+        self.bed.driven([self.iteration], await drive(scenario, app))
+        self.faults.wake()
+
+    async def found(self) -> Found:
+        """Have it judged."""
         bed = self.bed
         judgements = await conclude(bed.run, bed.target, bed.client, bed.stores, bed.iterations, bed.broken)
         problems = [f"{each.invariant}: {found.message}" for each in judgements for found in each.findings]

@@ -12,7 +12,7 @@ from broken_target import derived
 from running_system import ROOT
 
 from harness.replay import golden
-from harness.replay.seeds import check, told_together
+from harness.replay.seeds import check, seed_dependent
 from harness.replay.told import told
 
 HISTORIES = ROOT / "tests" / "data" / "histories"
@@ -36,4 +36,5 @@ async def a_batch_under_several_seeds(bench: Bench) -> Found:
         target.write_text(derived(bench.planted), encoding="utf-8")
         folder.mkdir()
         shutil.copy(HISTORIES / "tasks.Batch" / "completed-activity.json", folder)
-        return Found.by(CHECK, told_together([outcome async for outcome in check(target, folder)]))
+        outcomes = [outcome async for outcome in check(target, folder)]
+    return Found.by(CHECK, seed_dependent(outcomes) + [line for outcome in outcomes for line in outcome.differs])

@@ -4,15 +4,19 @@ import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import pytest
 from bench import Bench, Found, worker_here
+from broken_target import SYSTEM, derived
 from bugs import BUGS, Bug
 from plants import PLANTS
 from running_system import ROOT
 from system_bed import system_bed
 
 from harness.stack import Stack
+from harness.target import Target, TargetFile
 
 SEARCHES: defaultdict[Callable[[Bench], Awaitable[Found]], set[str]] = defaultdict(set)
 """By what is looked at: the checks that are to find something there."""
@@ -46,6 +50,31 @@ async def test_nothing_is_found_where_nothing_is_planted(
     found = await search(bench)
     assert found.problems == []
     assert SEARCHES[search] <= found.sound
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_broken_target_differs_in_what_its_workers_run_alone(name: str) -> None:
+    """All else is as temper.toml says."""
+    system = msgspec.toml.decode(SYSTEM.read_bytes(), type=TargetFile)
+    broken = msgspec.toml.decode(derived(name), type=TargetFile)
+    assert broken.worker.command[-1] == name
+    worker = msgspec.structs.replace(broken.worker, command=system.worker.command)
+    assert msgspec.structs.replace(broken, worker=worker, replay=system.replay) == system
+
+
+async def test_a_broken_target_is_run_as_any_other(bench: Bench, tmp_path: Path) -> None:
+    """By a worker process, and no fault: the harness finds what it finds here."""
+    path = tmp_path / "temper.toml"
+    path.write_text(derived("no-idempotency-key"), encoding="utf-8")
+    async with (
+        bench.trial("orders-place", target=Target.read(path)) as trial,
+        trial.bed.workers(1, task_queue=trial.queue),
+    ):
+        await trial.driven(trial.scenario)
+        found = await trial.found()
+    problems = {problem.partition(" called the outside without an idempotency key")[0] for problem in found.problems}
+    paying = ("authorise_payment", "capture_payment", "arrange_shipment")
+    assert problems == {f"one key an effect: orders.{step}" for step in paying}
 
 
 def test_every_bug_that_can_be_planted_is_in_the_catalogue() -> None:

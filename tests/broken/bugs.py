@@ -27,7 +27,12 @@ class Bug:
     @property
     def check(self) -> str:
         """The part of the harness that finds it."""
-        return self.message.partition(":")[0]
+        return self.message.partition(": ")[0]
+
+    @property
+    def said(self) -> str:
+        """The message itself."""
+        return self.message.partition(": ")[2]
 
 
 BUGS = (

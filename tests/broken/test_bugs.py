@@ -77,6 +77,13 @@ async def test_a_broken_target_is_run_as_any_other(bench: Bench, tmp_path: Path)
     assert problems == {f"one key an effect: orders.{step}" for step in paying}
 
 
+def test_the_page_lists_the_catalogue() -> None:
+    """docs/broken.md has a line for each bug, which says what the catalogue says."""
+    page = (ROOT / "docs" / "broken.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in page if line.startswith("| `")]
+    assert rows == [f"| `{bug.name}` | {bug.what} | {bug.check} | {bug.said} |" for bug in BUGS]
+
+
 def test_every_bug_that_can_be_planted_is_in_the_catalogue() -> None:
     """Under one name, once."""
     assert [bug.name for bug in BUGS] == list(PLANTS)

@@ -60,4 +60,5 @@ class Counter:
     @workflow.signal
     def add(self, number: int) -> None:
         self._count += number
-        workflow.upsert_memo({"count": self._count})
+        if number:
+            workflow.upsert_memo({"count": self._count})

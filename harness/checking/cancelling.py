@@ -4,7 +4,7 @@ from harness.checking.invariants import Records, as_judgement
 from harness.records.verdicts import Finding, Judgement
 from harness.records.workflows import OPEN, WorkflowRun
 
-COMPENSATED = "completed"
+COMPLETED = "completed"
 
 
 def was_told(run: WorkflowRun) -> bool:
@@ -12,7 +12,7 @@ def was_told(run: WorkflowRun) -> bool:
     if run.cancel_requested is None or run.status == OPEN:
         return False
     # What it began for the first time may be a compensation, after which it may well complete.
-    return run.status != COMPENSATED or bool(run.went_on_with) or not run.begun_after_cancel
+    return run.status != COMPLETED or bool(run.went_on_with) or not run.begun_after_cancel
 
 
 def cancelled_as_told(records: Records) -> Judgement:
@@ -27,7 +27,7 @@ def cancelled_as_told(records: Records) -> Judgement:
             problem="cancellation_swallowed", message=swallowed(run.type, run.went_on_with), workflow_id=run.workflow_id
         )
         for run in told
-        if run.status == COMPENSATED and run.went_on_with
+        if run.status == COMPLETED and run.went_on_with
     ]
     return as_judgement("cancelled as told", len(told), findings)
 

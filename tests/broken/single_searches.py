@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from harness.eventually import eventually
 from harness.faultpoints import FaultPointInterceptor
 from harness.heartbeats import check_heartbeats
 from harness.single_flight import check_single_flight
-from harness.temporal_test import Untrustworthy
+from harness.temporal_test import Temporal, Untrustworthy
 from system.cache.cache import Cache, Warmed
 from system.cache.entry import Lifetime
 from system.control.pausable import PAUSE, RESUME, Order
@@ -37,46 +38,57 @@ async def a_pause_at_the_hand_over(bench: Bench) -> Found:
     """A pause comes with the end of a batch's last item, which is when the batch would continue as new."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(rules, "FULL_HISTORY", 10)
-        async with bench.temporal() as temporal, bench.database() as database:
-            temporal.faults.at(RUN).hang()
-            tasks = TaskActivities(database, Summaries(database, Cache(None)))
-            client = temporal.client
-            # Without the system's plugin, which brings its workflows along: they are another worker's.
-            plain = await Client.connect(
-                client.service_client.config.target_host,
-                namespace=client.namespace,
-                data_converter=client.data_converter,
-            )
-            faults = FaultPointInterceptor(temporal.faults.directory)
-            async with Worker(plain, task_queue=temporal.task_queue, activities=tasks.all, interceptors=[faults]):
-                item = Item(key="only", handler="text.checksum", input={"text": "text"})
-                async with temporal.worker():
-                    batch = await temporal.start(Batch.run, BatchRequest(items=(item,)))
-                    await eventually(temporal.faults.bitten, timeout=30)
-                first = client.get_workflow_handle(batch.id, run_id=batch.first_execution_run_id)
-
-                async def last_event() -> str:
-                    return (await first.fetch_history()).events[-1].WhichOneof("attributes") or ""
-
-                async def is_due() -> bool:
-                    return await last_event() == "workflow_task_scheduled_event_attributes"
-
-                async def is_done() -> bool:
-                    return not (await last_event()).startswith(("workflow_task_", "workflow_execution_signaled"))
-
-                temporal.faults.wake()
-                await eventually(is_due, timeout=30)
-                await batch.signal(PAUSE, OPERATOR)
-                async with temporal.worker():
-                    await eventually(is_done, timeout=30)
-                    with suppress(RPCError):  # it has ended, as nobody has told it of the pause
-                        await batch.signal(RESUME, OPERATOR)
-                    await batch.result()
+        async with bench.temporal() as temporal:
+            async with _activities_alone(bench, temporal):
+                await _paused_at_the_end(temporal)
             try:
                 await temporal.check()
             except Untrustworthy as found:
                 return Found.by(AFTER_A_TEST, str(found).splitlines())
             return Found.by(AFTER_A_TEST, [])
+
+
+@asynccontextmanager
+async def _activities_alone(bench: Bench, temporal: Temporal) -> AsyncIterator[None]:
+    """A worker without the system's plugin, which would bring its workflows along: another one works for those."""
+    temporal.faults.at(RUN).hang()
+    plain = await Client.connect(
+        bench.bed.stack.addresses["temporal.address"],
+        namespace=temporal.client.namespace,
+        data_converter=temporal.client.data_converter,
+    )
+    faults = FaultPointInterceptor(temporal.faults.directory)
+    async with bench.database() as database:
+        tasks = TaskActivities(database, Summaries(database, Cache(None)))
+        async with Worker(plain, task_queue=temporal.task_queue, activities=tasks.all, interceptors=[faults]):
+            yield
+
+
+async def _paused_at_the_end(temporal: Temporal) -> None:
+    """Have a batch's item end, and a pause come, while nobody works for the batch: both are news of one task."""
+    async with temporal.worker():
+        item = Item(key="only", handler="text.checksum", input={"text": "text"})
+        batch = await temporal.start(Batch.run, BatchRequest(items=(item,)))
+        await eventually(temporal.faults.bitten, timeout=30)
+    first = temporal.client.get_workflow_handle(batch.id, run_id=batch.first_execution_run_id)
+
+    async def last_event() -> str:
+        return (await first.fetch_history()).events[-1].WhichOneof("attributes") or ""
+
+    async def is_due() -> bool:
+        return await last_event() == "workflow_task_scheduled_event_attributes"
+
+    async def is_done() -> bool:
+        return not (await last_event()).startswith(("workflow_task_", "workflow_execution_signaled"))
+
+    temporal.faults.wake()
+    await eventually(is_due, timeout=30)
+    await batch.signal(PAUSE, OPERATOR)
+    async with temporal.worker():
+        await eventually(is_done, timeout=30)
+        with suppress(RPCError):  # it has ended, as nobody has told it of the pause
+            await batch.signal(RESUME, OPERATOR)
+        await batch.result()
 
 
 async def an_activity_that_is_held_up(bench: Bench) -> Found:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from handwritten_records import GOOD, NOTHING, WORKFLOW, workflow
+from handwritten_records import GOOD, NOTHING, WORKFLOW, window, workflow
 from msgspec.structs import replace
 
 from harness.checking.applicable import applicable
@@ -62,6 +62,7 @@ def test_a_run_is_judged_by_what_it_has() -> None:
     assert applicable(NOTHING) == INVARIANTS
     assert {one_key_an_effect, one_call_an_attempt} <= set(applicable(paying(call())))
     assert connections_are_clean in applicable(replace(GOOD, sessions=[IDLE]))
+    assert connections_are_clean not in applicable(replace(GOOD, sessions=[IDLE], faults=[window()]))
     assert cancelled_as_told in applicable(cancelled())
     assert cancelled_as_told not in applicable(cancelled(begun_after_cancel=("refund",)))
 

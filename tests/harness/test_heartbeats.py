@@ -48,6 +48,17 @@ async def test_one_that_does_not_is_told(held_up: object) -> None:
         await check_heartbeats(held_up, False, timeout=QUICK)
 
 
+async def test_one_that_stops_heartbeating_is_told() -> None:
+    """One heartbeat keeps it alive for one timeout."""
+
+    async def beats_once() -> None:
+        activity.heartbeat()
+        await asyncio.Event().wait()
+
+    with pytest.raises(Unbeaten):
+        await check_heartbeats(beats_once, timeout=QUICK)
+
+
 async def test_of_one_that_ends_first_nothing_is_known() -> None:
     """It may heartbeat or not."""
 

@@ -1,5 +1,6 @@
 """What is told after a test of a workflow that swallows its cancellation, or loses a signal at continue-as-new."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -49,12 +50,15 @@ async def test_who_ends_is_well(temporal: Temporal, plan: str) -> None:
     assert await cancelled(temporal, plan) == []
 
 
-async def counted(temporal: Temporal, plan: str, *numbers: int) -> list[str]:
-    """What is told where these numbers come with the very task in which the run continues as new."""
+async def counted(temporal: Temporal, plan: str, *numbers: int, early: Sequence[int] = ()) -> list[str]:
+    """What is told where these numbers come with the very task in which the run continues as new; some come before."""
     async with temporal.worker(workflows=[Counter]):
         counter = await temporal.start(Counter.run, plan, 0)
         first = temporal.client.get_workflow_handle(counter.id, run_id=counter.first_execution_run_id)
         await eventually(lambda: _ends_with(first, "activity_task_scheduled", after=3), timeout=30)
+        for number in early:
+            await counter.signal(Counter.add, number)
+            await eventually(lambda: _ends_with(first, "workflow_task_completed", after=5), timeout=30)
     # The activity ends while nobody works for the workflow: its end and the signals are one task's.
     async with temporal.worker(activities=[work]):
         await eventually(lambda: _ends_with(first, "workflow_task_scheduled", after=5), timeout=30)
@@ -79,7 +83,7 @@ async def test_a_signal_that_is_not_handed_over_is_lost(temporal: Temporal) -> N
     assert all("signal 'add', event" in line and "was lost at continue-as-new" in line for line in lines)
 
 
-@pytest.mark.parametrize("numbers", [(), (1, 2), (0, 2)])
+@pytest.mark.parametrize("numbers", [(), (1, 2), (0, 2), (1, -1)])
 async def test_a_signal_that_is_handed_over_is_not(temporal: Temporal, numbers: tuple[int, ...]) -> None:
     """Nor is what came before one that made a difference."""
     assert await counted(temporal, "keeps", *numbers) == []
@@ -89,3 +93,8 @@ async def test_a_signal_that_is_handed_over_is_not(temporal: Temporal, numbers: 
 async def test_a_signal_that_makes_no_difference_is_told(temporal: Temporal) -> None:
     """Whether it had to make one, the marker says."""
     assert len(await counted(temporal, "keeps", 1, 0)) == 1
+
+
+async def test_a_signal_that_came_before_is_not_looked_at(temporal: Temporal) -> None:
+    """The run had time to do with it what it would."""
+    assert await counted(temporal, "keeps", early=[0]) == []

@@ -37,7 +37,7 @@ async def read_sessions(postgres: asyncpg.Pool) -> list[Session]:
     while True:
         sessions = [Session(**row) for row in await postgres.fetch(SESSIONS, OURS, SHOWN)]
         within = [session for session in sessions if session.state.startswith(IN_TRANSACTION)]
-        if not any(session.seconds < LONGEST_TRANSACTION for session in within):
+        if not within:
             return sessions
         if time.monotonic() > deadline:
             return [session for session in sessions if session not in within or session.seconds >= LONGEST_TRANSACTION]

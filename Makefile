@@ -8,7 +8,7 @@ demo test lint: $(INSTALLED)
 	@$(NOX) $@
 
 check: $(INSTALLED)
-	@$(NOX) lint types imports test scenarios demo
+	@$(NOX) lint types imports coverage scenarios demo
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Temper needs Python 3.11 or newer: make PYTHON=python3.11 …")'
@@ -19,5 +19,5 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf .venv results coverage .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv results coverage mutants .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(wildcard system harness scenarios loadtests chaos reports tests) -name __pycache__ -prune -exec rm -rf {} +

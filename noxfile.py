@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,24 +12,41 @@ import nox
 nox.options.sessions = ["lint", "types", "imports", "test", "scenarios"]
 nox.options.error_on_external_run = False
 
-PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports")
-SOURCES = (*PACKAGES, "tests", "temper.py", "noxfile.py")
+PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports", "temper")
+SOURCES = (*PACKAGES, "tests", "noxfile.py")
 PR_SET_PDEATHSIG = 1
 BIN = Path(sys.executable).parent
-ENOUGH_COVERAGE = {"*": 85, "system/*": 90}
-"""Percent of lines and branches together, worker processes and workflow code included: of all, and of the system."""
+ENOUGH_COVERAGE = {
+    "system": 95,
+    "harness": 90,
+    "scenarios": 90,
+    "loadtests": 90,
+    "chaos": 90,
+    "reports": 95,
+    "temper": 85,
+}
+"""Percent of lines and branches together, worker processes and workflow code included, of each package."""
 ENOUGH_BRANCHES = 90
 """Percent of the system's branches alone."""
+ENOUGH_OF_CHANGES = 90
+"""Percent of the lines that differ from the main branch."""
+THOROUGH = ("-m", "not long and not models")
+"""What takes long for what it adds is left out of a test run, and is in this one."""
 
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
-"""A process for each core, with servers of its own; the tests of one file stay together, and share what they start."""
+FLAKES = "docs/evidence/flakes.json"
+WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
+SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "loadfile")
+"""Two processes for each core, as much is waited for, each with servers of its own; the tests of one file share what
+they start."""
 
 
 def run(session: nox.Session, module: str, *arguments: str, patience: float = 60.0) -> None:
     """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
     session.run(
-        sys.executable, "-m", module, *arguments, interrupt_timeout=patience, terminate_timeout=patience, external=True
-    )
+        sys.executable, "-m", module, *arguments,
+        env=WRITE_BYTECODE, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+    )  # fmt: skip
 
 
 def compile_sources(session: nox.Session) -> None:
@@ -57,16 +75,26 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def test(session: nox.Session) -> None:
-    """Run every test on real servers, in random order, with branch coverage of child processes too; or those named."""
+    """Run every test on real servers, in random order; or those named."""
+    compile_sources(session)
+    run(session, "pytest", *(session.posargs or SIDE_BY_SIDE))
+
+
+@nox.session(python=False)
+def coverage(session: nox.Session) -> None:
+    """Run every test with branch coverage, of workflow code and worker processes too, and hold it to what is enough."""
     compile_sources(session)
     run(session, "coverage", "erase")
-    run(session, "coverage", "run", "-m", "pytest", *(session.posargs or SIDE_BY_SIDE))
+    run(session, "coverage", "run", "-m", "pytest", *(session.posargs or (*SIDE_BY_SIDE, *THOROUGH)))
     run(session, "coverage", "combine", "--quiet")
-    for files, percent in ENOUGH_COVERAGE.items():
-        enough = 0 if session.posargs else percent
-        run(session, "coverage", "report", f"--include={files}", f"--fail-under={enough}")
-    if not session.posargs:
-        check_branches(session)
+    run(session, "coverage", "report")
+    if session.posargs:
+        return
+    for package, percent in ENOUGH_COVERAGE.items():
+        session.log(f"{package}: percent covered, which must be {percent} at least:")
+        run(session, "coverage", "report", "--format=total", f"--include={package}/*", f"--fail-under={percent}")
+    check_branches(session)
+    check_changes(session)
 
 
 def check_branches(session: nox.Session) -> None:
@@ -78,6 +106,30 @@ def check_branches(session: nox.Session) -> None:
     session.log(f"branches of system/: {percent:.1f} % of {totals['num_branches']} taken")
     if percent < ENOUGH_BRANCHES:
         session.error(f"Fewer than {ENOUGH_BRANCHES} % of the branches of system/ were taken.")
+
+
+def check_changes(session: nox.Session) -> None:
+    """Fail where too little was covered of what differs from the main branch."""
+    report = Path(session.create_tmp(), "coverage.xml")
+    run(session, "coverage", "xml", "--quiet", "-o", str(report))
+    known = session.run("git", "branch", "--all", "--format=%(refname:short)", external=True, silent=True) or ""
+    branch = next((name for name in ("origin/main", "main") if name in known.split()), None)
+    if branch is None:
+        session.error("There is no branch main to compare with. Fetch it: git fetch origin main:main")
+    session.run(
+        f"{BIN}/diff-cover",
+        str(report),
+        f"--compare-branch={branch}",
+        f"--fail-under={ENOUGH_OF_CHANGES}",
+        external=True,
+    )
+
+
+@nox.session(python=False)
+def flakes(session: nox.Session) -> None:
+    """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
+    compile_sources(session)
+    run(session, "tests.flakes", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
 
 @nox.session(python=False)
@@ -99,6 +151,12 @@ def models(session: nox.Session) -> None:
     """Run the model tests: Hypothesis drives live workflows, and a pure model says what they must do."""
     compile_sources(session)
     run(session, "pytest", "-m", "models", *session.posargs)
+
+
+@nox.session(python=False)
+def mutation(session: nox.Session) -> None:
+    """Break decisions in small ways, and record how often tests notice in docs/evidence; or only the mutants named."""
+    session.run(sys.executable, "tests/mutation.py", *session.posargs, external=True)
 
 
 @nox.session(python=False)

@@ -12,6 +12,8 @@ Value = TypeVar("Value")
 
 SHORTEST_ASK = 0.05
 """Seconds that even the last attempt gets."""
+GROWTH, LONGEST_WAIT = 1.2, 0.1
+"""Each wait is longer than the one before, up to so many seconds: asking costs the servers what they are asked for."""
 
 
 @overload
@@ -27,7 +29,9 @@ async def eventually(predicate: Callable[[], Value], *, timeout: float = ..., in
 async def eventually(
     predicate: Callable[[], Value | Awaitable[Value]], *, timeout: float = 5.0, interval: float = 0.02
 ) -> Value:
-    """Ask `predicate`, sync or async, every `interval` seconds until its answer is true; returns that answer.
+    """Ask `predicate`, sync or async, until its answer is true; returns that answer.
+
+    It is asked again after `interval` seconds, and then after longer ones, up to a tenth of a second or `interval`.
 
     An exception counts as "not yet". Raises AssertionError after `timeout` seconds, with the last answer or exception.
     """
@@ -50,6 +54,7 @@ async def eventually(
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {timeout:g} s: {last}") from cause
         await asyncio.sleep(interval)
+        interval = max(interval, min(GROWTH * interval, LONGEST_WAIT))
 
 
 async def _ask(predicate: Callable[[], Value | Awaitable[Value]]) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from datetime import timedelta
 from pathlib import Path
@@ -72,8 +73,11 @@ def build_id(settings: Settings) -> str | None:
     The SDK's own is made of whatever happens to be imported by then: another one with every import that is put off,
     and a tenth of the start-up.
     """
-    if settings.deployment is not None:
-        return None
+    return None if settings.deployment is not None else _digest_of_sources()
+
+
+@functools.cache
+def _digest_of_sources() -> str:
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())

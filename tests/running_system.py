@@ -63,7 +63,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     }
 
 
-async def command(settings: Settings, *arguments: str) -> tuple[int, str, str]:
+async def command(settings: Settings, *arguments: str, **more: str) -> tuple[int, str, str]:
     """Run `python -m system` with these arguments; returns its status, and what it wrote to stdout and stderr.
 
     In a thread of this process, which spares its start: one at a time, as output and environment are the process's.
@@ -76,7 +76,7 @@ async def command(settings: Settings, *arguments: str) -> tuple[int, str, str]:
             return int(refused.code or 0)
 
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in environment(settings).items():
+        for name, value in environment(settings, **more).items():
             patched.setenv(name, value)
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
             status = await asyncio.to_thread(run)

@@ -15,7 +15,7 @@ import pytest
 
 from harness.eventually import eventually
 from harness.stack import Stack
-from temper import _call as call
+from temper.front_door import call
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = ("--target", str(ROOT / "temper.toml"))
@@ -318,6 +318,7 @@ async def test_a_scenario_that_fails_exits_with_1(small: tuple[str, ...], tmp_pa
     assert list(tmp_path.glob("results/*/report.html"))
 
 
+@pytest.mark.thorough
 async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Path) -> None:
     """A load on an external service runs once it is allowed, tells how far it is in plain lines, and is judged."""
     arguments = ("load", "pipeline-few", "--rate", "4", "--duration", "1", "--workers", "1")

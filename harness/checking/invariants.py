@@ -108,7 +108,7 @@ def effects_are_atomic(records: Records) -> Judgement:
     told = [fact for fact in records.facts if fact.transactions and fact.key not in untold]
     findings = []
     for fact in told:
-        rows, ledger = set(fact.transactions), by_key.get(fact.key, set())
+        rows, ledger = set(fact.transactions), by_key[fact.key]
         if not ledger:
             findings.append(_about(fact, "phantom", "rows are there, and the ledger knows nothing of them"))
         elif rows != ledger:

@@ -1,5 +1,6 @@
 """Objectives: a success metric beside its threshold. All of them together are the gate."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -115,7 +116,7 @@ def _told_apart(value: float, objective: Objective) -> str:
     rounded = shown(value, objective.unit)
     if value == objective.limit or not objective.threshold.endswith(f" {rounded}"):
         return rounded
-    digits = next((n for n in range(1, 16) if round(value, n) != objective.limit), 16)
+    digits = next(n for n in itertools.count(1) if round(value, n) != objective.limit)
     return f"{value:,.{digits}f} {objective.unit}".strip()
 
 

@@ -17,18 +17,18 @@ class Command:
     Attributes:
         kind: "activity", "timer", "child workflow", "signal", "cancel request", "continue as new", "completion",
             "failure", "cancellation", "search attributes", "memo", "update acceptance", "update result".
+        fields: its arguments, timeouts, results, …; what the server fills in is filled in on both sides.
         name: what a reader knows it by: an activity's type, a child's id; empty where the kind says all. Not compared.
         key: what it is matched by among those of its kind: an activity's or timer's id, an update's id, else its
-            number among those of its kind, from 1.
-        fields: its arguments, timeouts, results, …; what the server fills in is filled in on both sides.
+            number among those of its kind, from 1; empty where it is not numbered yet.
         event: id of the event that recorded it; 0 for what code commands now.
 
     """
 
     kind: str
-    key: str
     fields: Mapping[str, Json]
     name: str = ""
+    key: str = ""
     event: int = 0
 
     def __str__(self) -> str:

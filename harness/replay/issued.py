@@ -113,18 +113,18 @@ def _child(given: Any, queue: Callable[[str], str]) -> Iterator[Command]:
         "memo": named_values(given.memo),
         "search_attributes": named_values(given.search_attributes.indexed_fields),
     }
-    yield Command(kind="child workflow", name=given.workflow_id, key="", fields=fields)
+    yield Command(kind="child workflow", name=given.workflow_id, fields=fields)
 
 
 def _signal(given: Any, _: object) -> Iterator[Command]:
     to = given.child_workflow_id or given.workflow_execution.workflow_id
     fields = {"to": to, "signal": given.signal_name, "arguments": payload_values(given.args)}
-    yield Command(kind="signal", name=f"{given.signal_name} to {to}", key="", fields=fields)
+    yield Command(kind="signal", name=f"{given.signal_name} to {to}", fields=fields)
 
 
 def _cancel_request(given: Any, _: object) -> Iterator[Command]:
     to = given.workflow_execution.workflow_id
-    yield Command(kind="cancel request", name=to, key="", fields={"to": to})
+    yield Command(kind="cancel request", name=to, fields={"to": to})
 
 
 def _continue_as_new(given: Any, queue: Callable[[str], str]) -> Iterator[Command]:
@@ -136,28 +136,28 @@ def _continue_as_new(given: Any, queue: Callable[[str], str]) -> Iterator[Comman
     # What is not given is carried over from this run by the server.
     for name, duration in (("run_timeout", given.workflow_run_timeout), ("task_timeout", given.workflow_task_timeout)):
         fields[name] = seconds(duration)
-    yield Command(kind="continue as new", key="", fields=fields)
+    yield Command(kind="continue as new", fields=fields)
 
 
 def _completion(given: Any, _: object) -> Iterator[Command]:
     result = payload_value(given.result) if given.HasField("result") else None
-    yield Command(kind="completion", key="", fields={"result": result})
+    yield Command(kind="completion", fields={"result": result})
 
 
 def _failure(given: Any, _: object) -> Iterator[Command]:
-    yield Command(kind="failure", key="", fields=failure(given.failure))
+    yield Command(kind="failure", fields=failure(given.failure))
 
 
 def _cancellation(_given: Any, _: object) -> Iterator[Command]:
-    yield Command(kind="cancellation", key="", fields={})
+    yield Command(kind="cancellation", fields={})
 
 
 def _search_attributes(given: Any, _: object) -> Iterator[Command]:
-    yield Command(kind="search attributes", key="", fields=named_values(given.search_attributes.indexed_fields))
+    yield Command(kind="search attributes", fields=named_values(given.search_attributes.indexed_fields))
 
 
 def _memo(given: Any, _: object) -> Iterator[Command]:
-    yield Command(kind="memo", key="", fields=named_values(given.upserted_memo.fields))
+    yield Command(kind="memo", fields=named_values(given.upserted_memo.fields))
 
 
 def _update(given: Any, _: object) -> Iterator[Command]:

@@ -89,18 +89,18 @@ def _child(reader: _Reader, event: int, given: Any) -> Command:
         "memo": named_values(given.memo.fields),
         "search_attributes": named_values(given.search_attributes.indexed_fields),
     }
-    return Command(kind="child workflow", name=given.workflow_id, key="", fields=fields, event=event)
+    return Command(kind="child workflow", name=given.workflow_id, fields=fields, event=event)
 
 
 def _signal(_reader: _Reader, event: int, given: Any) -> Command:
     to = given.workflow_execution.workflow_id
     fields = {"to": to, "signal": given.signal_name, "arguments": values_of(given.input)}
-    return Command(kind="signal", name=f"{given.signal_name} to {to}", key="", fields=fields, event=event)
+    return Command(kind="signal", name=f"{given.signal_name} to {to}", fields=fields, event=event)
 
 
 def _cancel_request(_reader: _Reader, event: int, given: Any) -> Command:
     to = given.workflow_execution.workflow_id
-    return Command(kind="cancel request", name=to, key="", fields={"to": to}, event=event)
+    return Command(kind="cancel request", name=to, fields={"to": to}, event=event)
 
 
 def _continued(reader: _Reader, event: int, given: Any) -> Command:
@@ -111,29 +111,29 @@ def _continued(reader: _Reader, event: int, given: Any) -> Command:
         "run_timeout": seconds(given.workflow_run_timeout),
         "task_timeout": seconds(given.workflow_task_timeout),
     }
-    return Command(kind="continue as new", key="", fields=fields, event=event)
+    return Command(kind="continue as new", fields=fields, event=event)
 
 
 def _completed(_reader: _Reader, event: int, given: Any) -> Command:
     results = values_of(given.result)
-    return Command(kind="completion", key="", fields={"result": results[0] if results else None}, event=event)
+    return Command(kind="completion", fields={"result": results[0] if results else None}, event=event)
 
 
 def _failed(_reader: _Reader, event: int, given: Any) -> Command:
-    return Command(kind="failure", key="", fields=failure(given.failure), event=event)
+    return Command(kind="failure", fields=failure(given.failure), event=event)
 
 
 def _cancelled(_reader: _Reader, event: int, _given: Any) -> Command:
-    return Command(kind="cancellation", key="", fields={}, event=event)
+    return Command(kind="cancellation", fields={}, event=event)
 
 
 def _search_attributes(_reader: _Reader, event: int, given: Any) -> Command:
     fields = named_values(given.search_attributes.indexed_fields)
-    return Command(kind="search attributes", key="", fields=fields, event=event)
+    return Command(kind="search attributes", fields=fields, event=event)
 
 
 def _memo(_reader: _Reader, event: int, given: Any) -> Command:
-    return Command(kind="memo", key="", fields=named_values(given.upserted_memo.fields), event=event)
+    return Command(kind="memo", fields=named_values(given.upserted_memo.fields), event=event)
 
 
 def _accepted(reader: _Reader, event: int, given: Any) -> Command:

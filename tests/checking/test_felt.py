@@ -1,7 +1,7 @@
 """A fault is felt by the attempts and calls that failed while it was in force, and by no others."""
 
 import pytest
-from handwritten_records import operation, window, workflow
+from handwritten_records import WORKFLOW, operation, window, workflow
 from msgspec.structs import replace
 
 from harness.checking.felt import NAMED, felt, felt_all
@@ -37,6 +37,7 @@ def call(
         (activity(9.0, 13.5), 1),
         (activity(11.0, 12.0), 1),
         (activity(9.0, 9.5), 0),
+        (activity(9.0, 10.0), 0),
         (activity(13.0, 14.0), 0),
         (activity(11.0, 12.0, attempts=1), 0),
         (activity(11.0, None), 0),
@@ -55,8 +56,10 @@ def test_an_activity_felt_it_if_its_retried_attempts_span_the_window(met: Activi
         (call(sent=9.0, given_up=11.0), 1),
         (call(sent=9.0), 1),  # nobody knows when it was given up
         (call(sent=11.0, acknowledged=13.2), 1),  # delayed, though answered in the end
+        (call(sent=11.0, acknowledged=13.0), 1),
         (call(sent=13.0, given_up=20.0), 0),
         (call(sent=1.0, given_up=9.5), 0),
+        (call(sent=1.0, given_up=10.0), 0),
         (call(sent=11.0, acknowledged=11.1), 0),
         (call(sent=9.0, acknowledged=15.0, kind=Kind.RESULT), 0),  # a result is waited for anyway
     ],
@@ -79,7 +82,9 @@ def test_a_fault_on_the_clients_link_is_felt_by_calls_alone() -> None:
 
 def test_a_link_that_nobody_used_was_felt_by_nobody() -> None:
     """Where no connection was open to be cut, an attempt that failed meanwhile failed for another reason."""
-    assert felt(window(felt=3, cut=0), [workflow(activities=(activity(11.0, 12.0),))], []).felt == 0
+    before = replace(window(felt=3, cut=0), felt_by=("somebody",))
+    now = felt(before, [workflow(activities=(activity(11.0, 12.0),))], [])
+    assert (now.felt, now.felt_by) == (0, ())
 
 
 def test_all_who_felt_it_are_counted_and_some_are_named() -> None:
@@ -92,3 +97,19 @@ def test_all_who_felt_it_are_counted_and_some_are_named() -> None:
 def test_every_window_is_told_anew() -> None:
     """Each by itself, whatever it said before."""
     assert [w.felt for w in felt_all([window(felt=4), window(felt=0)], [], [])] == [0, 0]
+    run, unanswered = workflow(activities=(activity(11.0, 12.0),) * 2), call(sent=11.0)
+    both = felt_all([window(felt=0), window(felt=0, on="client.temporal")], [run], [unanswered])
+    assert [w.felt for w in both] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (call(sent=11.0, acknowledged=13.2), "answered 2.2 s after it was sent"),
+        (replace(call(sent=11.0), error=None), "no answer"),
+        (replace(call(sent=11.0), error="deadline exceeded"), "deadline exceeded"),
+    ],
+)
+def test_a_call_that_felt_it_says_how(call: Operation, says: str) -> None:
+    """With the workflow, the kind of call and its name."""
+    assert felt(window(felt=0, on="client.temporal"), [], [call]).felt_by == (f"{WORKFLOW}: start Pipeline: {says}",)

@@ -63,6 +63,7 @@ def test_a_metric_is_told_beside_its_objective() -> None:
     """Value, unit and what stands behind it."""
     (result,) = evaluate([objective({"below": 2.0})], {"m": Metric(value=1.214, detail="n=30")}, "demo")
     assert (result.measured, result.value, result.verdict) == ("1.21 s (n=30)", 1.214, HOLDS)
+    assert (result.name, result.title, result.hard, result.threshold) == ("m", "M", True, "< 2 s")
 
 
 def test_a_missing_metric_is_unknown() -> None:
@@ -139,3 +140,13 @@ def test_a_figure_that_misses_by_a_hair_is_not_shown_as_the_threshold() -> None:
     assert (result.measured, result.threshold) == ("1.9996 s", "< 2 s")
     (result,) = evaluate([below], {"m": Metric(value=1.999680227251068)}, "demo")
     assert result.measured == "1.9997 s"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(100.4, "100.4 ms"), (100.04, "100.04 ms"), (100 + 2**-40, "100.000000000001 ms")]
+)
+def test_a_figure_has_as_many_digits_as_tell_it_from_its_threshold(value: float, told: str) -> None:
+    """And no more, however near it is."""
+    most = Objective(metric="m", title="m", unit="ms", at_most=100, hard=True, kinds=("demo",))
+    (result,) = evaluate([most], {"m": Metric(value=value)}, "demo")
+    assert (result.measured, result.verdict) == (told, FAILS)

@@ -56,3 +56,19 @@ async def test_a_predicate_that_hangs_is_given_up() -> None:
     """A predicate that never answers cannot hold the test beyond its timeout."""
     with pytest.raises(AssertionError, match="it gave no answer"):
         await eventually(asyncio.Event().wait, timeout=0.05, interval=0.01)
+
+
+async def test_it_asks_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits grow up to a tenth of a second; one that is longer from the beginning stays as it is."""
+    waits: list[float] = []
+    answers = iter([*([0] * 12), 1, 0, 0, 1])
+
+    async def note(seconds: float) -> None:
+        waits.append(round(seconds, 3))
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    await eventually(lambda: next(answers), interval=0.02)
+    assert waits[:3] == [0.02, 0.024, 0.029]
+    assert waits[-2:] == [0.1, 0.1]
+    await eventually(lambda: next(answers), interval=0.5)
+    assert waits[-2:] == [0.5, 0.5]

@@ -259,6 +259,7 @@ def test_a_load_acted_on_by_hand_is_judged(story: str, ends: list[str], facts: l
     assert bool(found) == bool(says)
 
 
+@pytest.mark.thorough
 async def test_every_story_holds_on_real_servers(bed: Testbed) -> None:
     """One by one and in bulk; every judgement is valid, and each kind of action is on record as done, both ways."""
     for name, stories in (("control-single", single.STORIES), ("control-bulk", in_bulk.STORIES)):

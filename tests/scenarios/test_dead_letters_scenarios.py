@@ -205,6 +205,7 @@ def test_without_a_ledger_nobody_knows() -> None:
     assert nothing_silently_lost(nobody).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.thorough
 async def test_they_hold_on_real_servers(bed: Testbed) -> None:
     """Each is driven and observed: every judgement is valid, and the letters are counted."""
     for name in ("dead_letters-kept", "dead_letters-redriven", "dead_letters-swept"):

@@ -85,6 +85,7 @@ async def test_nothing_is_observed_of_no_iterations(bed: Testbed) -> None:
     assert await bed.target.scenario("pipeline-few").observe(Stores(postgres=bed.stores.postgres), []) == {}
 
 
+@pytest.mark.thorough
 async def test_throughput_is_measured_beside_a_plain_copy(bed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole file, by the pipeline and by COPY in turn: rows a second of both, and the table is gone again."""
     monkeypatch.setattr(throughput, "ROUNDS", 1)
@@ -99,6 +100,7 @@ async def test_throughput_is_measured_beside_a_plain_copy(bed: Testbed, monkeypa
     assert await bed.stores.postgres.fetchval("SELECT to_regclass('copied')") is None
 
 
+@pytest.mark.thorough
 async def test_overhead_is_measured_beside_the_bare_sdk(bed: Testbed) -> None:
     """The system's own baseline runs the same workflows with nothing but the SDK around them."""
     own, platform = await workflow_overhead(bed, bed.target.scenario("pipeline-few"), 1, lambda _: None)

@@ -32,7 +32,7 @@ and after it is part of what is tested."""
 PATIENCE = 120
 OUTAGE_SECONDS = 10.0
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 
 
 class Use:

@@ -45,6 +45,7 @@ async def workers(settings: Settings, tmp_path: Path, faults: FaultPoints) -> As
         yield group
 
 
+@pytest.mark.thorough
 async def test_killed_and_cut_off_at_every_step_nothing_is_lost_or_doubled(
     settings: Settings, database: Pool, workers: Workers, faults: FaultPoints
 ) -> None:

@@ -117,6 +117,7 @@ def test_what_is_drawn_can_be_taken_on(seed: int, scenario: Scenario[Any]) -> No
     assert drawn.cancel in {"", "*", *keys}
 
 
+@pytest.mark.thorough
 async def test_every_judgement_of_every_scenario_is_valid(bed: Testbed) -> None:
     """Each once, and whatever was cancelled twice: no row lost or doubled, each written with its effect, all closed."""
     for scenario in (*TASKS, CANCEL):

@@ -116,6 +116,7 @@ async def test_a_step_that_fails_for_good_closes_the_load(
     assert await effects(app.database, "close") == [("failed", 1)]
 
 
+@pytest.mark.thorough
 async def test_a_draining_worker_does_not_wait_for_a_lost_completion(
     app: App, workers: Workers, faults: FaultPoints, write: Write, people: Schema
 ) -> None:

@@ -4,10 +4,11 @@ import asyncio
 import gzip
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from running_system import ROOT, App, Write, environment
+from running_system import ROOT, App, Write, command, environment
 
 from system.settings import Settings
 
@@ -29,7 +30,21 @@ def schema(tmp_path: Path) -> Path:
     return path
 
 
-async def run(settings: Settings, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+async def run(settings: Settings, *arguments: object, **more: str) -> Done:
+    return Done(*await command(settings, *map(str, arguments), **more))
+
+
+async def process(settings: Settings, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run it as a process of its own, which costs its start."""
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "system", *map(str, arguments)],
@@ -44,7 +59,7 @@ async def run(settings: Settings, *arguments: object, **more: str) -> subprocess
 
 async def test_load_prints_what_came_of_it(app: App, write: Write, schema: Path) -> None:
     """Read, loaded, rejected and the reasons, without control characters in a pipe; exit 0."""
-    done = await run(app.settings, "load", write(b"name,age\nann,1\nbob,x\n"), "--schema", schema, "--id", "mine")
+    done = await process(app.settings, "load", write(b"name,age\nann,1\nbob,x\n"), "--schema", schema, "--id", "mine")
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()[-4:]]
     assert lines == [["read", "2"], ["loaded", "1"], ["rejected", "1"], ["1", "age: not an integer"]]
@@ -84,10 +99,10 @@ async def test_what_cannot_run_says_what_to_do(
 async def test_a_file_that_changed_under_its_workflow_id_is_refused(app: App, write: Write, schema: Path) -> None:
     """The worker finds out, and it counts as what could not run: exit 2."""
     source = write(b"name,age\nann,1\n")
-    command = ("load", source, "--schema", schema, "--id", f"changed-{app.settings.task_queue}")
-    assert (await run(app.settings, *command)).returncode == 0
+    load = ("load", source, "--schema", schema, "--id", f"changed-{app.settings.task_queue}")
+    assert (await run(app.settings, *load)).returncode == 0
     source.write_bytes(b"name,age\nbob,2\n")
-    done = await run(app.settings, *command)
+    done = await run(app.settings, *load)
     assert done.returncode == 2
     assert "use a new workflow id" in done.stderr
 
@@ -149,7 +164,7 @@ async def test_a_load_that_is_retried_says_why(app: App, write: Write, schema: P
 
 async def test_debug_shows_the_traceback(settings: Settings, schema: Path) -> None:
     """Only when asked for."""
-    done = await run(settings, "load", "none.csv", "--schema", schema, "--debug")
+    done = await process(settings, "load", "none.csv", "--schema", schema, "--debug")
     assert "Traceback" in done.stderr
 
 
@@ -157,23 +172,23 @@ async def test_worker_and_load_need_a_migrated_database(settings: Settings, writ
     """Both say which command to run; migrating down and up again makes them work."""
     down = await run(settings, "migrate", "--down", "base")
     assert down.returncode == 0, down.stderr
-    for command in (["worker"], ["load", write(b"name,age\n"), "--schema", schema]):
-        done = await run(settings, *command)
+    for arguments in (["worker"], ["load", write(b"name,age\n"), "--schema", schema]):
+        done = await run(settings, *arguments)
         assert done.returncode == 2
         assert "python -m system migrate" in done.stderr
     assert (await run(settings, "migrate")).returncode == 0
 
 
-@pytest.mark.parametrize("command", [[], ["worker"], ["migrate"], ["load"]])
-async def test_help_has_an_example(command: list[str], settings: Settings) -> None:
+@pytest.mark.parametrize("arguments", [[], ["worker"], ["migrate"], ["load"]])
+async def test_help_has_an_example(arguments: list[str], settings: Settings) -> None:
     """Each command shows one."""
-    done = await run(settings, *command, "--help")
+    done = await run(settings, *arguments, "--help")
     assert done.returncode == 0
     assert "example" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("command", "changed"),
+    ("arguments", "changed"),
     [
         (["order", "status", ""], {}),
         (["dead-letters", "list", "--limit", "-5"], {}),
@@ -184,10 +199,10 @@ async def test_help_has_an_example(command: list[str], settings: Settings) -> No
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
 async def test_wrong_input_is_one_line_and_no_traceback(
-    command: list[str], changed: dict[str, str], settings: Settings
+    arguments: list[str], changed: dict[str, str], settings: Settings
 ) -> None:
     """Whatever a service says no to is told in a line, with exit status 2."""
-    done = await run(settings, *command, **changed)
+    done = await run(settings, *arguments, **changed)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr.rpartition("error:")[2]
     assert "error" in done.stderr

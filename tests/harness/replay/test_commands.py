@@ -1,5 +1,6 @@
 """Comparing commands, by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,8 +43,21 @@ def test_what_was_never_sent_is_no_difference() -> None:
 
 
 def test_those_without_a_key_are_numbered_within_their_kind() -> None:
-    memo = Command(kind="memo", key="", fields={})
-    assert [command.key for command in numbered([memo, timer("7", 1), memo])] == ["1", "7", "2"]
+    memo = Command(kind="memo", name="note", key="", fields={"a": 1}, event=4)
+    wait = timer("7", 1)
+    assert numbered([memo, wait, memo]) == [replace(memo, key="1"), wait, replace(memo, key="2")]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (Command(kind="activity", name="charge", key="1", fields={}), "activity charge (1)"),
+        (Command(kind="completion", key="", fields={}), "completion"),
+    ],
+)
+def test_a_command_is_read_by_what_is_known_of_it(command: Command, told: str) -> None:
+    """Kind, name, and key in brackets; nothing stands for what it has not."""
+    assert str(command) == told
 
 
 @pytest.mark.parametrize(
@@ -59,6 +73,8 @@ def test_those_without_a_key_are_numbered_within_their_kind() -> None:
         ({"a": {}}, {"a": []}, [("a", {}, [])]),
         ("x", "x", []),
         (1, 1.0, []),
+        (False, False, []),
+        ("nan", float("inf"), [("", "nan", float("inf"))]),
     ],
 )
 def test_every_place_that_differs_is_told(then: Any, now: Any, told: list[tuple[str, Any, Any]]) -> None:
@@ -75,3 +91,10 @@ def test_a_value_does_not_differ_from_itself(value: Any) -> None:
 def test_differing_is_mutual(one: Any, other: Any) -> None:
     there, back = list(changed(one, other)), list(changed(other, one))
     assert {change.path for change in there} == {change.path for change in back}
+
+
+@pytest.mark.parametrize(("then", "now"), [(float("nan"), 1.0), (1.0, float("nan"))])
+def test_a_number_differs_from_none(then: float, now: float) -> None:
+    """NaN is itself alone."""
+    assert len(list(changed(then, now))) == 1
+    assert list(changed(float("nan"), float("nan"))) == []

@@ -20,6 +20,7 @@ STARTED = Started(workflow_type="Story", run_timeout=60, task_timeout=10)
         ((20, 30, 40, 50), 0, (20, 20, 20, 20)),
         ((100, 100, 100, 100), 60, (60, 60, 60, 60)),
         ((0, 0, 10, 30), 0, (0, 0, 10, 10)),
+        ((0, 0, 0, 5), 0, (0, 0, 0, 5)),
     ],
 )
 def test_timeouts_are_filled_in_and_capped(
@@ -43,3 +44,11 @@ def test_continuing_as_new_inherits_what_it_does_not_say() -> None:
 def test_others_are_served_as_they_are() -> None:
     said = Command(kind="timer", key="1", fields={"duration": 3.0})
     assert as_served(said, STARTED) == said
+
+
+def test_an_activity_gets_what_its_run_leaves_it() -> None:
+    """Its timeouts are those of the run's own, where it says none."""
+    said = Command(kind="activity", key="1", fields=dict(zip(NAMES, (0.0, 0.0, 5.0, 0.0), strict=True)))
+    served = as_served(said, STARTED)
+    assert served.fields == dict(zip(NAMES, (60, 60, 5.0, 0.0), strict=True))
+    assert (served.kind, served.key) == ("activity", "1")

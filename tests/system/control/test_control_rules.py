@@ -59,6 +59,21 @@ def test_only_what_went_wrong_is_retried(status: Status) -> None:
     assert rules.why_skipped(RESET, status, is_latest=True) == ""
 
 
+@pytest.mark.parametrize(
+    ("action", "status", "latest", "why"),
+    [
+        (Cancel(), "canceled", True, "already cancelled"),
+        (Cancel(), "continued_as_new", True, "continued as a new run that is gone"),
+        (Retry(), "running", True, "still running"),
+        (Retry(), "completed", True, "already completed"),
+        (Retry(), "failed", False, "a newer run has the same workflow id"),
+    ],
+)
+def test_why_a_target_was_skipped_is_told(action: Action, status: Status, latest: bool, why: str) -> None:
+    """In the record of the operation, for whoever looks later."""
+    assert rules.why_skipped(action, status, is_latest=latest) == why
+
+
 @pytest.mark.parametrize("action", [Retry(), RESET], ids=["retry", "reset"])
 def test_an_older_run_is_never_reset(action: Action) -> None:
     """The server would terminate the newer one."""
@@ -68,9 +83,9 @@ def test_an_older_run_is_never_reset(action: Action) -> None:
 def test_everything_must_be_asked_for() -> None:
     """An empty query is refused, and both at once; everything leaves bulk operations out, itself among them."""
     for empty in ("", "  \n"):
-        with pytest.raises(ValueError, match="the query is empty"):
+        with pytest.raises(ValueError, match=r"^the query is empty, .*: narrow it, or ask for everything explicitly$"):
             rules.effective_query(empty, everything=False)
-    with pytest.raises(ValueError, match="give one of them"):
+    with pytest.raises(ValueError, match=r"^everything is asked for, and a query as well: give one of them$"):
         rules.effective_query(QUERY, everything=True)
     assert rules.effective_query(f" {QUERY} ", everything=False) == QUERY
     assert rules.effective_query("", everything=True) == "WorkflowType != 'control.Bulk'"
@@ -98,7 +113,7 @@ def test_a_token_that_is_none_is_refused(token: str) -> None:
 
 def test_something_must_say_how_many() -> None:
     """There is no other way than the preview's token: refused, with what to do."""
-    with pytest.raises(ValueError, match="preview first"):
+    with pytest.raises(ValueError, match=r"^there is no preview's token: preview first, and use its token$"):
         rules.allowed(request(), QUERY)
 
 
@@ -106,6 +121,60 @@ def test_something_must_say_how_many() -> None:
 def test_more_than_allowed_is_refused(found: int, most: int) -> None:
     """As many as allowed are not too many; fewer neither."""
     assert (rules.why_refused(found, most) == "") is (found <= most and found <= rules.MOST_TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("found", "most", "why"),
+    [
+        (100_000, 100_000, ""),
+        (100_001, 200_000, "the query finds 100,001 workflows, an operation has at most 100,000: narrow it"),
+        (
+            1_001,
+            1_000,
+            (
+                "the query finds 1,001 workflows, and 1,000 are allowed: nothing was done; "
+                "preview again, and use the new token if that is what you want"
+            ),
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do(found: int, most: int, why: str) -> None:
+    """Narrow the query where it is beyond all bounds; else look again."""
+    assert rules.why_refused(found, most) == why
+
+
+@pytest.mark.parametrize(
+    ("token", "count"),
+    [("12-ab", 12), ("12-ab-cd", 12), ("0-", 0), ("x-12", None), ("", None), ("9" * 9, 10**9 - 1), ("1" * 10, None)],
+)
+def test_a_token_tells_how_many_were_previewed(token: str, count: int | None) -> None:
+    """Also one that allows nothing; a count that would not fit the record is none."""
+    assert rules.previewed(request(token=token)) == count
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (Pause(), "pause"),
+        (Signal(name="go_on"), "signal go_on"),
+        (Reset(to="first_task"), "reset to first task"),
+        (Reset(to=7), "reset to event 7"),
+    ],
+)
+def test_an_action_is_described_in_words(action: Action, words: str) -> None:
+    """As operators read it; a signal by its name, as it is."""
+    assert rules.described(action) == words
+
+
+def test_history_tells_who_acts_and_in_which_operation() -> None:
+    """So that an attempt knows what an earlier one of the same operation did."""
+    assert rules.identity("ann", "op-1") == "ann (op-1)"
+
+
+@pytest.mark.parametrize(("rate", "size"), [(0.4, 1), (1, 1), (1.9, 1), (2, 2), (99.9, 99), (100, 100), (500, 100)])
+def test_a_round_is_what_a_second_allows(rate: float, size: int) -> None:
+    """At least one target; at most as many as end soon after a pause."""
+    assert rules.round_size(rate) == size
 
 
 @given(rate=rates, targets=st.integers(1, 2_000), took=st.floats(0, 5))

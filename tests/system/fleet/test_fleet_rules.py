@@ -31,7 +31,9 @@ def test_one_more_when_the_work_is_too_much(seen: Look) -> None:
 
 def test_one_less_when_the_rest_would_do() -> None:
     """An idle worker goes only after many looks; a worker that is half busy stays."""
-    assert [after(n, look(2)) for n in (LOOKS_TO_SHRINK - 1, LOOKS_TO_SHRINK)] == [2, 1]
+    looks = range(1, LOOKS_TO_SHRINK + 1)
+    assert [after(n, look(2)) for n in looks] == [2] * (LOOKS_TO_SHRINK - 1) + [1]
+    assert after(LOOKS_TO_SHRINK, look(3)) == 2
     assert after(LOOKS_TO_SHRINK, look(2, busy=5)) == 2
 
 
@@ -39,6 +41,7 @@ def test_the_bounds_hold() -> None:
     """Neither backlog nor idleness leads beyond them, and the dead are replaced at once."""
     assert after(LOOKS_TO_GROW, look(3, backlog=9)) == 3
     assert after(LOOKS_TO_SHRINK, look(1)) == 1
+    assert after(LOOKS_TO_SHRINK, look(2), Bounds(least=2, most=3)) == 2
     assert after(1, look(0), Bounds(least=2, most=3)) == 2
     assert after(1, look(5, backlog=9)) == 3
 
@@ -48,6 +51,15 @@ def test_a_look_that_disagrees_starts_the_count_anew() -> None:
     _, trend = decide(Trend(), look(1, backlog=1), BOUNDS)
     _, trend = decide(trend, look(1, busy=5), BOUNDS)
     assert decide(trend, look(1, backlog=1), BOUNDS)[0] == 1
+    trend = Trend(idle=LOOKS_TO_SHRINK - 1).seeing(look(2, busy=5))
+    assert trend == Trend()
+    assert decide(Trend(idle=LOOKS_TO_SHRINK - 2), look(2), BOUNDS)[0] == 2
+
+
+def test_a_change_of_the_number_starts_the_count_anew() -> None:
+    """A worker more, or one less, is given time to show what it does before the next."""
+    assert decide(Trend(full=LOOKS_TO_GROW - 1), look(1, backlog=1), BOUNDS) == (2, Trend(full=0))
+    assert decide(Trend(idle=LOOKS_TO_SHRINK - 1), look(3), BOUNDS) == (2, Trend(idle=0))
 
 
 @given(

@@ -1,6 +1,6 @@
 """Everything that can go wrong at a step of an order, and what the order may come to then."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -132,6 +132,20 @@ def every_combination() -> Iterator[Combination]:
         yield from _forward(step)
     for step in BACK:
         yield from _back(step)
+
+
+def a_few() -> list[Combination]:
+    """Each fault once, going round the steps, in either direction: each step has its turn."""
+    found = list(every_combination())
+    forward = [each for each in found if each.direction == "forward"]
+    compensating = [each for each in found if each.direction == "compensating"]
+    return [*_diagonal(forward, FORWARD), *_diagonal(compensating, BACK)]
+
+
+def _diagonal(combinations: Sequence[Combination], steps: Sequence[str]) -> Iterator[Combination]:
+    faults = list(dict.fromkeys(each.fault for each in combinations))
+    turns = {(steps[number % len(steps)], fault) for number, fault in enumerate(faults)}
+    return (each for each in combinations if (each.step, each.fault) in turns)
 
 
 def _forward(step: str) -> Iterator[Combination]:

@@ -59,6 +59,10 @@ def test_a_customer_can_cancel_until_it_ends_and_once(state: str, asked: bool) -
     refusal = rules.why_not_cancel(state, asked_before=asked)  # type: ignore[arg-type]  # drawn as text
     ended = state in rules.FINAL or state in {"compensating", "settling"}
     assert (refusal is not None) == (ended or asked)
+    if refusal is not None and state in rules.FINAL:
+        assert refusal == f"the order is {state}: it cannot be cancelled any more"
+    elif refusal is not None:
+        assert refusal == ("the order is being cancelled already, or is ending for another reason: ask for its status")
     assert not rules.too_late("capturing")
     assert rules.too_late("confirming")
 
@@ -73,9 +77,11 @@ def test_a_person_is_asked_above_the_limit(limit: int | None, cents: int, asked:
 
 def test_a_decision_is_waited_for_only_before_anything_is_held() -> None:
     """A signal that comes early counts; one that comes late is told why not."""
-    assert rules.why_not_decide("opening") is None
-    assert rules.why_not_decide("escalated") is None
-    assert rules.why_not_decide("reserving") == "the order is reserving"
+    for state in rules.TRANSITIONS:
+        if state in {"opening", "awaiting_approval", "escalated"}:
+            assert rules.why_not_decide(state) is None
+        else:
+            assert rules.why_not_decide(state) == f"the order is {state}"
 
 
 @given(
@@ -86,7 +92,9 @@ def test_shortages_are_just_the_lines_that_cannot_be_had(ordered: dict[str, int]
     """A sku nobody counted is not on hand at all."""
     lines = [Line(sku=sku, quantity=quantity, price_cents=1) for sku, quantity in ordered.items()]
     short = [sku for sku, quantity in ordered.items() if quantity > on_hand.get(sku, 0)]
-    assert [text.partition(":")[0] for text in rules.shortages(lines, on_hand)] == short
+    assert rules.shortages(lines, on_hand) == [
+        f"{sku}: {ordered[sku]} ordered, {on_hand.get(sku, 0)} on hand" for sku in short
+    ]
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.sampled_from(["authorized", "voided", "captured", "refunded"]))
@@ -103,6 +111,25 @@ def test_what_a_step_posts_balances(cents: int, step: str) -> None:
     assert sum(rules.entries_of(step, cents).values()) == 0  # type: ignore[arg-type]  # drawn as text
     paid, sold = rules.entries_of("capture_payment", cents), rules.entries_of("confirm_order", cents)
     assert paid["customer_deposits"] + sold["customer_deposits"] == 0
+
+
+def test_money_is_posted_to_the_accounts_it_moves_between() -> None:
+    """From the provider to what customers have deposited, and from there to sales; other steps move none."""
+    assert {step: rules.entries_of(step, 7) for step in rules.STEPS} == {
+        "reserve_stock": {},
+        "authorise_payment": {},
+        "capture_payment": {"payment_provider": 7, "customer_deposits": -7},
+        "arrange_shipment": {},
+        "confirm_order": {"customer_deposits": 7, "sales": -7},
+    }
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(1, 1), (2, 2), (3, 4), (12, 2_048), (13, 3_600), (31, 3_600), (10_000, 3_600)]
+)
+def test_each_wait_is_twice_the_one_before(failures: int, seconds: int) -> None:
+    """From a second on, and an hour at most; no number of failures overflows."""
+    assert rules.wait_before(failures) == timedelta(seconds=seconds)
 
 
 @given(st.integers(1, 10_000))
@@ -124,6 +151,7 @@ def test_a_provider_is_asked_soon_and_at_the_limit_itself(limit: float) -> None:
     assert waited == pytest.approx(limit)
     assert asked <= 16
     assert rules.wait_to_ask(waited + 1, limit) == limit
+    assert rules.wait_to_ask(limit, limit) == limit
 
 
 @pytest.mark.parametrize("good", ["o", "run-1.orders-place.0.order-0", "A_b:c", "x" * 200])
@@ -135,7 +163,9 @@ def test_an_order_id_goes_to_providers(good: str) -> None:
 @pytest.mark.parametrize("bad", ["", "a b", "a/b", "é", "x" * 201, "a\n"])
 def test_an_id_that_no_provider_takes_is_refused(bad: str) -> None:
     """What would have to be escaped in a header or a path, and what is too long for a key."""
-    assert "is no order id" in str(rules.why_bad_id(bad))
+    assert rules.why_bad_id(bad) == (
+        f"{bad[:50]!r} is no order id: expected 1 to 200 letters, digits or characters of ._:-"
+    )
 
 
 def test_an_order_is_something_that_costs_something() -> None:

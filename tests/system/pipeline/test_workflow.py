@@ -145,6 +145,7 @@ def expected_reasons() -> Counter[str]:
     return reasons
 
 
+@pytest.mark.thorough
 async def test_the_real_flights_agree_with_plain_python(app: App) -> None:
     """Every one of the 336,776 rows is loaded or rejected for the reason an independent computation finds."""
     for dataset in ("airlines", "airports", "planes"):

@@ -72,3 +72,21 @@ def test_runs_that_are_left_stay_unless_another_number_is_declared() -> None:
     assert remaining(None, Mark(digest="d", remaining_actions=5), 2) is None
     assert remaining(None, Mark(digest="d"), None) is None
     assert remaining(5, None, None) == 5
+
+
+def test_each_step_says_why() -> None:
+    """As the plan shows it before anything is done."""
+    existing = {
+        "same": Existing("file", Mark(digest="one")),
+        "changed": Existing("file", Mark(digest="old")),
+        "unmarked": Existing("file", None),
+        "gone": Existing("file", Mark(digest="one")),
+    }
+    declared = dict.fromkeys(("same", "changed", "unmarked", "new"), "one")
+    assert plan("file", declared, existing, prune=True) == (
+        Step("same", "unchanged"),
+        Step("changed", "update", "its declaration has changed"),
+        Step("unmarked", "update", "its declaration has changed"),
+        Step("new", "create"),
+        Step("gone", "delete", "no longer declared"),
+    )

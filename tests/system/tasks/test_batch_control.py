@@ -243,9 +243,12 @@ async def test_equal_content_is_computed_once_across_batches(app: App) -> None:
     assert await app.database.fetchval("SELECT count(*) FROM task_entries") == 2
 
 
-async def test_items_submitted_beforehand_are_run_once(app: App) -> None:
-    """More than a request can hold; submitted and started again under the same id, nothing happens twice."""
-    items = [posting(f"k{number}") for number in range(MOST_INLINE + 1)]
+@pytest.mark.parametrize(
+    "count", [50, pytest.param(MOST_INLINE + 1, id="more than a request holds", marks=pytest.mark.thorough)]
+)
+async def test_items_submitted_beforehand_are_run_once(app: App, count: int) -> None:
+    """Submitted and started again under the same id, nothing happens twice."""
+    items = [posting(f"k{number}") for number in range(count)]
     async with app.database.acquire() as connection:
         batch = await submit(connection, "beforehand", items, REGISTRY)
         assert await submit(connection, "beforehand", items, REGISTRY) == batch
@@ -254,5 +257,5 @@ async def test_items_submitted_beforehand_are_run_once(app: App) -> None:
     first = await (await start(app, id="beforehand", concurrency=64)).result()
     again = await (await start(app, id="beforehand", concurrency=64)).result()
     assert first == again
-    assert first.done == MOST_INLINE + 1
-    assert await app.database.fetchval("SELECT count(*) FROM task_entries") == MOST_INLINE + 1
+    assert first.done == count
+    assert await app.database.fetchval("SELECT count(*) FROM task_entries") == count

@@ -158,6 +158,7 @@ async def backlog(client: Client, queue: str) -> int:
     return told.stats.approximate_backlog_count
 
 
+@pytest.mark.thorough
 async def test_urgent_items_go_before_those_that_wait_longer(client: Client, database: Pool, gate: Gate) -> None:
     """They become runnable when twenty others have waited for long, and begin before any of them."""
     patient = [gated(f"patient-{number}", waits=False, priority=5) for number in range(20)]

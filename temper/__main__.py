@@ -1,0 +1,5 @@
+"""`python -m temper`."""
+
+from temper.front_door import main
+
+main()

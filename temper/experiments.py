@@ -1,0 +1,64 @@
+"""Scenarios, under load and faults: `temper chaos`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import UnknownName
+from temper.ending import run_to_end
+from temper.judged import Plan, judged
+from temper.options import DEFAULT_TARGET, PortOption, SeedOption, TargetOption
+from temper.terminal import screen
+
+if TYPE_CHECKING:
+    from chaos.experiment import Experiment
+    from harness.target import Target
+
+
+def chaos_list() -> None:
+    """Show every experiment, and what a correct system does."""
+    from chaos.experiment import read, shipped
+
+    for name, path in shipped().items():
+        experiment = read(path)
+        print(f"{name}\n    {experiment.title}.\n    Expected: {experiment.expect}")
+
+
+def chaos_run(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Experiments, or files ending in .toml.")],
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+    port: PortOption = None,
+) -> None:
+    """Put a scenario under load, break what the experiment says, heal it, and check what was lost."""
+    from chaos.experiment import find
+    from harness.target import Target
+
+    read = Target.read(target)
+    experiments = [find(name) for name in names]
+    for experiment in experiments:
+        check_experiment(read, experiment)
+    codes = []
+    for experiment in experiments:
+        try:
+            run_to_end(_chaos(Plan(read, "chaos", experiment.title, seed, None, port, links=True), experiment))
+        except typer.Exit as exit_:
+            codes.append(exit_.exit_code)
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+async def _chaos(plan: Plan, experiment: "Experiment") -> None:
+    from chaos.runner import run_experiment
+
+    async with judged(plan) as bed:
+        await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+
+
+def check_experiment(target: "Target", experiment: "Experiment") -> None:
+    """Refuse an experiment that this target cannot run, before anything is started."""
+    target.scenario(experiment.load.scenario)
+    services = [*target.file.services, *target.file.processes]
+    for fault in experiment.fault:
+        if fault.service not in services:
+            raise UnknownName(f"service of {target.file.name}", fault.service, services)

@@ -1,0 +1,107 @@
+"""A run from its beginning to its verdict: a testbed, then what is observed, judged, reported and put to the gate."""
+
+import re
+import shlex
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from harness.errors import CannotRun
+from harness.options import pairs_of, ports_of
+from temper.ending import FAILED, GOOD
+from temper.terminal import screen
+
+if TYPE_CHECKING:
+    from harness.records.run import Run
+    from harness.scenario import Scenario
+    from harness.target import Target
+    from harness.testbed import Testbed
+
+RESULTS = Path("results")
+PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
+"""A password in an address; what is recorded of a run has none."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to be, before anything is started."""
+
+    target: "Target"
+    kind: str
+    title: str
+    seed: int
+    external: Sequence[str] | None
+    ports: Sequence[str] | None
+    links: bool = False
+
+
+@asynccontextmanager
+async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
+    """A testbed in a run of its own; on leaving, the run is observed, judged, reported and put to the gate."""
+    from harness.records.run import Run
+    from harness.testbed import Testbed, Wanted
+    from reports.html import write_report
+    from reports.terminal import judgement_text
+
+    wanted = Wanted(links=plan.links, external=pairs_of(plan.external), ports=ports_of(plan.ports))
+    words = [PASSWORD.sub(r"\1…@", word) for word in ("temper", *sys.argv[1:])]
+    command = shlex.join(words) + ("" if "--seed" in words else f" --seed {plan.seed}")
+    with Run.create(
+        RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
+    ) as run:
+        screen.say(f"run {run.info.id}, seed {plan.seed}; logs in {run.logs}")
+        try:
+            async with Testbed.standing(plan.target, run, wanted, screen.say) as bed:
+                yield bed
+                screen.say("observing the server and the stores")
+                for judgement in await bed.conclude():
+                    screen.say(judgement_text(judgement))
+            run.end()
+        except BaseException:
+            if (run.directory / "operations.jsonl").exists():
+                screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
+            raise
+    _finish(run, write_report(run.directory))
+
+
+def _finish(run: "Run", page: Path) -> None:
+    from harness.records.run import Recorded
+    from reports.terminal import rows_text
+
+    if rows := rows_text(Recorded(run.directory)):
+        print(f"What the stores hold:\n{rows}\n")
+    code = put_to_gate([run.directory], "text", strict=False)
+    print(f"report: {page}", flush=True)
+    if code:
+        raise typer.Exit(code)
+
+
+def put_to_gate(directories: Sequence[Path], form: str, *, strict: bool) -> int:
+    from harness.records.verdicts import Verdict
+    from reports.gate import gate_of, to_json
+    from reports.markdown import markdown
+    from reports.terminal import text
+
+    result = gate_of(directories, strict=strict)
+    print({"text": text, "json": to_json, "markdown": markdown}[form](result), flush=True)
+    return GOOD if result.overall is Verdict.VALID else FAILED
+
+
+def choose(path: Path, names: Sequence[str] | None, *, every: bool) -> tuple["Target", list["Scenario[Any]"]]:
+    from harness.target import Target
+
+    target = Target.read(path)
+    if every:
+        return target, list(target.scenarios.values())
+    if not names:
+        raise CannotRun("No scenario was named.", remedy="Name some, or say --all. `temper scenario list` shows them.")
+    return target, target.choose(names)
+
+
+def titled(scenarios: Sequence["Scenario[Any]"], *, every: bool = False) -> str:
+    return f"all {len(scenarios)} scenarios" if every else ", ".join(scenario.name for scenario in scenarios)

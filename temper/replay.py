@@ -1,0 +1,91 @@
+"""Histories, replayed with today's code: `temper replay`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import CannotRun
+from temper.ending import FAILED, run_to_end
+from temper.judged import Plan, choose, judged, titled
+from temper.options import (
+    DEFAULT_TARGET,
+    HISTORIES,
+    EveryOption,
+    HistoriesOption,
+    NamesArgument,
+    SeedOption,
+    TargetOption,
+)
+
+if TYPE_CHECKING:
+    from harness.scenario import Scenario
+
+
+def replay_record(
+    names: NamesArgument = None,
+    every: EveryOption = False,
+    folder: HistoriesOption = HISTORIES,
+    iterations: Annotated[int, typer.Option("-n", min=1, help="Iterations of each.")] = 1,
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Run scenarios, and keep a history of each way in which each workflow went: the shortest."""
+    read, chosen = choose(target, names, every=every)
+    run_to_end(
+        _replay_record(
+            Plan(read, "scenario", titled(chosen, every=every), seed, None, None), chosen, iterations, folder
+        )
+    )
+
+
+async def _replay_record(plan: Plan, scenarios: Sequence["Scenario[Any]"], iterations: int, folder: Path) -> None:
+    from harness.replay.golden import choose, stored_elsewhere, write
+    from harness.watching import histories
+
+    async with judged(plan) as bed, bed.workers(1):
+        await bed.prepare(*scenarios)
+        for scenario in scenarios:
+            for _ in range(iterations):
+                await bed.once(scenario)
+        query = f'WorkflowId STARTS_WITH "{bed.run.info.id}."'
+        found = await histories(bed.client, [listed.id async for listed in bed.client.list_workflows(query)])
+        chosen = choose(history for history in found if not stored_elsewhere(history))
+        write(folder, chosen)
+        print(f"{len(found)} histories seen, {len(chosen)} ways kept in {folder}")
+
+
+def replay_check(
+    folder: HistoriesOption = HISTORIES,
+    seeds: Annotated[str, typer.Option(help="Hash seeds, with commas.")] = "0,1,2",
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Replay what was recorded with today's code, and compare every command, arguments and all."""
+    try:
+        wanted = [int(seed) for seed in seeds.split(",")]
+    except ValueError as error:
+        raise CannotRun(
+            f"--seeds is {seeds!r}: expected numbers with commas.", remedy="Example: --seeds 0,1,7"
+        ) from error
+    run_to_end(_replay_check(target, folder, wanted))
+
+
+async def _replay_check(target: Path, folder: Path, seeds: Sequence[int]) -> None:
+    from harness.replay.seeds import check, seed_dependent
+
+    same = differing = 0
+    outcomes = []
+    async for outcome in check(target, folder, seeds):
+        outcomes.append(outcome)
+        if outcome.differs:
+            differing += 1
+            print(f"✗ {outcome.path} (hash seed {outcome.seed}, {outcome.time})")
+            print("\n".join(f"  {line}" for line in outcome.differs), flush=True)
+        else:
+            same += 1
+    for line in seed_dependent(outcomes):
+        print(f"✗ {line}")
+    print(f"{same + differing} replays: {same} the same, {differing} not")
+    if differing:
+        raise typer.Exit(FAILED)

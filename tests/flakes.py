@@ -1,0 +1,128 @@
+"""Repeats the tests in shuffled orders, and records each repetition: `nox -s flakes`.
+
+One that was interrupted goes on where it was, as long as the sources are the same.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element
+
+import msgspec
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("*.py", "*.toml", "*.txt", "tests/data")
+
+
+class Repetition(msgspec.Struct, frozen=True, kw_only=True):
+    """How all tests went, once. `failed` are their ids; `seconds` include the start of the servers."""
+
+    seed: int
+    ended: str
+    seconds: float
+    passed: int
+    failed: list[str]
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """Every repetition of the same sources, whose digest is `sources`."""
+
+    command: str
+    sources: str
+    machine: str
+    repetitions: list[Repetition]
+
+
+def digest() -> str:
+    """Tell the sources apart: of every file git knows, and of what was changed since."""
+    known = subprocess.run(["git", "ls-files", "-s", "--", *SOURCES], cwd=ROOT, capture_output=True, check=True)
+    changed = subprocess.run(["git", "diff", "HEAD", "--", *SOURCES], cwd=ROOT, capture_output=True, check=True)
+    return hashlib.sha256(known.stdout + changed.stdout).hexdigest()[:16]
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+
+
+def read(path: Path) -> Record | None:
+    """What was recorded, if it was of these sources and on such a machine."""
+    if not path.exists():
+        return None
+    found = msgspec.json.decode(path.read_bytes(), type=Record)
+    return found if (found.sources, found.machine) == (digest(), machine()) else None
+
+
+def write(path: Path, record: Record) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+
+
+def repeat(seed: int, options: list[str]) -> Repetition:
+    """Run every test once, in the order of this seed."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="temper-flakes-") as folder:
+        result, output = Path(folder, "result.xml"), Path(folder, "output.txt")
+        command = [sys.executable, "-m", "pytest", "-p", "randomly", f"--randomly-seed={seed}", *options]
+        code = run([*command, f"--junitxml={result}"], output)
+        cases = list(ET.parse(result).iter("testcase")) if result.exists() else []
+        failed = sorted({name_of(case) for case in cases if {"failure", "error"} & tags(case)})
+        if code or failed:
+            print(output.read_text(), flush=True)
+        if bool(code) != bool(failed):
+            raise SystemExit(f"pytest ended with {code}, and {len(failed)} tests failed: this is no repetition.")
+    return Repetition(
+        seed=seed,
+        ended=f"{datetime.now(tz=UTC):%Y-%m-%dT%H:%M:%SZ}",
+        seconds=round(time.monotonic() - began, 1),
+        passed=sum(not tags(case) & {"failure", "error", "skipped"} for case in cases),
+        failed=failed,
+    )
+
+
+def run(command: list[str], output: Path) -> int:
+    """Run to the end; a Ctrl-C reaches it too, and it is given the time to take its servers down."""
+    with output.open("w") as file, subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
+def tags(case: Element) -> set[str]:
+    return {child.tag for child in case}
+
+
+def name_of(case: Element) -> str:
+    return f"{case.get('classname')}::{case.get('name')}"
+
+
+def main() -> int:
+    """Repeat until there are enough; returns 1 if anything ever failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("record", type=Path, help="the file with what is recorded")
+    parser.add_argument("--repetitions", type=int, default=20)
+    arguments, options = parser.parse_known_args()
+    command = " ".join(["pytest", "-p randomly", *options])
+    record = read(arguments.record) or Record(command=command, sources=digest(), machine=machine(), repetitions=[])
+    for seed in range(len(record.repetitions) + 1, arguments.repetitions + 1):
+        done = repeat(seed, options)
+        record.repetitions.append(done)
+        write(arguments.record, record)
+        told = f"{done.passed} passed in {done.seconds:.0f} s, failed: {', '.join(done.failed) or 'none'}"
+        print(f"{seed}/{arguments.repetitions}: {told}", flush=True)
+    flakes = sorted({name for each in record.repetitions for name in each.failed})
+    print(f"{len(record.repetitions)} repetitions, in which failed: {', '.join(flakes) or 'none'}")
+    return bool(flakes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

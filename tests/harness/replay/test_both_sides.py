@@ -1,0 +1,519 @@
+"""Each kind of command as a history holds it and as code issues it: both sides tell the same, with every value.
+
+The printed messages are what the real server and the SDK write, as test_semantic.py sees them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from printed import read
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_commands import WorkflowCommand
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+
+from harness.replay.commands import Command
+from harness.replay.issued import OWN_QUEUE, RecordingRunner
+from harness.replay.recorded import recorded
+
+TIMEOUTS = """
+    schedule_to_close_timeout { seconds: 90 } schedule_to_start_timeout { seconds: 20 }
+    start_to_close_timeout { seconds: 30 nanos: 500000000 } heartbeat_timeout { seconds: 3 }
+"""
+RETRIES = """
+    retry_policy {
+        initial_interval { seconds: 2 } backoff_coefficient: 3 maximum_interval { seconds: 50 }
+        maximum_attempts: 4 non_retryable_error_types: "Declined"
+    }
+"""
+RETRIED = {
+    "initial_interval": 2.0,
+    "backoff_coefficient": 3.0,
+    "maximum_interval": 50.0,
+    "maximum_attempts": 4,
+    "non_retryable_error_types": ["Declined"],
+}
+UNTOLD_RETRIES = {
+    "initial_interval": 1.0,
+    "backoff_coefficient": 2.0,
+    "maximum_interval": 100.0,
+    "maximum_attempts": 0,
+    "non_retryable_error_types": [],
+}
+FAILURE = 'failure { message: "no stock" stack_trace: "at 1" application_failure_info { type: "OutOfStock" } }'
+FAILED = {
+    "message": "no stock",
+    "kind": "application_failure",
+    "type": "OutOfStock",
+    "non_retryable": False,
+    "details": [],
+    "next_retry_delay": 0.0,
+}
+WORKFLOW_TIMEOUTS = "workflow_run_timeout { seconds: 60 } workflow_task_timeout { seconds: 8 }"
+CHILD_OPTIONS = f"""
+    workflow_execution_timeout {{ seconds: 600 }} {WORKFLOW_TIMEOUTS} cron_schedule: "@daily" {RETRIES}
+    search_attributes {{ indexed_fields {{ key: "Domain" value <"orders"> }} }}
+"""
+
+ACTIVITY = Command(
+    kind="activity",
+    name="charge",
+    key="a-1",
+    fields={
+        "type": "charge",
+        "arguments": [{"amount": 12}, "b"],
+        "task_queue": OWN_QUEUE,
+        "schedule_to_close": 90.0,
+        "schedule_to_start": 20.0,
+        "start_to_close": 30.5,
+        "heartbeat": 3.0,
+        "retry_policy": RETRIED,
+        "priority": {"key": 2, "fairness_key": "small", "fairness_weight": 1.5},
+    },
+)
+BARE_ACTIVITY = Command(
+    kind="activity",
+    name="charge",
+    key="a-2",
+    fields={
+        "type": "charge",
+        "arguments": [],
+        "task_queue": "theirs",
+        "schedule_to_close": 0.0,
+        "schedule_to_start": 0.0,
+        "start_to_close": 0.0,
+        "heartbeat": 0.0,
+        "retry_policy": UNTOLD_RETRIES,
+        "priority": {"key": 0, "fairness_key": "", "fairness_weight": 0.0},
+    },
+)
+CHILD = Command(
+    kind="child workflow",
+    name="order-1-child",
+    key="1",
+    fields={
+        "id": "order-1-child",
+        "type": "Child",
+        "arguments": ["one"],
+        "task_queue": OWN_QUEUE,
+        "execution_timeout": 600.0,
+        "run_timeout": 60.0,
+        "task_timeout": 8.0,
+        "parent_close_policy": 2,
+        "id_reuse_policy": 3,
+        "retry_policy": RETRIED,
+        "cron_schedule": "@daily",
+        "memo": {"note": 1},
+        "search_attributes": {"Domain": "orders"},
+    },
+)
+BARE_CHILD = Command(
+    kind="child workflow",
+    name="c",
+    key="1",
+    fields={
+        "id": "c",
+        "type": "Child",
+        "arguments": [],
+        "task_queue": "theirs",
+        "execution_timeout": 0.0,
+        "run_timeout": 0.0,
+        "task_timeout": 0.0,
+        "parent_close_policy": 0,
+        "id_reuse_policy": 0,
+        "retry_policy": None,
+        "cron_schedule": "",
+        "memo": {},
+        "search_attributes": {},
+    },
+)
+SIGNAL = Command(
+    kind="signal", name="go to other", key="1", fields={"to": "other", "signal": "go", "arguments": [1, 2]}
+)
+CONTINUED = Command(
+    kind="continue as new",
+    key="1",
+    fields={"type": "Story", "arguments": ["next"], "task_queue": OWN_QUEUE, "run_timeout": 60.0, "task_timeout": 8.0},
+)
+
+HELD: list[tuple[str, Command]] = [
+    (
+        f"""activity_task_scheduled_event_attributes {{
+            activity_id: "a-1" activity_type {{ name: "charge" }} task_queue {{ name: "mine" }}
+            input {{ payloads <{{"amount": 12}}> payloads <"b"> }} {TIMEOUTS} {RETRIES}
+            priority {{ priority_key: 2 fairness_key: "small" fairness_weight: 1.5 }}
+        }}""",
+        ACTIVITY,
+    ),
+    (
+        """activity_task_scheduled_event_attributes {
+            activity_id: "a-2" activity_type { name: "charge" } task_queue { name: "theirs" }
+        }""",
+        BARE_ACTIVITY,
+    ),
+    (
+        'timer_started_event_attributes { timer_id: "7" start_to_fire_timeout { seconds: 5 nanos: 250000000 } }',
+        Command(kind="timer", key="7", fields={"duration": 5.25}),
+    ),
+    (
+        f"""start_child_workflow_execution_initiated_event_attributes {{
+            workflow_id: "order-1-child" workflow_type {{ name: "Child" }} task_queue {{ name: "mine" }}
+            input {{ payloads <"one"> }} memo {{ fields {{ key: "note" value <1> }} }}
+            parent_close_policy: PARENT_CLOSE_POLICY_ABANDON
+            workflow_id_reuse_policy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE {CHILD_OPTIONS}
+        }}""",
+        CHILD,
+    ),
+    (
+        """start_child_workflow_execution_initiated_event_attributes {
+            workflow_id: "c" workflow_type { name: "Child" } task_queue { name: "theirs" }
+        }""",
+        BARE_CHILD,
+    ),
+    (
+        """signal_external_workflow_execution_initiated_event_attributes {
+            workflow_execution { workflow_id: "other" } signal_name: "go" input { payloads <1> payloads <2> }
+        }""",
+        SIGNAL,
+    ),
+    (
+        """request_cancel_external_workflow_execution_initiated_event_attributes {
+            workflow_execution { workflow_id: "other" }
+        }""",
+        Command(kind="cancel request", name="other", key="1", fields={"to": "other"}),
+    ),
+    (
+        f"""workflow_execution_continued_as_new_event_attributes {{
+            workflow_type {{ name: "Story" }} task_queue {{ name: "mine" }} input {{ payloads <"next"> }}
+            {WORKFLOW_TIMEOUTS}
+        }}""",
+        CONTINUED,
+    ),
+    (
+        "workflow_execution_completed_event_attributes { result { payloads <[1, 2]> } }",
+        Command(kind="completion", key="1", fields={"result": [1, 2]}),
+    ),
+    (
+        "workflow_execution_completed_event_attributes { }",
+        Command(kind="completion", key="1", fields={"result": None}),
+    ),
+    (f"workflow_execution_failed_event_attributes {{ {FAILURE} }}", Command(kind="failure", key="1", fields=FAILED)),
+    ("workflow_execution_canceled_event_attributes { }", Command(kind="cancellation", key="1", fields={})),
+    (
+        """upsert_workflow_search_attributes_event_attributes {
+            search_attributes { indexed_fields { key: "Paused" value <true> } }
+        }""",
+        Command(kind="search attributes", key="1", fields={"Paused": True}),
+    ),
+    (
+        """workflow_properties_modified_event_attributes {
+            upserted_memo { fields { key: "note" value <"kept"> } }
+        }""",
+        Command(kind="memo", key="1", fields={"note": "kept"}),
+    ),
+    (
+        """workflow_execution_update_accepted_event_attributes {
+            protocol_instance_id: "u-1" accepted_request { input { name: "approve" } }
+        }""",
+        Command(kind="update acceptance", name="approve", key="u-1", fields={}),
+    ),
+    (
+        """workflow_execution_update_completed_event_attributes {
+            meta { update_id: "u-0" } accepted_event_id: 1 outcome { success { payloads <"yes"> } }
+        }""",
+        Command(kind="update result", key="u-0", fields={"result": "yes"}),
+    ),
+    (
+        """workflow_execution_update_completed_event_attributes {
+            meta { update_id: "u-0" } outcome { success { } }
+        }""",
+        Command(kind="update result", key="u-0", fields={"result": None}),
+    ),
+    (
+        f"""workflow_execution_update_completed_event_attributes {{
+            meta {{ update_id: "u-0" }} outcome {{ {FAILURE} }}
+        }}""",
+        Command(kind="update result", key="u-0", fields={"failure": FAILED}),
+    ),
+]
+"""Events of a history, each with what it records."""
+
+SAID: list[tuple[str, Command]] = [
+    (
+        f"""schedule_activity {{
+            seq: 9 activity_id: "a-1" activity_type: "charge" task_queue: "mine"
+            arguments <{{"amount": 12}}> arguments <"b"> {TIMEOUTS} {RETRIES}
+            priority {{ priority_key: 2 fairness_key: "small" fairness_weight: 1.5 }}
+        }}""",
+        ACTIVITY,
+    ),
+    (
+        'schedule_activity { seq: 9 activity_id: "a-2" activity_type: "charge" task_queue: "theirs" }',
+        BARE_ACTIVITY,
+    ),
+    (
+        "start_timer { seq: 7 start_to_fire_timeout { seconds: 5 nanos: 250000000 } }",
+        Command(kind="timer", key="7", fields={"duration": 5.25}),
+    ),
+    (
+        f"""start_child_workflow_execution {{
+            seq: 9 workflow_id: "order-1-child" workflow_type: "Child" task_queue: "mine"
+            input <"one"> memo {{ key: "note" value <1> }}
+            parent_close_policy: PARENT_CLOSE_POLICY_ABANDON
+            workflow_id_reuse_policy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE {CHILD_OPTIONS}
+        }}""",
+        CHILD,
+    ),
+    (
+        'start_child_workflow_execution { seq: 9 workflow_id: "c" workflow_type: "Child" task_queue: "theirs" }',
+        BARE_CHILD,
+    ),
+    (
+        """signal_external_workflow_execution {
+            seq: 9 workflow_execution { workflow_id: "other" } signal_name: "go" args <1> args <2>
+        }""",
+        SIGNAL,
+    ),
+    (
+        'signal_external_workflow_execution { seq: 9 child_workflow_id: "other" signal_name: "go" args <1> args <2> }',
+        SIGNAL,
+    ),
+    (
+        'request_cancel_external_workflow_execution { seq: 9 workflow_execution { workflow_id: "other" } }',
+        Command(kind="cancel request", name="other", key="1", fields={"to": "other"}),
+    ),
+    (
+        f"""continue_as_new_workflow_execution {{
+            workflow_type: "Story" task_queue: "mine" arguments <"next"> {WORKFLOW_TIMEOUTS}
+        }}""",
+        CONTINUED,
+    ),
+    (
+        "complete_workflow_execution { result <[1, 2]> }",
+        Command(kind="completion", key="1", fields={"result": [1, 2]}),
+    ),
+    ("complete_workflow_execution { }", Command(kind="completion", key="1", fields={"result": None})),
+    (f"fail_workflow_execution {{ {FAILURE} }}", Command(kind="failure", key="1", fields=FAILED)),
+    ("cancel_workflow_execution { }", Command(kind="cancellation", key="1", fields={})),
+    (
+        """upsert_workflow_search_attributes {
+            search_attributes { indexed_fields { key: "Paused" value <true> } }
+        }""",
+        Command(kind="search attributes", key="1", fields={"Paused": True}),
+    ),
+    (
+        'modify_workflow_properties { upserted_memo { fields { key: "note" value <"kept"> } } }',
+        Command(kind="memo", key="1", fields={"note": "kept"}),
+    ),
+    (
+        'update_response { protocol_instance_id: "u-1" accepted { } }',
+        Command(kind="update acceptance", key="u-1", fields={}),
+    ),
+    (
+        'update_response { protocol_instance_id: "u-0" completed <"yes"> }',
+        Command(kind="update result", key="u-0", fields={"result": "yes"}),
+    ),
+    (
+        f'update_response {{ protocol_instance_id: "u-0" {FAILURE.replace("failure", "rejected", 1)} }}',
+        Command(kind="update result", key="u-0", fields={"failure": FAILED}),
+    ),
+]
+"""Commands of the SDK, each with what it asks for."""
+
+STARTED = 'event_id: 1 workflow_execution_started_event_attributes { task_queue { name: "mine" } }'
+
+
+async def as_they_are(payloads: Sequence[Payload]) -> Sequence[Payload]:
+    return payloads
+
+
+async def held(*texts: str, decode: Any = as_they_are) -> list[Command]:
+    """What a history with these events after the first records."""
+    events = [read(HistoryEvent(event_id=number), text) for number, text in enumerate(texts, start=2)]
+    return await recorded([read(HistoryEvent(), STARTED), *events], decode)
+
+
+class Says(WorkflowRunner):
+    """Stands in for the SDK's runner: each activation is answered with these commands."""
+
+    def __init__(self, *texts: str) -> None:
+        self.commands = [read(WorkflowCommand(), text) for text in texts]
+        self.prepared: list[Any] = []
+        self.failures: list[Any] = []
+        self.activated: list[WorkflowActivation] = []
+
+    def prepare_workflow(self, defn: Any) -> None:
+        self.prepared.append(defn)
+
+    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
+        self.failures.extend(types)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        return SaysSo(self, det)
+
+
+class SaysSo(WorkflowInstance):
+    """Stands in for the SDK's instance."""
+
+    def __init__(self, runner: Says, det: WorkflowInstanceDetails) -> None:
+        self.activated = runner.activated
+        self.completion = WorkflowActivationCompletion(run_id=det.info.run_id)
+        self.completion.successful.commands.extend(runner.commands)
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        self.activated.append(act)
+        return self.completion
+
+    def get_serialization_context(self, command_info: Any) -> Any:
+        return "serialization", command_info
+
+    def get_external_store_context(self, command_info: Any) -> Any:
+        return "store", command_info
+
+    def get_info(self) -> Any:
+        return "info"
+
+    def get_thread_id(self) -> int | None:
+        return 7
+
+
+def details(run_id: str, queue: str = "mine") -> WorkflowInstanceDetails:
+    """As much of them as matters here."""
+    info: Any = SimpleNamespace(info=SimpleNamespace(run_id=run_id, task_queue=queue))
+    return info  # type: ignore[no-any-return]  # the rest is the SDK's
+
+
+def said(*texts: str) -> list[Command]:
+    """What a runner keeps that was answered with these commands."""
+    runner = RecordingRunner(Says(*texts))
+    runner.create_instance(details("run-1")).activate(WorkflowActivation())
+    return runner.commands("run-1")
+
+
+@pytest.mark.parametrize(("event", "told"), HELD)
+async def test_an_event_is_told_with_every_value(event: str, told: Command) -> None:
+    """By the id of the event, its own queue as its own, and what it is matched by."""
+    assert await held(event) == [replace(told, event=2)]
+
+
+@pytest.mark.parametrize(("command", "told"), SAID)
+def test_a_command_is_told_with_every_value(command: str, told: Command) -> None:
+    """In the same words as the event that the server makes of it."""
+    assert said(command) == [told]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [(told.kind, told) for _, told in HELD if told.kind not in {"update acceptance", "update result"}]
+)
+def test_what_is_held_of_a_command_was_said_of_it(kind: str, told: Command) -> None:
+    """Otherwise unchanged code would differ from its own history."""
+    assert told in [other for _, other in SAID if other.kind == kind]
+
+
+async def test_the_answer_of_an_update_is_known_by_its_request() -> None:
+    """Its acceptance says by which id it is answered, and what was asked."""
+    accepted = 'workflow_execution_update_accepted_event_attributes { protocol_instance_id: "p" accepted_request {'
+    answered = "workflow_execution_update_completed_event_attributes { accepted_event_id: 2 outcome { success { } }"
+    _, answer = await held(
+        accepted + ' input { name: "approve" } } }',
+        answered + ' meta { update_id: "u" } }',
+    )
+    assert (answer.kind, answer.name, answer.key) == ("update result", "approve", "p")
+
+
+async def test_commands_of_a_kind_are_numbered_in_their_order() -> None:
+    """On both sides: what has no id of its own is matched by its number."""
+    memos = ['upserted_memo { fields { key: "note" value <1> } }', 'upserted_memo { fields { key: "note" value <2> } }']
+    then = await held(*(f"workflow_properties_modified_event_attributes {{ {memo} }}" for memo in memos))
+    now = said(*(f"modify_workflow_properties {{ {memo} }}" for memo in memos))
+    assert [(one.key, one.fields) for one in then] == [("1", {"note": 1}), ("2", {"note": 2})]
+    assert [(one.key, one.fields) for one in now] == [("1", {"note": 1}), ("2", {"note": 2})]
+
+
+async def test_what_is_no_command_is_passed_over() -> None:
+    """Events that only happened, and commands of which nothing is compared; what comes after them is told."""
+    timer = 'timer_started_event_attributes { timer_id: "1" start_to_fire_timeout { seconds: 1 } }'
+    assert [one.kind for one in await held('timer_fired_event_attributes { timer_id: "1" }', "", timer)] == ["timer"]
+    assert [one.kind for one in said('set_patch_marker { patch_id: "p" }', "", "start_timer { seq: 1 }")] == ["timer"]
+
+
+async def test_payloads_are_decoded_before_they_are_told() -> None:
+    """All of an event at once, in their order, but for search attributes, which nobody encodes; the event stays."""
+    asked: list[int] = []
+
+    async def decode(payloads: Sequence[Payload]) -> Sequence[Payload]:
+        asked.append(len(payloads))
+        return [Payload(metadata=one.metadata, data=one.data[::-1]) for one in payloads]
+
+    text = """start_child_workflow_execution_initiated_event_attributes {
+        workflow_id: "c" input { payloads <21> payloads <43> } memo { fields { key: "note" value <65> } }
+        search_attributes { indexed_fields { key: "Size" value <87> } }
+    }"""
+    event = read(HistoryEvent(), text)
+    (child,) = await recorded([event], decode)
+    assert child.fields["arguments"] == [12, 34]
+    assert child.fields["memo"] == {"note": 56}
+    assert child.fields["search_attributes"] == {"Size": 87}
+    assert asked == [3]
+    assert event == read(HistoryEvent(), text)
+
+
+async def test_a_decoder_that_loses_payloads_is_an_error() -> None:
+    """What is compared with fewer values than there were would be compared wrongly."""
+
+    async def loses(payloads: Sequence[Payload]) -> Sequence[Payload]:
+        return payloads[1:]
+
+    with pytest.raises(ValueError, match="shorter"):
+        await held("workflow_execution_completed_event_attributes { result { payloads <1> } }", decode=loses)
+
+
+def test_only_the_newest_instance_of_a_run_counts() -> None:
+    """A run that was evicted is replayed from its start; other runs keep what they said."""
+    runner = RecordingRunner(Says("start_timer { seq: 1 }"))
+    for run in ("one", "other"):
+        runner.create_instance(details(run)).activate(WorkflowActivation())
+    newest = runner.create_instance(details("one"))
+    for _ in range(2):
+        newest.activate(WorkflowActivation())
+    assert len(runner.commands("one")) == 2
+    assert len(runner.commands("other")) == 1
+    assert runner.commands("never seen") == []
+
+
+def test_commands_are_kept_as_they_were_said() -> None:
+    """The worker encodes them in place afterwards; each run's own queue is told apart from others."""
+    says = Says('schedule_activity { activity_id: "1" task_queue: "q" arguments <1> }')
+    runner = RecordingRunner(says)
+    here = runner.create_instance(details("here", "q")).activate(WorkflowActivation())
+    runner.create_instance(details("there", "other")).activate(WorkflowActivation())
+    here.successful.commands[0].schedule_activity.arguments[0].data = b"2"
+    assert [one.fields["arguments"] for one in runner.commands("here")] == [[1]]
+    assert [one.fields["task_queue"] for one in runner.commands("here")] == [OWN_QUEUE]
+    assert [one.fields["task_queue"] for one in runner.commands("there")] == ["q"]
+
+
+def test_the_runner_is_otherwise_the_one_it_stands_before() -> None:
+    """All the worker asks of it, it is asked in turn; the completion goes to the worker as it is."""
+    says = Says("start_timer { seq: 1 }")
+    runner = RecordingRunner(says)
+    definition: Any = object()
+    runner.prepare_workflow(definition)
+    runner.set_worker_level_failure_exception_types([ValueError])
+    assert says.prepared == [definition]
+    assert says.failures == [ValueError]
+    instance: Any = runner.create_instance(details("run-1"))
+    activation = WorkflowActivation(run_id="run-1")
+    completion = instance.activate(activation)
+    assert says.activated == [activation]
+    assert completion.run_id == "run-1"
+    assert len(completion.successful.commands) == 1
+    assert instance.get_serialization_context("a command") == ("serialization", "a command")
+    assert instance.get_external_store_context("a command") == ("store", "a command")
+    assert instance.get_info() == "info"
+    assert instance.get_thread_id() == 7

@@ -1,0 +1,33 @@
+"""Two workflows that wait and return a word: one in the sandbox and one outside."""
+
+from temporalio import workflow
+
+
+class Words:
+    """What the code says today."""
+
+    seconds = 5.0
+    word = "done"
+    again = False
+
+
+@workflow.defn(name="told.Wait")
+class Wait:
+    """In the sandbox: it says what it is given."""
+
+    @workflow.run
+    async def run(self, word: str) -> str:
+        await workflow.sleep(5)
+        return word
+
+
+@workflow.defn(name="told.WaitOutside", sandboxed=False)
+class WaitOutside:
+    """Outside: a test can change what it says."""
+
+    @workflow.run
+    async def run(self, word: str) -> str:
+        await workflow.sleep(Words.seconds)
+        if Words.again:
+            workflow.continue_as_new(word)
+        return Words.word

@@ -1,0 +1,47 @@
+"""Cron expressions: right, wrong, and such that Temporal takes them without meaning what they look like."""
+
+GOOD = (
+    "* * * * *",
+    "*/7 * * * *",
+    "5/15 * * * *",
+    "0-10/3 * * * *",
+    "30 3 * * mon-fri",
+    "0 0 * * 7",
+    "0 0 1,15 * 3",
+    "0 0 1 January *",
+    "0 9 * * SUN,wed",
+    "0 0 29 2 *",
+    "0 0 1 1 * 2030",
+    "*/30 * * * * * *",
+    "@daily",
+    "@hourly",
+    "  0 0   * * *  ",
+)
+BAD = {
+    "": "has 0 fields",
+    "* * * *": "has 4 fields",
+    "* * * * * * * *": "has 8 fields",
+    "60 * * * *": "minute '60': expected 0 to 59",
+    "0 24 * * *": "hour '24': expected 0 to 23",
+    "0 0 0 * *": "day of month '0': expected 1 to 31",
+    "0 0 * 13 *": "month '13': expected 1 to 12, or a name such as jan",
+    "0 0 * * 8": "day of week '8': expected 0 to 6, or a name such as mon",
+    "0 22-2 * * *": "hour '22-2' ends before it begins",
+    "0 */0 * * *": "expected a step of 1 or more",
+    "0 */x * * *": "expected a step of 1 or more",
+    "1,,3 * * * *": "minute ''",
+    "-1 * * * *": "minute '-1'",
+    "0 0 L * *": "day of month 'L'",
+    "0 0 ? * *": "day of month '\\?'",
+    "@reboot": "has 1 fields",
+    "@DAILY": "has 1 fields",
+    "0 0 * * fri-mon": "ends before it begins",
+    "CRON_TZ=Europe/Berlin 0 3 * * *": "the key `time_zone`",
+}
+MISLEADING = {
+    "0 0 30 2 *": "it never comes",
+    "0 0 31 feb,apr *": "it never comes",
+    "0 0 * * 1#2": "expected no '#'",
+    "0 0 * * 0-7": "expected 0 or sun for Sunday",
+    "@every 5m": "the key `every`",
+}

@@ -9,6 +9,7 @@ fault that bit before it bites. A worker started without has no interceptor at a
     <directory>/bitten.jsonl           every fault that bit
     <directory>/<key>/<fault>.json     an armed fault; the key is a hash of workflow id and activity type
     <directory>/<key>/<fault>.met      the attempts that came by
+    <directory>/<key>/<fault>.woken    it holds nobody any more
     <directory>/prefixes/              the same, for faults armed by the beginning of a workflow id
 """
 
@@ -128,7 +129,8 @@ class Place:
         """Stand still without a heartbeat until Temporal has begun another attempt, and call the body then.
 
         So does an attempt whose process was stopped for a while: it is superseded, and has its effect all the same.
-        Where no other attempt comes it goes on 10 s past its limit. Has no effect on local activities.
+        Where no other attempt comes it goes on 10 s past its limit, or as soon as `FaultPoints.wake` is called. Has no
+        effect on local activities.
         """
         self._arm("before", "hold")
 
@@ -212,6 +214,11 @@ class FaultPoints:
             call=call,
         )
         return Place(self.directory, chosen)
+
+    def wake(self) -> None:
+        """Let the attempts go on that stand still by `hang` or `complete_late`; those faults hold nobody any more."""
+        for path in self.directory.rglob("*.json"):
+            path.with_suffix(".woken").touch()
 
     def bitten(self) -> list[Bitten]:
         """Every fault that bit, in that order. One that is not here was not in force, and proves nothing."""
@@ -341,7 +348,7 @@ async def _do(path: Path, fault: Fault, info: Info, given: ExecuteActivityInput)
             # worker waits for it, and no heartbeat keeps it alive.
             activity.raise_complete_async()
         case "hold":
-            await _too_late(path.with_suffix(".met"), info)
+            await _too_late(path, info)
         case "twice":
             # Not the chain of interceptors, which is made to be called once.
             given.fn = partial(_twice_awaited if _is_coroutine(given.fn) else _twice, given.fn)
@@ -349,12 +356,17 @@ async def _do(path: Path, fault: Fault, info: Info, given: ExecuteActivityInput)
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _too_late(met: Path, info: Info) -> None:
-    """Return when a later attempt came by, or when none will."""
+async def _too_late(path: Path, info: Info) -> None:
+    """Return when a later attempt came by, when it is woken, or when neither will be."""
+    met, woken = path.with_suffix(".met"), path.with_suffix(".woken")
     limits = [limit for limit in (info.heartbeat_timeout, info.start_to_close_timeout) if limit]
     seconds = min((limit.total_seconds() for limit in limits), default=0) + GIVEN_UP
     with suppress(AssertionError):  # no later attempt
-        await eventually(lambda: _superseded(met.read_text().splitlines(), info), timeout=seconds, interval=LOOK_AGAIN)
+        await eventually(
+            lambda: woken.exists() or _superseded(met.read_text().splitlines(), info),
+            timeout=seconds,
+            interval=LOOK_AGAIN,
+        )
 
 
 def _superseded(met: Iterable[str], info: Info) -> bool:

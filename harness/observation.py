@@ -10,16 +10,21 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
 
+from harness.cancelling import Cancelling
+from harness.checking.applicable import applicable
 from harness.checking.felt import felt_all
-from harness.checking.invariants import Records, applicable, as_judgement
+from harness.checking.invariants import Records, as_judgement
 from harness.driver import resolve
+from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
+from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement
 from harness.records.workflows import OPEN, Activity, TaskFailure, WorkflowRun
 from harness.scenario import Scenario, Stores
+from harness.sessions import read_sessions
 from harness.target import Target
 
 TOO_LARGE = "Failure exceeds size limit."
@@ -45,6 +50,10 @@ async def conclude(
     run.write_all(workflows)
     effects = await target.read_effects(stores, run.info.id + ".") if target.read_effects else None
     run.write_all(effects or ())
+    calls = await target.read_calls(stores, run.info.id + ".") if target.read_calls else None
+    run.write_all(calls or ())
+    sessions = await read_sessions(stores.postgres) if stores.postgres is not None else None
+    run.write_all(sessions or ())
     facts = await read_facts(target, stores, iterations)
     run.write_all(fact for found in facts.values() for fact in found)
     faults = felt_all(Recorded(run.directory).read(FaultWindow), workflows, operations)
@@ -56,6 +65,8 @@ async def conclude(
         workflows=workflows,
         effects=effects,
         facts=facts,
+        calls=calls,
+        sessions=sessions,
         faults=faults,
         broken=broken,
     )
@@ -63,7 +74,7 @@ async def conclude(
     return judgements
 
 
-def judge(
+def judge(  # noqa: PLR0913 one for each kind of record
     target: Target,
     iterations: Sequence[Iteration],
     *,
@@ -71,6 +82,8 @@ def judge(
     workflows: Sequence[WorkflowRun],
     effects: Sequence[Effect] | None,
     facts: Mapping[tuple[str, int], Sequence[Fact]],
+    calls: Sequence[Call] | None = None,
+    sessions: Sequence[Session] | None = None,
     faults: Sequence[FaultWindow] = (),
     broken: Sequence[Finding] = (),
 ) -> list[Judgement]:
@@ -81,6 +94,8 @@ def judge(
         workflows=workflows,
         effects=effects,
         facts=[fact for found in facts.values() for fact in found],
+        calls=calls,
+        sessions=sessions,
         faults=faults,
         ends={name: scenario.ends for name, scenario in used.items()},
     )
@@ -173,11 +188,13 @@ class _Story:
         self.failures: list[TaskFailure] = []
         self.scheduled: dict[int, HistoryEvent] = {}
         self.begun: dict[int, HistoryEvent] = {}
-        self.ended: dict[int, float] = {}
+        self.ended: dict[int, HistoryEvent] = {}
+        self.cancelling = Cancelling()
 
     def tell(self, event: HistoryEvent) -> None:
         self.first = self.first or event
         self.last = event
+        self.cancelling.tell(event)
         kind = event.WhichOneof("attributes") or ""
         attributes = getattr(event, kind)
         if kind == "activity_task_scheduled_event_attributes":
@@ -185,7 +202,7 @@ class _Story:
         elif kind == "activity_task_started_event_attributes":
             self.begun[attributes.scheduled_event_id] = event
         elif kind.startswith("activity_task_") and not kind.startswith("activity_task_cancel_requested"):
-            self.ended[attributes.scheduled_event_id] = _seconds(event)
+            self.ended[attributes.scheduled_event_id] = event
         elif kind == "workflow_task_failed_event_attributes":
             cause = WorkflowTaskFailedCause.Name(attributes.cause)
             self.failures.append(
@@ -213,11 +230,15 @@ class _Story:
             events=self.last.event_id,
             task_failures=tuple(self.failures),
             activities=tuple(self._activity(event_id, event) for event_id, event in self.scheduled.items()),
+            cancel_requested=_seconds(self.cancelling.requested) if self.cancelling.requested else None,
+            begun_after_cancel=tuple(self.cancelling.begun),
+            went_on_with=tuple(self.cancelling.went_on_with),
         )
 
     def _activity(self, event_id: int, event: HistoryEvent) -> Activity:
         scheduled = event.activity_task_scheduled_event_attributes
         begun = self.begun.get(event_id)
+        ended = self.ended.get(event_id)
         attempt = begun.activity_task_started_event_attributes if begun else None
         failure = attempt.last_failure if attempt and attempt.HasField("last_failure") else None
         return Activity(
@@ -225,10 +246,11 @@ class _Story:
             activity_id=scheduled.activity_id,
             scheduled=_seconds(event),
             started=_seconds(begun) if begun else None,
-            closed=self.ended.get(event_id),
+            closed=_seconds(ended) if ended else None,
             attempts=attempt.attempt if attempt else 0,
             worker=attempt.identity if attempt else "",
             last_failure=_reason(failure) if failure else None,
+            outcome=OUTCOMES.get(ended.WhichOneof("attributes") or "", "") if ended else "",
         )
 
 
@@ -239,6 +261,9 @@ def _reason(failure: Failure) -> str:
     return failure.message[:500]
 
 
+OUTCOMES = {
+    f"activity_task_{outcome}_event_attributes": outcome for outcome in ("completed", "failed", "timed_out", "canceled")
+}
 CLOSING_EVENTS = {
     "workflow_execution_completed_event_attributes": WorkflowExecutionStatus.COMPLETED,
     "workflow_execution_failed_event_attributes": WorkflowExecutionStatus.FAILED,

@@ -5,8 +5,9 @@
         async with temporal.worker(workflows=[Order], activities=[charge]):
             assert await temporal.run(Order.run, "shop-1") == "paid"
 
-After each such test, unless it says otherwise: no workflow task failed for a bad cause, and every history replays, its
-commands compared with their arguments, timeouts and results. One line breaks what a test wants broken, and is checked
+After each such test, unless it says otherwise: no workflow task failed for a bad cause, every history replays, its
+commands compared with their arguments, timeouts and results, no signal was lost at continue-as-new, and no workflow
+that was told to cancel went on with its work and completed. One line breaks what a test wants broken, and is checked
 to have done so:
 
     temporal.faults.at("charge", attempt=1).after_commit()
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     from harness.watching import Watched
 
 OPTIONS = {
-    "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks", "unbitten"
+    "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks", "unbitten",
+    "unheard", "uncancelled",
 }  # fmt: skip
 MARKER = (
     "temporal(skip_time, schedules, visibility, versioning: bool; deadline: seconds; "
-    "unreplayed, failed_tasks, unbitten: why they are not checked): what a test needs of Temporal"
+    "unreplayed, failed_tasks, unbitten, unheard, uncancelled: why they are not checked): what a test needs of Temporal"
 )
 
 
@@ -159,6 +161,8 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
             unreplayed=said.get("unreplayed"),
             failed_tasks=said.get("failed_tasks"),
             unbitten=said.get("unbitten"),
+            unheard=said.get("unheard"),
+            uncancelled=said.get("uncancelled"),
         )
 
 

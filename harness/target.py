@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from harness.checking.invariants import Invariant
 from harness.errors import CannotRun, UnknownName
+from harness.records.calls import Call
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
 from harness.replay.semantic import SemanticReplayer
@@ -27,6 +28,8 @@ Connect = Callable[[Mapping[str, str]], Awaitable[Client]]
 """The environment of temper.toml, filled in as for a worker → a client with the target's own converter, codec, TLS."""
 ReadEffects = Callable[[Stores, str], Awaitable[Sequence[Effect]]]
 """(stores, prefix of the run's workflow ids) → every effect of the run, from the target's ledger."""
+ReadCalls = Callable[[Stores, str], Awaitable[Sequence[Call]]]
+"""(stores, prefix of the run's workflow ids) → what the outside world counted of the run's calls."""
 Measure = Callable[..., Awaitable[Sequence[Measurement]]]
 """(testbed) → figures that only the target knows how to take."""
 
@@ -109,6 +112,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     processes: dict[str, ProcessSection] = {}
     client: str | None = None
     effects: str | None = None
+    calls: str | None = None
+    """Import path of a ReadCalls."""
     invariants: str | None = None
     """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
     replay: str | None = None
@@ -198,12 +203,13 @@ class Target:
         self.connect: Connect | None = self._load(file.client, "client") if file.client else None
         """Makes its client; None where the bare SDK's will do."""
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
+        self.read_calls: ReadCalls | None = self._load(file.calls, "calls") if file.calls else None
         self.invariants: Sequence[Invariant] = self._load(file.invariants, "invariants") if file.invariants else ()
         self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
         self._replay: Replay | None = self._load(file.replay, "replay") if file.replay else None
         for key, function in (
-            ("client", self.connect), ("effects", self.read_effects), ("measure.own", self.measure),
-            ("replay", self._replay),
+            ("client", self.connect), ("effects", self.read_effects), ("calls", self.read_calls),
+            ("measure.own", self.measure), ("replay", self._replay),
         ):  # fmt: skip
             if function is not None and not callable(function):
                 raise BadTarget(f"{path}: {key} names {function!r}, which is no function")

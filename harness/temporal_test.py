@@ -15,12 +15,15 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Interceptor, Worker, WorkerConfig
 
+from harness.cancelling import Cancelling
+from harness.checking.cancelling import swallowed
 from harness.checking.invariants import HARMLESS_TASK_FAILURES
 from harness.environments import V1, Environment
 from harness.faultpoints import Fault, FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
 from harness.replay.semantic import SemanticReplayer
 from harness.replay.told import told
+from harness.replay.unheard import unheard
 from harness.skipping import NotGiven
 from harness.watching import Watched, histories
 
@@ -47,7 +50,7 @@ class Temporal:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one for each check that can be left out
         self,
         environment: Environment,
         watched: Watched,
@@ -57,6 +60,8 @@ class Temporal:
         unreplayed: str | None = None,
         failed_tasks: str | None = None,
         unbitten: str | None = None,
+        unheard: str | None = None,
+        uncancelled: str | None = None,
     ) -> None:
         self.environment = environment
         self.client: Client = environment.client
@@ -66,6 +71,8 @@ class Temporal:
         self._unreplayed = unreplayed
         self._failed_tasks = failed_tasks
         self._unbitten = unbitten
+        self._unheard = unheard
+        self._uncancelled = uncancelled
         self._directory = directory
         self._faults: FaultPoints | None = None
 
@@ -145,6 +152,8 @@ class Temporal:
         problems: list[str] = []
         if not self._failed_tasks:
             problems += [line for history in found for line in failed_tasks(history)]
+        if not self._uncancelled:
+            problems += [line for history in found for line in went_on(history)]
         if not self._unreplayed:
             problems += [line for line in await self._replayed(found)]  # noqa: C416
         if self._faults and not self._unbitten:
@@ -161,7 +170,10 @@ class Temporal:
             name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
             by_name = [replayer for config, replayer in replayers if name in _names(config)]
             if by_name:
-                lines += told(await by_name[-1].replay(history))
+                replayed = await by_name[-1].replay(history)
+                lines += told(replayed)
+                if replayed.same and not self._unheard:
+                    lines += await unheard(by_name[-1], history)
         return lines
 
     async def _explained(self) -> str:
@@ -188,6 +200,18 @@ def failed_tasks(history: WorkflowHistory) -> list[str]:
                 f"{history.workflow_id!r}: a workflow task failed, event {event.event_id}: {cause.lower()}: {reason}"
             )
     return lines
+
+
+def went_on(history: WorkflowHistory) -> list[str]:
+    """Tell a workflow that was told to cancel, and completed after it had gone on with its work."""
+    cancelling = Cancelling()
+    for event in history.events:
+        cancelling.tell(event)
+    completed = history.events[-1].HasField("workflow_execution_completed_event_attributes")
+    if not (completed and cancelling.went_on_with):
+        return []
+    started = history.events[0].workflow_execution_started_event_attributes
+    return [f"{history.workflow_id!r}: {swallowed(started.workflow_type.name, tuple(cancelling.went_on_with))}"]
 
 
 def unbitten(fault: Fault) -> str:

@@ -23,6 +23,7 @@ from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
 from harness.services.process import Process, describe_exit
+from harness.sessions import OURS
 from harness.stack import Stack
 from harness.target import BaselineSection, Target
 from harness.templates import fill_each, fill_values
@@ -335,7 +336,9 @@ async def _links(stack: Stack) -> AsyncIterator[Links]:
 async def _stores(stack: Stack) -> AsyncIterator[Stores]:
     postgres, cache = None, None
     if "postgres" in stack.services:
-        postgres = await asyncpg.create_pool(stack["postgres"].url, min_size=1, max_size=4)
+        postgres = await asyncpg.create_pool(
+            stack["postgres"].url, min_size=1, max_size=4, server_settings={"application_name": OURS}
+        )
     if "redis" in stack.services:
         cache = redis.asyncio.Redis.from_url(stack["redis"].url)
     try:

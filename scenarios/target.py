@@ -1,4 +1,4 @@
-"""How the harness reaches `system`: its client and its ledger."""
+"""How the harness reaches `system`: its client, its ledger, and what the outside world counted of its calls."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,12 +6,23 @@ from typing import Any
 import asyncpg
 from temporalio.client import Client
 
+from harness.records.calls import Call
 from harness.records.effects import Effect, EffectKind, Source
 from harness.scenario import Stores
+from scenarios.outside.client import Outside
+from scenarios.outside.wire import Action
 from system import connection
+from system.orders.models import ARRANGE_SHIPMENT, AUTHORISE_PAYMENT, CAPTURE_PAYMENT
 from system.plugin import SystemPlugin
 from system.settings import Settings
 from system.storage.effects import ledger
+
+CALLERS = {
+    Action.AUTHORIZE: AUTHORISE_PAYMENT,
+    Action.CAPTURE: CAPTURE_PAYMENT,
+    Action.SHIP: ARRANGE_SHIPMENT,
+}
+"""The activity that makes such calls; what is taken back at a provider, several activities may call for."""
 
 
 async def connect(environment: Mapping[str, str]) -> Client:
@@ -42,4 +53,20 @@ async def effects(stores: Stores, prefix: str) -> Sequence[Effect]:
             source=Source.LEDGER,
         )
         for effect in recorded
+    ]
+
+
+async def calls(stores: Stores, prefix: str) -> Sequence[Call]:
+    """What the providers counted of the orders' steps whose workflow ids begin with `prefix`."""
+    counts = await Outside(stores.addresses["outside.url"]).counts(prefix)
+    return [
+        Call(
+            workflow_id=count.reference,
+            activity=CALLERS[count.action],
+            key=count.key,
+            calls=count.calls,
+            effects=count.effects,
+        )
+        for count in counts
+        if count.action in CALLERS
     ]

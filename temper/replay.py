@@ -72,16 +72,20 @@ def replay_check(
 
 
 async def _replay_check(target: Path, folder: Path, seeds: Sequence[int]) -> None:
-    from harness.replay.seeds import check
+    from harness.replay.seeds import check, seed_dependent
 
     same = differing = 0
+    outcomes = []
     async for outcome in check(target, folder, seeds):
+        outcomes.append(outcome)
         if outcome.differs:
             differing += 1
             print(f"✗ {outcome.path} (hash seed {outcome.seed}, {outcome.time})")
             print("\n".join(f"  {line}" for line in outcome.differs), flush=True)
         else:
             same += 1
+    for line in seed_dependent(outcomes):
+        print(f"✗ {line}")
     print(f"{same + differing} replays: {same} the same, {differing} not")
     if differing:
         raise typer.Exit(FAILED)

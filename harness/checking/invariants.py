@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from harness.checking.causes import why_doubled, why_standing
+from harness.records.calls import Call
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Kind, Operation
+from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import OPEN, WorkflowRun
 
@@ -25,6 +28,10 @@ class Records(Struct, frozen=True, kw_only=True):
     faults: Sequence[FaultWindow] = ()
     ends: Mapping[str, frozenset[str]] = {}
     """For each scenario, the closing statuses it allows, also under faults."""
+    calls: Sequence[Call] | None = None
+    """What the outside world counted."""
+    sessions: Sequence[Session] | None = None
+    """The workers' connections to PostgreSQL."""
 
 
 Invariant = Callable[[Records], Judgement]
@@ -57,32 +64,40 @@ def nothing_lost(records: Records) -> Judgement:
 def nothing_doubled(records: Records) -> Judgement:
     """Every effect counts once, and one that was undone not at all: neither ledger nor rows say otherwise."""
     effects = records.effects or ()
-    forward = Counter(e.key for e in effects if e.kind is EffectKind.FORWARD)
+    written: dict[tuple[str, str, str], list[Effect]] = defaultdict(list)
+    for effect in effects:
+        if effect.kind is EffectKind.FORWARD:
+            written[effect.key].append(effect)
     undone = Counter(e.key for e in effects if e.kind is EffectKind.COMPENSATION)
     findings = [
-        _at(key, "doubled", f"the ledger has it {count} times, undone {undone[key]} times")
-        for key, count in forward.items()
-        if count - undone[key] > 1
+        _at(
+            key,
+            "doubled",
+            f"the ledger has it {len(each)} times, undone {undone[key]} times{why_doubled(each)}",
+        )
+        for key, each in written.items()
+        if len(each) - undone[key] > 1
     ]
-    findings += [
-        _about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected")
-        for fact in records.facts
-        if fact.found > fact.expected
-    ]
-    findings += [
-        _about(fact, "uncompensated", f"the ledger says it was undone, and {fact.found} rows are there")
-        for fact in records.facts
-        if fact.found and forward[fact.key] and undone[fact.key] >= forward[fact.key]
-    ]
+    runs = by_workflow(records.workflows)
+    for fact in records.facts:
+        standing = written[fact.key][undone[fact.key] :] if fact.key in written else []
+        if fact.found > fact.expected == 0 and standing:
+            why = why_standing(standing[-1], runs.get(fact.workflow_id, ()))
+            findings.append(_about(fact, "uncompensated", f"{fact.found} rows are there, and none may be: {why}"))
+        elif fact.found > fact.expected:
+            findings.append(_about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected"))
+        if fact.found and fact.key in written and not standing:
+            message = f"the ledger says it was undone, and {fact.found} rows are there"
+            findings.append(_about(fact, "uncompensated", message))
     if records.effects is None and not records.facts:
-        return _unknown("nothing doubled", "neither a ledger nor business rows were observed")
-    return as_judgement("nothing doubled", len(forward) + len(records.facts), findings)
+        return unknown("nothing doubled", "neither a ledger nor business rows were observed")
+    return as_judgement("nothing doubled", len(written) + len(records.facts), findings)
 
 
 def effects_are_atomic(records: Records) -> Judgement:
     """Each effect and its rows were committed by one and the same transaction."""
     if records.effects is None:
-        return _unknown("effects are atomic", "the target keeps no ledger")
+        return unknown("effects are atomic", "the target keeps no ledger")
     by_key: dict[tuple[str, str, str], set[int]] = defaultdict(set)
     untold = set()
     for effect in records.effects:
@@ -153,7 +168,7 @@ def operations_answered(records: Records) -> Judgement:
     if open_ends and not refused:
         first = open_ends[0]
         reason = f"calls whose fate is not known: {len(open_ends)}; the first: {first.kind} {first.workflow_id}"
-        return _unknown(name, reason, checked=len(operations))
+        return unknown(name, reason, checked=len(operations))
     return as_judgement(name, len(operations), refused)
 
 
@@ -165,7 +180,7 @@ def faults_bit(records: Records) -> Judgement:
             f"{w.name} on {w.on}: " + ("nothing met it" if w.in_force else f"never in force ({w.evidence})")
             for w in dull
         )
-        return _unknown("faults bit", "; ".join(reasons), checked=len(records.faults))
+        return unknown("faults bit", "; ".join(reasons), checked=len(records.faults))
     return as_judgement("faults bit", len(records.faults), [])
 
 
@@ -177,13 +192,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     operations_answered,
 )
 """What must hold for every run of every target."""
-
-
-def applicable(records: Records) -> tuple[Invariant, ...]:
-    """The invariants of this run: those of every run, one more if there is a ledger, one if there were faults."""
-    of_ledger = (effects_are_atomic,) if records.effects is not None else ()
-    of_faults = (faults_bit,) if records.faults else ()
-    return (*INVARIANTS, *of_ledger, *of_faults)
 
 
 def _standing(effects: Sequence[Effect]) -> list[Effect]:
@@ -200,16 +208,25 @@ def _standing(effects: Sequence[Effect]) -> list[Effect]:
     return standing
 
 
+def by_workflow(runs: Iterable[WorkflowRun]) -> dict[str, list[WorkflowRun]]:
+    """The runs of each workflow, by its id."""
+    found: dict[str, list[WorkflowRun]] = defaultdict(list)
+    for run in runs:
+        found[run.workflow_id].append(run)
+    return found
+
+
 def as_judgement(invariant: str, checked: int, findings: Sequence[Finding]) -> Judgement:
     """Invalid if anything was found, unknown if nothing was looked at, else valid."""
     if findings:
         return Judgement(invariant=invariant, verdict=Verdict.INVALID, checked=checked, findings=tuple(findings))
     if not checked:
-        return _unknown(invariant, "there was nothing to look at")
+        return unknown(invariant, "there was nothing to look at")
     return Judgement(invariant=invariant, verdict=Verdict.VALID, checked=checked)
 
 
-def _unknown(invariant: str, reason: str, checked: int = 0) -> Judgement:
+def unknown(invariant: str, reason: str, checked: int = 0) -> Judgement:
+    """Nobody could look, or what was seen proves nothing."""
     return Judgement(invariant=invariant, verdict=Verdict.UNKNOWN, checked=checked, reason=reason)
 
 

@@ -12,11 +12,13 @@ from typing import Any, Self, TypeVar
 import msgspec
 from msgspec import Struct
 
+from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.measurements import Measurement
 from harness.records.operations import Operation
+from harness.records.sessions import Session
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 
@@ -68,6 +70,8 @@ FILES: dict[type[Struct], str] = {
     Operation: "operations.jsonl",
     WorkflowRun: "workflows.jsonl",
     Effect: "effects.jsonl",
+    Call: "calls.jsonl",
+    Session: "sessions.jsonl",
     Fact: "facts.jsonl",
     FaultWindow: "faults.jsonl",
     Measurement: "measurements.jsonl",

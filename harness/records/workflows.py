@@ -29,6 +29,8 @@ class Activity(Struct, frozen=True, kw_only=True):
     """The identity of the worker that ran the last attempt; empty while none did."""
     last_failure: str | None
     """Why the attempt before the last one failed; None where the first succeeded."""
+    outcome: str = ""
+    """completed, failed, timed_out or canceled; empty while it has not ended."""
 
 
 class WorkflowRun(Struct, frozen=True, kw_only=True):
@@ -46,6 +48,12 @@ class WorkflowRun(Struct, frozen=True, kw_only=True):
     """Length of the history."""
     task_failures: tuple[TaskFailure, ...] = ()
     activities: tuple[Activity, ...] = ()
+    cancel_requested: float | None = None
+    """When it was told to cancel; None where it was not."""
+    begun_after_cancel: tuple[str, ...] = ()
+    """Types of the activities that it began after that, in their order."""
+    went_on_with: tuple[str, ...] = ()
+    """Those of them whose type it had begun before, and whose input it had not: more of the work it was told to end."""
 
     def activity_time(self) -> float:
         """Seconds during which at least one activity attempt was running (last attempts only)."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -71,6 +71,19 @@ async def check(target: Path, folder: Path, seeds: Sequence[int] = SEEDS) -> Asy
                 child.kill()
                 await child.wait()
             await errors
+
+
+def seed_dependent(outcomes: Iterable[Outcome]) -> list[str]:
+    """Tell the histories that replay otherwise under another hash seed."""
+    seen: dict[tuple[str, Time], set[tuple[str, ...]]] = {}
+    for outcome in outcomes:
+        seen.setdefault((outcome.path, outcome.time), set()).add(tuple(outcome.differs))
+    paths = dict.fromkeys(path for (path, _), told in seen.items() if len(told) > 1)
+    return [
+        f"{path}: what is commanded depends on the hash seed: the order of a set, or of what was made from one, "
+        "reaches the commands; sort it"
+        for path in paths
+    ]
 
 
 async def _replay_twice(target: Path, folder: Path, told_to: BinaryIO) -> None:

@@ -98,7 +98,7 @@ class Desk:
         answer = decide(Terms(refusal=refusals[0] if refusals else None, again=first is not None))
         if answer.status is HTTPStatus.CREATED:
             opened.took_effect()
-        if first is None:
+        if first is None and call.key:
             self.books.answers[call.key] = (call, answer)
         return answer
 

@@ -136,7 +136,7 @@ class Count(Struct, kw_only=True):
     """How often a call was made with one idempotency key, and how often it took effect."""
 
     key: str
-    """"" for questions by reference."""
+    """"" for questions by reference, and for calls that had none."""
     action: Action
     reference: str
     calls: int = 0

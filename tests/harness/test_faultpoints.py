@@ -1,5 +1,6 @@
 """Fault points bite where they were armed, once, and say that they did."""
 
+import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -198,6 +199,18 @@ async def test_an_attempt_that_hangs_and_has_no_successor_goes_on_by_itself(
     cause = await here.failure(attempts=1)
     assert isinstance(cause, exceptions.TimeoutError)
     await eventually(lambda: here.marks == ["1 1"], timeout=20)
+
+
+async def test_an_attempt_that_hangs_can_be_woken(here: Marked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on, though no other attempt has begun."""
+    monkeypatch.setattr(faultpoints, "GIVEN_UP", 600)
+    here.at("marks").hang()
+    marking = asyncio.create_task(here.run(attempts=1))
+    await eventually(lambda: here.bitten, timeout=20)
+    assert here.marks == []
+    here.faults.wake()
+    await eventually(lambda: here.marks == ["1 1"], timeout=20)
+    await asyncio.gather(marking, return_exceptions=True)  # on a slow machine it was given up meanwhile
 
 
 async def test_a_late_completion_is_refused(temporal_address: str, faults: FaultPoints, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ async def test_a_completed_workflow_is_read_with_its_activity(small: Small) -> N
     assert run.task_failures == ()
     (activity,) = run.activities
     assert (activity.type, activity.attempts, activity.last_failure) == ("answers", 1, None)
+    assert (activity.outcome, run.cancel_requested) == ("completed", None)
     assert activity.worker
     assert activity.started is not None
     assert activity.closed is not None

@@ -189,14 +189,23 @@ async def test_wrong_input_is_told(  # one row of the table
     assert says in answer.body["message"]
 
 
-@pytest.mark.parametrize("key", [None, "", " ", "k" * 256])
-async def test_without_a_key_nothing_is_done(caller: Caller, outside: Outside, key: str | None) -> None:
-    """A call that has an effect needs a key of 1 to 255 characters."""
+@pytest.mark.parametrize("key", ["", " ", "k" * 256])
+async def test_with_a_wrong_key_nothing_is_done(caller: Caller, outside: Outside, key: str) -> None:
+    """A key has 1 to 255 characters."""
     answer = await caller.call(
         "POST", "/payments/authorizations", key=key, json={**GOOD, "reference": caller.reference}
     )
     assert (answer.status, "Idempotency-Key" in answer.body["message"]) == (400, True)
     assert await outside.totals(caller.reference) == []
+
+
+async def test_without_a_key_a_call_takes_effect_each_time(caller: Caller, outside: Outside) -> None:
+    """Nothing tells a repeat from another call; what was called without a key is counted as such."""
+    for _ in range(2):
+        answer = await caller.call("POST", "/payments/authorizations", json={**GOOD, "reference": caller.reference})
+        assert answer.status == 201
+    (count,) = await outside.counts(caller.reference)
+    assert (count.key, count.calls, count.effects, count.replays) == ("", 2, 2, 0)
 
 
 async def test_a_body_that_is_no_json_is_told(caller: Caller) -> None:

@@ -8,7 +8,7 @@ from temporalio.worker import Worker
 from harness.environments import fresh_v1
 from harness.errors import CannotRun
 from harness.replay import golden
-from harness.replay.seeds import Outcome, check
+from harness.replay.seeds import Outcome, Time, check, seed_dependent
 
 ROOT = Path(__file__).parent.parent.parent.parent
 HISTORIES = ROOT / "tests" / "data" / "histories"
@@ -75,6 +75,18 @@ async def test_what_depends_on_the_order_of_a_set_is_found(tmp_path: Path, monke
     lines = [line for outcome in outcomes for line in outcome.differs]
     assert any("completion" in line for line in lines)
     assert any("result[" in line for line in lines)
+    (line,) = seed_dependent(outcomes)
+    assert line.startswith("MixedUp/completed-timer.json: what is commanded depends on the hash seed")
+
+
+def test_what_every_seed_finds_does_not_depend_on_it() -> None:
+    """Cold and warm are compared with their like."""
+
+    def outcome(seed: int, time: Time, *differs: str) -> Outcome:
+        return Outcome(path="a.json", time=time, compared=3, differs=list(differs), seed=seed)
+
+    assert seed_dependent([outcome(0, "cold", "changed"), outcome(1, "cold", "changed"), outcome(0, "warm")]) == []
+    assert len(seed_dependent([outcome(0, "cold"), outcome(1, "cold", "changed"), outcome(2, "cold")])) == 1
 
 
 async def test_a_target_that_does_not_say_how_is_told(tmp_path: Path) -> None:

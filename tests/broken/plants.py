@@ -1,0 +1,206 @@
+"""Plants the bugs: each a small override of one function of `system`, or a subclass of one of its workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import asyncpg
+import planted_workflows
+from temporalio import activity
+
+from system import heartbeats, plugin
+from system.cache.entry import Lookup
+from system.cache.loading import Loader
+from system.dead_letters.activities import DeadLetterActivities
+from system.dead_letters.models import KEEP, Failure, Kept
+from system.errors import ProviderUnanswered
+from system.orders import activities as order_activities
+from system.orders import outbox, rules
+from system.orders.models import Policy, Step
+from system.orders.providers import Provider, Reply
+from system.orders.workflow import Order
+from system.pipeline import activities as pipeline_activities
+from system.pipeline.workflow import Pipeline
+from system.records import Record
+from system.storage import claims, effects
+from system.storage.effects import Effect
+from system.storage.pool import Connection, Pool
+from system.tasks.workflow import Batch
+
+Patch = Callable[[object, str, Any], None]
+"""setattr; or pytest's, which puts back what was there."""
+ResultT = TypeVar("ResultT", bound=Record)
+
+TRIES = 3
+HERE = """
+    SELECT host(inet_server_addr()) AS host, inet_server_port() AS port, current_database() AS database,
+           current_user::text AS user
+"""
+
+
+def drop_a_compensation(patch: Patch) -> None:
+    """A captured payment is never refunded."""
+    compensations = rules.compensations
+
+    def but_one(begun: Collection[Step], *, earlier: bool) -> list[Step]:
+        return [step for step in compensations(begun, earlier=earlier) if step != "capture_payment"]
+
+    patch(rules, "compensations", but_one)
+
+
+def forget_the_idempotency_key(patch: Patch) -> None:
+    """Providers are called without a key, so that each call has its effect."""
+
+    async def without_key(self: Provider, path: str, body: Mapping[str, Any], *, key: str, seconds: float) -> Reply:  # noqa: ARG001
+        return await self._call("POST", path, seconds, json=body)
+
+    patch(Provider, "post", without_key)
+
+
+def put_the_attempt_into_the_key(patch: Patch) -> None:
+    """Each attempt calls its provider under a key of its own."""
+    key = outbox._idempotency_key
+
+    def with_attempt(effect: Effect, refusals: int) -> str:
+        return f"{key(effect, refusals)}/{activity.info().attempt}"
+
+    patch(outbox, "_idempotency_key", with_attempt)
+
+
+def undo_without_fencing(patch: Patch) -> None:
+    """Where a step has no effect yet, its compensation leaves no tombstone."""
+
+    async def without_tombstone(
+        database: Pool,
+        effect: Effect,
+        result_type: type[ResultT],
+        take_back: Callable[[Connection, ResultT], Awaitable[None]],
+    ) -> bool:
+        query = "SELECT EXISTS (SELECT FROM claims WHERE workflow_id = $1 AND step = $2 AND item = $3)"
+        if not await database.fetchval(query, effect.workflow_id, effect.step, effect.item):
+            return False
+        return await claims.undo(database, effect, result_type, take_back)
+
+    patch(order_activities, "undo", without_tombstone)
+
+
+def retry_inside_the_retry(patch: Patch) -> None:
+    """A call to a provider is tried three times within each attempt."""
+    post = Provider.post
+
+    async def three_times(self: Provider, *args: Any, **options: Any) -> Reply:
+        for _ in range(TRIES - 1):
+            try:
+                return await post(self, *args, **options)
+            except ProviderUnanswered:
+                continue
+        return await post(self, *args, **options)
+
+    patch(Provider, "post", three_times)
+
+
+def lose_dead_letters(patch: Patch) -> None:
+    """A dead letter is said to be kept, and is not."""
+
+    async def keep(_: DeadLetterActivities, failure: Failure) -> Kept:  # noqa: ARG001
+        return Kept(letter=0, new=True)
+
+    patch(DeadLetterActivities, "keep", activity.defn(name=KEEP)(keep))
+
+
+def tear_the_ledger(patch: Patch) -> None:
+    """A chunk's row in the ledger is committed before the chunk's rows: a crash between the two loses the rows."""
+
+    async def record_apart(connection: Connection, effect: Effect) -> None:
+        if effect.step != "load_chunk":
+            await effects.record(connection, effect)
+            return
+        here = await connection.fetchrow(HERE)
+        assert here is not None
+        apart = await asyncpg.connect(**dict(here))
+        try:
+            async with apart.transaction():
+                await effects.record(apart, effect)
+        finally:
+            await apart.close()
+
+    patch(pipeline_activities, "record", record_apart)
+
+
+def return_dirty_connections(patch: Patch) -> None:
+    """What a step begins by hand it does not end where the step was done before; the pool resets nothing."""
+
+    async def once(
+        database: Pool, effect: Effect, kind: type[ResultT], write: Callable[[Connection], Awaitable[ResultT]]
+    ) -> ResultT:
+        async with database.acquire() as connection:
+            await connection.execute("BEGIN")
+            if await claims._claim(connection, effect, "done"):
+                result = await write(connection)
+                await claims._keep(connection, effect, result)
+                await effects.record(connection, effect)
+                await connection.execute("COMMIT")
+                return result
+            _, kept = await claims._claimed(connection, effect)
+            return kind.model_validate(kept)
+
+    async def reset(*_: Any, **__: Any) -> None:
+        return
+
+    patch(order_activities, "once", once)
+    patch(asyncpg.Connection, "reset", reset)
+
+
+def stop_heartbeating(patch: Patch) -> None:
+    """No activity heartbeats while it waits."""
+
+    async def _beat(_: float) -> None:
+        return
+
+    patch(heartbeats, "_beat", _beat)
+
+
+def let_everybody_load(patch: Patch) -> None:
+    """Whoever misses a value loads it, whoever else is loading it."""
+
+    async def _join(self: Loader, lookup: Lookup[Any], versions: tuple[str, ...]) -> Any:
+        return await self._load_and_keep(lookup, versions)
+
+    patch(Loader, "_join", _join)
+
+
+def change_a_timeout(patch: Patch) -> None:
+    """An attempt may take half a minute longer than it could."""
+    patch(Policy, "attempt", property(lambda self: timedelta(seconds=self.attempt_seconds + 30)))
+
+
+def run_instead(sound: type, planted: type) -> Callable[[Patch], None]:
+    """Have workers, and replay, run a subclass in place of a workflow."""
+
+    def plant(patch: Patch) -> None:
+        patch(plugin, "WORKFLOWS", tuple(planted if each is sound else each for each in plugin.WORKFLOWS))
+
+    return plant
+
+
+PLANTS: Mapping[str, Callable[[Patch], None]] = {
+    "compensation-dropped": drop_a_compensation,
+    "compensation-late": run_instead(Order, planted_workflows.RegistersLate),
+    "no-idempotency-key": forget_the_idempotency_key,
+    "attempt-in-key": put_the_attempt_into_the_key,
+    "no-fencing": undo_without_fencing,
+    "retry-inside-retry": retry_inside_the_retry,
+    "dead-letter-lost": lose_dead_letters,
+    "cancellation-swallowed": run_instead(Pipeline, planted_workflows.SwallowsCancellation),
+    "ledger-torn": tear_the_ledger,
+    "dirty-connection": return_dirty_connections,
+    "set-order": run_instead(Batch, planted_workflows.TakesFromASet),
+    "argument-changed": run_instead(Order, planted_workflows.ClosesForAnotherReason),
+    "timeout-changed": change_a_timeout,
+    "signal-lost": run_instead(Batch, planted_workflows.LosesSignals),
+    "heartbeat-missing": stop_heartbeating,
+    "no-single-flight": let_everybody_load,
+}
+"""By the name that the catalogue gives the bug."""

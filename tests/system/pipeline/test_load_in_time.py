@@ -17,8 +17,8 @@ from skipping import skipping
 from temporalio import activity
 from temporalio.api.testservice.v1 import SleepRequest
 from temporalio.client import Client, WorkflowHandle
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from harness.stack import Stack
 from system.pipeline import store
@@ -150,7 +150,7 @@ async def test_an_attempt_that_falls_silent_is_superseded_and_writes_nothing_lat
 
 
 async def test_a_load_waits_for_hours_until_another_is_done_with_its_file(
-    activities: PipelineActivities, attempt: ActivityEnvironment, request_: LoadRequest, database: Pool
+    activities: PipelineActivities, attempt: Attempt, request_: LoadRequest, database: Pool
 ) -> None:
     """It asks ever more seldom, once a minute in the end; when the other is cancelled it goes on, and has every row."""
     attempts: list[datetime] = []

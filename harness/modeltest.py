@@ -50,7 +50,7 @@ from harness.loop_thread import Late, LoopThread
 from harness.pasted import as_test, steps
 from harness.replay.interleaved import interleaved
 from harness.skipping import TIME_STANDS
-from harness.temporal_test import DeadlinePassed, Temporal
+from harness.temporal_test import UNCHECKED, DeadlinePassed, Temporal
 from harness.watching import Watched
 
 Result = TypeVar("Result")
@@ -100,6 +100,7 @@ class TemporalMachine(RuleBasedStateMachine):
         self.models = models
         self.prefix = f"model-{secrets.token_hex(6)}"
         self.temporal = models.begin(self)
+        self._exits.push_async_callback(self.temporal.aclose)
 
     def on_loop(self, work: Coroutine[Any, Any, Result], *, deadline: float | None = None) -> Result:
         """Await a coroutine. Raises DeadlinePassed, with what the workflows had done by then."""
@@ -263,7 +264,7 @@ class Models:
         *,
         deadline: float = DEADLINE,
         shrinking: int = SHRINKING,
-        marks: Mapping[str, object] | None = None,
+        marks: Mapping[str, Any] | None = None,
         show: Callable[[str], None] = print,
     ) -> None:
         self.loop = loop
@@ -275,7 +276,7 @@ class Models:
         self.deadline = deadline
         self.shrinking = shrinking
         self._watched = watched
-        self._marks = marks
+        self._marks = marks or {}
         self._show = show
         self._open: TemporalMachine | None = None
 
@@ -319,10 +320,10 @@ class Models:
             self.close()
             self.environment = self._enter()
         self.is_sound = False
-        self._watched.started.clear()
-        self._watched.workers.clear()
+        self._watched.clear()
         self._open = machine
-        return Temporal(self.environment, self._watched, deadline=self.deadline)
+        unchecked = {name: why for name, why in self._marks.items() if name in UNCHECKED}
+        return Temporal(self.environment, self._watched, deadline=self.deadline, **unchecked)
 
     def end(self) -> None:
         """End the example that runs, if any: one that could not be made has had no teardown."""

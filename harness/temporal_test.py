@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.service import ServiceClient
 from temporalio.worker import Interceptor, Worker, WorkerConfig
 
+from harness import attempted
+from harness.attempted import Attempted
 from harness.checking.invariants import HARMLESS_TASK_FAILURES
 from harness.environments import V1, Environment
 from harness.faultpoints import Fault, FaultPointInterceptor, FaultPoints
@@ -24,8 +28,13 @@ from harness.replay.told import told
 from harness.skipping import NotGiven
 from harness.watching import Watched, histories
 
+if TYPE_CHECKING:
+    from harness.wire import Rule, Wire
+
 DEADLINE = 60.0
 """Seconds a test may take, where nothing else is said."""
+UNCHECKED = frozenset({"unreplayed", "failed_tasks", "unbitten"})
+"""Why something is not checked after a test, by the name of its reason."""
 TO_EXPLAIN = 10.0
 """Seconds to fetch histories once a test is over its deadline."""
 
@@ -39,10 +48,11 @@ class Untrustworthy(AssertionError):
 
 
 class Temporal:
-    """A test's environment.
+    """A test's environment, to be closed by `aclose`.
 
     Attributes:
-        client: connected with the options of the ``temporal_plugins`` and ``temporal_options`` fixtures.
+        client: connected with the options of the ``temporal_plugins`` and ``temporal_options`` fixtures; by the wire,
+            once there is one.
         task_queue: of this test alone; ``worker``, ``start`` and ``run`` use it.
 
     """
@@ -59,7 +69,7 @@ class Temporal:
         unbitten: str | None = None,
     ) -> None:
         self.environment = environment
-        self.client: Client = environment.client
+        self.client = self._direct = environment.client
         self.task_queue = f"test-{secrets.token_hex(6)}"
         self._watched = watched
         self._deadline = deadline
@@ -68,6 +78,8 @@ class Temporal:
         self._unbitten = unbitten
         self._directory = directory
         self._faults: FaultPoints | None = None
+        self._wire: Wire | None = None
+        self._exits = AsyncExitStack()
 
     @property
     def faults(self) -> FaultPoints:
@@ -76,6 +88,28 @@ class Temporal:
             self._faults = FaultPoints(self._directory() / "faults")
             self._watched.interceptors.append(FaultPointInterceptor(self._faults.directory))
         return self._faults
+
+    async def wire(self) -> Wire:
+        """Stand between the server and what is connected from now on: `client`, and the workers made from it.
+
+        A rule that nothing met by the end of the test fails it. The checks after the test do not pass the wire.
+        """
+        if self._wire is None:
+            from harness.wire import Wire  # noqa: PLC0415 gRPC is slow to import, and few tests need it
+
+            direct = self._direct.service_client.config
+            if direct.tls or direct.api_key:
+                raise NotGiven("A wire speaks no TLS, and the client of this test does.")
+            self._wire = await self._exits.enter_async_context(Wire.to(direct.target_host))
+            moved = dataclasses.replace(direct, target_host=self._wire.address)
+            self.client = Client(
+                **{**self._direct.config(), "service_client": await ServiceClient.connect(moved)}  # type: ignore[arg-type] # its own configuration, given back
+            )
+        return self._wire
+
+    async def aclose(self) -> None:
+        """Let go of what the test still holds."""
+        await self._exits.aclose()
 
     @asynccontextmanager
     async def worker(
@@ -118,9 +152,22 @@ class Temporal:
             microseconds=(events[-1].event_time.ToNanoseconds() - events[0].event_time.ToNanoseconds()) / 1e3
         )
 
+    @property
+    def attempts(self) -> list[Attempted]:
+        """The attempts of activities that workers made from the test's client began so far, in that order."""
+        return list(self._watched.attempts)
+
+    def gaps(self, handle: WorkflowHandle[Any, Any], activity_type: str, *, call: int = 1) -> list[timedelta]:
+        """How long after the one before it each attempt of a call began, the first excepted, in the server's time.
+
+        Calls of that activity by the workflow, in all its runs, are counted from 1. Raises UnknownName for an activity
+        of which there was no attempt, and ValueError for a call that there was not.
+        """
+        return attempted.gaps(self._watched.attempts, handle.id, activity_type, call)
+
     async def histories(self) -> list[WorkflowHistory]:
         """Every run of every workflow that the test started, and of their children."""
-        return await histories(self.client, list(self._watched.started))
+        return await histories(self._direct, list(self._watched.started))
 
     @asynccontextmanager
     async def watched_over(self) -> AsyncIterator[None]:
@@ -146,9 +193,11 @@ class Temporal:
         if not self._failed_tasks:
             problems += [line for history in found for line in failed_tasks(history)]
         if not self._unreplayed:
-            problems += [line for line in await self._replayed(found)]  # noqa: C416
+            problems += await self._replayed(found)
         if self._faults and not self._unbitten:
             problems += [unbitten(fault) for fault in self._faults.unbitten()]
+        if self._wire and not self._unbitten:
+            problems += [unmet(rule) for rule in self._wire.unbitten()]
         if problems:
             raise Untrustworthy("\n".join(problems))
 
@@ -197,6 +246,15 @@ def unbitten(fault: Fault) -> str:
     return (
         f"a fault was armed and never bit: {fault.act} {fault.point} {attempts.activity}, attempt {numbers} "
         "(a worker has fault points if it is made after the first use of `temporal.faults`)"
+    )
+
+
+def unmet(rule: Rule) -> str:
+    """Tell a rule of the wire that no call met."""
+    about = ", ".join(f"{name}={value!r}" for name, value in rule.choice.items())
+    return (
+        f"a rule of the wire never bit: {rule.act} {rule.rpc}{f' ({about})' if about else ''} "
+        "(what is connected before the first `await temporal.wire()` does not pass it)"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
@@ -76,6 +77,25 @@ class Pause:
     async def run(self, days: float) -> str:
         await workflow.sleep(timedelta(days=days))
         return await workflow.execute_activity(charge, Invoice(customer="x", cents=1), **QUICK)
+
+
+@activity.defn
+async def stumble(failures: int) -> int:
+    attempt = activity.info().attempt
+    if attempt <= failures:
+        raise RuntimeError("stumbled")
+    return attempt
+
+
+@workflow.defn
+class Retrying:
+    @workflow.run
+    async def run(self, failures: list[int], seconds: float = 10) -> list[int]:
+        how = {
+            "retry_policy": RetryPolicy(initial_interval=timedelta(hours=1), backoff_coefficient=2),
+            "start_to_close_timeout": timedelta(seconds=seconds),
+        }
+        return [await workflow.execute_activity(stumble, each, **how) for each in failures]
 
 
 @workflow.defn
@@ -149,6 +169,7 @@ HEAD = """
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from temporalio.client import Client
@@ -288,7 +309,8 @@ async def test_a_worker_of_their_own(temporal):
 @skips
 async def test_without_there_is_no_interceptor(temporal):
     async with temporal.worker(workflows=[Pause], activities=[charge]) as worker:
-        assert not worker.config(active_config=True)["interceptors"]
+        interceptors = worker.config(active_config=True)["interceptors"]
+        assert [type(one).__name__ for one in interceptors] == ["NotingAttempts"]
 
 @skips
 async def test_too_late(temporal):
@@ -307,6 +329,91 @@ async def test_in_vain_on_purpose(temporal):
     result.stdout.fnmatch_lines(
         ["*a fault was armed and never bit: raise before charge, attempt 1 to 2 (a worker has*"]
     )
+
+
+def test_the_wire_is_one_line(project: pytest.Pytester) -> None:
+    """The client and every worker pass it from then on; a rule that nothing met fails the test."""
+    result = run(
+        project,
+        """
+import grpc
+from temporalio.service import RPCError
+
+@skips
+async def test_a_completion_is_lost(temporal):
+    wire = await temporal.wire()
+    gone = {"times": None, "code": grpc.StatusCode.NOT_FOUND}
+    lost = wire.lose_request("RespondActivityTaskCompleted", activity="stumble", attempt=1, **gone)
+    async with temporal.worker(workflows=[Retrying], activities=[stumble]):
+        retrying = await temporal.start(Retrying.run, [0], 1)
+        assert (await retrying.result())[0] >= 2
+    assert [(each.activity, each.attempt) for each in temporal.attempts][:2] == [("stumble", 1), ("stumble", 2)]
+    assert {bite.about.workflow_id for bite in lost.bitten} == {retrying.id}
+
+@pytest.mark.temporal(visibility=True)
+async def test_a_start_may_have_happened(temporal):
+    (await temporal.wire()).lose_response("StartWorkflowExecution", workflow_id="heard", code=None)
+    async with Worker(temporal.client, task_queue="own", workflows=[Pause], activities=[charge]):
+        with pytest.raises(RPCError):
+            await temporal.start(Pause.run, 0, id="heard", task_queue="own", rpc_timeout=timedelta(seconds=1))
+        (await temporal.wire()).heal()
+        assert await temporal.client.get_workflow_handle("heard").result() == "x paid 1"
+    assert [history.workflow_id for history in await temporal.histories()] == ["heard"]
+
+@skips
+async def test_in_vain(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        wire = await temporal.wire()
+        wire.delay("RespondActivityTaskCompleted", 1, activity="charge")
+        await temporal.run(Pause.run, 0)
+        wire.heal()
+
+@pytest.mark.temporal(skip_time=True, unbitten="there is no such signal")
+async def test_in_vain_on_purpose(temporal):
+    (await temporal.wire()).lose_request("SignalWorkflowExecution", signal="none")
+""",
+    )
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*a rule of the wire never bit: delay RespondActivityTaskCompleted (activity='charge') (what is connected*"]
+    )
+
+
+def test_attempts_are_told_and_called_one_by_one(project: pytest.Pytester) -> None:
+    """By workers, with the time between them; and without a server, with the project's converter."""
+    result = run(
+        project,
+        """
+from harness.errors import UnknownName
+
+@skips
+async def test_retries_are_arithmetic(temporal):
+    async with temporal.worker(workflows=[Retrying], activities=[stumble]):
+        retrying = await temporal.start(Retrying.run, [2, 0, 1])
+        assert await retrying.result() == [3, 1, 2]
+    near, hour = timedelta(seconds=5), timedelta(hours=1)
+    assert temporal.gaps(retrying, "stumble") == pytest.approx([hour, 2 * hour], abs=near)
+    assert temporal.gaps(retrying, "stumble", call=2) == []
+    assert temporal.gaps(retrying, "stumble", call=3) == pytest.approx([hour], abs=near)
+    assert await temporal.took(retrying) == pytest.approx(4 * hour, abs=near)
+    assert not any(each.is_open for each in temporal.attempts)
+    with pytest.raises(UnknownName, match="Did you mean 'stumble'"):
+        temporal.gaps(retrying, "stumbl")
+    with pytest.raises(ValueError, match="3 times"):
+        temporal.gaps(retrying, "stumble", call=4)
+
+async def test_one_attempt(temporal_attempt):
+    @activity.defn
+    async def bill(cents):
+        activity.heartbeat(Decimal(cents))
+
+    attempt = temporal_attempt(2)
+    assert attempt.info.attempt == 2
+    await attempt.run(bill, 5)
+    assert attempt.heartbeats == [("5",)]
+""",
+    )
+    result.assert_outcomes(passed=2)
 
 
 def test_what_no_environment_gives_is_said(project: pytest.Pytester) -> None:

@@ -14,7 +14,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from harness.errors import UnknownName
 
 
-@dataclass
+@dataclass(eq=False)
 class Attempted:
     """An attempt that a worker began."""
 

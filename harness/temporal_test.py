@@ -25,6 +25,7 @@ from harness.faultpoints import Fault, FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
 from harness.replay.semantic import SemanticReplayer
 from harness.replay.told import told
+from harness.scripted_outside import ScriptedOutside
 from harness.skipping import NotGiven
 from harness.watching import Watched, histories
 
@@ -79,6 +80,7 @@ class Temporal:
         self._directory = directory
         self._faults: FaultPoints | None = None
         self._wire: Wire | None = None
+        self._outside: ScriptedOutside | None = None
         self._exits = AsyncExitStack()
 
     @property
@@ -106,6 +108,16 @@ class Temporal:
                 **{**self._direct.config(), "service_client": await ServiceClient.connect(moved)}  # type: ignore[arg-type] # its own configuration, given back
             )
         return self._wire
+
+    @property
+    def outside(self) -> ScriptedOutside:
+        """An HTTP service that answers as it is scripted, and knows whose call it is; it runs from its first use on.
+
+        Attempts are known of workers made from the test's client.
+        """
+        if self._outside is None:
+            self._outside = self._exits.enter_context(ScriptedOutside(self._open_attempts))
+        return self._outside
 
     async def aclose(self) -> None:
         """Let go of what the test still holds."""
@@ -198,8 +210,13 @@ class Temporal:
             problems += [unbitten(fault) for fault in self._faults.unbitten()]
         if self._wire and not self._unbitten:
             problems += [unmet(rule) for rule in self._wire.unbitten()]
+        if self._outside:
+            problems += self._outside.repeated()
         if problems:
             raise Untrustworthy("\n".join(problems))
+
+    def _open_attempts(self) -> list[Attempted]:
+        return [each for each in self._watched.attempts if each.is_open]
 
     async def _replayed(self, found: Sequence[WorkflowHistory]) -> list[str]:
         lines: list[str] = []

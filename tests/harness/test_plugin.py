@@ -416,6 +416,68 @@ async def test_one_attempt(temporal_attempt):
     result.assert_outcomes(passed=2)
 
 
+def test_the_outside_knows_whose_call_it_is(project: pytest.Pytester) -> None:
+    """A retry inside a retry is seen by nobody else; it fails the test that rules it out."""
+    project.makepyfile(
+        paying="""
+import asyncio
+from datetime import timedelta
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from temporalio import activity, workflow
+
+
+def post(url):
+    try:
+        with urlopen(Request(url, data=activity.info().workflow_id.encode())) as answer:
+            return answer.status
+    except HTTPError as error:
+        return error.code
+
+
+@activity.defn
+async def insist(url: str) -> int:
+    \"\"\"The planted bug: it retries by itself what Temporal retries.\"\"\"
+    for _ in range(2):
+        if (status := await asyncio.to_thread(post, url)) < 500:
+            return status
+    raise RuntimeError("no luck")
+
+
+@workflow.defn
+class Pays:
+    @workflow.run
+    async def run(self, url: str) -> int:
+        return await workflow.execute_activity(insist, url, start_to_close_timeout=timedelta(seconds=10))
+"""
+    )
+    result = run(
+        project,
+        """
+from paying import Pays, insist
+
+@skips
+async def test_calls_are_counted_by_attempt(temporal):
+    temporal.outside.on("POST /pay").answer(503).answer(503).answer(201)
+    async with temporal.worker(workflows=[Pays], activities=[insist]):
+        pays = await temporal.start(Pays.run, f"{temporal.outside.url}/pay")
+        assert await pays.result() == 201
+    assert temporal.outside.per_attempt("POST /pay") == [2, 1]
+    assert [call.attempt.attempt for call in temporal.outside.calls] == [1, 1, 2]
+
+@skips
+async def test_repeats_are_ruled_out(temporal):
+    temporal.outside.on("POST /pay").answer(503).answer(201)
+    temporal.outside.once_per_attempt()
+    async with temporal.worker(workflows=[Pays], activities=[insist]):
+        await temporal.run(Pays.run, f"{temporal.outside.url}/pay", id="payer")
+""",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*insist, attempt 1, of 'payer' made the same request 2 times: POST /pay"])
+
+
 def test_what_no_environment_gives_is_said(project: pytest.Pytester) -> None:
     """At once, and with what to do; nothing hangs."""
     result = run(

@@ -275,14 +275,15 @@ def replay_record(
     iterations: Annotated[int, typer.Option("-n", min=1, help="Iterations of each.")] = 1,
     seed: SeedOption = 1,
     target: TargetOption = DEFAULT_TARGET,
+    external: ExternalOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Run scenarios, and keep a history of each way in which each workflow went: the shortest."""
     read, chosen = _chosen(target, names, every=every)
-    _run(
-        _replay_record(
-            _Plan(read, "scenario", _titled(chosen, every=every), seed, None, None), chosen, iterations, folder
-        )
-    )
+    if external:
+        ask_leave(yes=yes)
+    plan = _Plan(read, "scenario", _titled(chosen, every=every), seed, external, None)
+    _run(_replay_record(plan, chosen, iterations, folder))
 
 
 async def _replay_record(plan: "_Plan", scenarios: Sequence["Scenario[Any]"], iterations: int, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 
-import pytest
 from hypothesis import settings
 from hypothesis.stateful import rule
 from modelled_workflows import Held
@@ -18,8 +17,6 @@ from temporalio.client import (
 )
 
 from harness.modeltest import QUICK, Models, TemporalMachine
-
-pytestmark = pytest.mark.models
 
 ROOM = {ScheduleOverlapPolicy.SKIP: 0, ScheduleOverlapPolicy.BUFFER_ONE: 1, ScheduleOverlapPolicy.BUFFER_ALL: 1000}
 """How many starts are kept for later."""

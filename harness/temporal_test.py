@@ -225,7 +225,7 @@ class Temporal:
         ]
         for history in found:
             name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
-            by_name = [replayer for config, replayer in replayers if name in _names(config)]
+            by_name = [replayer for config, replayer in replayers if _runs(config, name)]
             if by_name:
                 lines += told(await by_name[-1].replay(history))
         return lines
@@ -275,11 +275,12 @@ def unmet(rule: Rule) -> str:
     )
 
 
-def _names(config: WorkerConfig) -> set[str]:
+def _runs(config: WorkerConfig, workflow_type: str) -> bool:
     from temporalio.workflow import _Definition  # noqa: PLC0415 there is no other way to a definition's name
 
     definitions = [_Definition.from_class(workflow) for workflow in config.get("workflows", ())]
-    return {definition.name for definition in definitions if definition and definition.name}
+    # A dynamic one, which has no name, runs whatever no other does.
+    return any(definition and definition.name in (workflow_type, None) for definition in definitions)
 
 
 def _replayer(client: Client, config: WorkerConfig) -> SemanticReplayer | None:

@@ -249,6 +249,97 @@ async def test_nothing_needed_is_a_real_server(temporal):
     result.assert_outcomes(passed=6)
 
 
+def test_dynamic_definitions_and_interceptors_of_their_own(project: pytest.Pytester) -> None:
+    """Whatever has no name is replayed as well, with the interceptors of client and worker."""
+    project.makepyfile(
+        dynamic="""
+from collections.abc import Sequence
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.common import RawValue
+from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowOutboundInterceptor
+
+LIMIT = {"start_to_close_timeout": timedelta(seconds=10)}
+drawn = 0
+
+
+@activity.defn(dynamic=True)
+async def anything(arguments: Sequence[RawValue]) -> str:
+    given = [activity.payload_converter().from_payload(each.payload, str) for each in arguments]
+    return f"{activity.info().activity_type} {' '.join(given)}"
+
+
+@workflow.defn(dynamic=True)
+class Whatever:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    @workflow.run
+    async def run(self, arguments: Sequence[RawValue]) -> str:
+        await workflow.wait_condition(lambda: bool(self.heard))
+        local = await workflow.execute_local_activity("look", self.heard[0], **LIMIT)
+        return await workflow.execute_activity("do", local, **LIMIT)
+
+    @workflow.signal(dynamic=True)
+    def hear(self, name: str, arguments: Sequence[RawValue]) -> None:
+        self.heard.append(name)
+
+    @workflow.query(dynamic=True)
+    def tell(self, name: str, arguments: Sequence[RawValue]) -> int:
+        return len(self.heard)
+
+
+@workflow.defn(dynamic=True, sandboxed=False)
+class Unsteady:
+    @workflow.run
+    async def run(self, arguments: Sequence[RawValue]) -> str:
+        global drawn
+        drawn += 1
+        return await workflow.execute_activity("do", str(drawn), **LIMIT)
+
+
+class Politely(Interceptor):
+    def workflow_interceptor_class(self, _):
+        return Inbound
+
+
+class Inbound(WorkflowInboundInterceptor):
+    def init(self, outbound):
+        super().init(Outbound(outbound))
+
+
+class Outbound(WorkflowOutboundInterceptor):
+    def start_activity(self, given):
+        given.args = [f"please, {given.args[0]}"]
+        return super().start_activity(given)
+"""
+    )
+    result = run(
+        project,
+        """
+from dynamic import Politely, Unsteady, Whatever, anything
+
+@skips
+async def test_it_does_whatever(temporal):
+    async with Worker(
+        temporal.client, task_queue="own", workflows=[Whatever], activities=[anything], interceptors=[Politely()]
+    ):
+        handle = await temporal.start("Sell", "tea", task_queue="own", result_type=str)
+        await handle.signal("loudly")
+        assert await handle.result() == "do please, look loudly"
+        assert await handle.query("how many") == 1
+
+@skips
+async def test_unsteady(temporal):
+    async with temporal.worker(workflows=[Unsteady], activities=[anything]):
+        await temporal.run("Sell")
+""",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*Sell*does not command what it did: 1 of 2 commands differ*"])
+
+
 def test_what_cannot_be_trusted_fails_though_it_passed(project: pytest.Pytester) -> None:
     """Other arguments on replay, and a workflow task that failed; each may be left out for a reason."""
     result = run(

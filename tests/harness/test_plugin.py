@@ -657,6 +657,7 @@ async def test_skips(temporal):
 @pytest.mark.parametrize(("marker", "said"), [("skip_tim=True", "not skip_tim"), ("True", "by name")])
 def test_a_marker_that_means_nothing_is_refused(project: pytest.Pytester, marker: str, said: str) -> None:
     """Before any test runs."""
-    result = run(project, f"@pytest.mark.temporal({marker})\nasync def test_it(temporal): ...\n")
+    project.makepyfile(f"import pytest\n@pytest.mark.temporal({marker})\nasync def test_it(temporal): ...\n")
+    result = project.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*@pytest.mark.temporal takes deadline,*{said}*"])

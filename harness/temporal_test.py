@@ -12,25 +12,22 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.service import ServiceClient
-from temporalio.worker import Interceptor, Worker, WorkerConfig
+from temporalio.worker import Worker
 
 from harness import attempted
 from harness.attempted import Attempted
-from harness.checking.invariants import HARMLESS_TASK_FAILURES
+from harness.doubts import failed_tasks, unbitten, unlike, unmet
 from harness.environments import V1, Environment
-from harness.faultpoints import Fault, FaultPointInterceptor, FaultPoints
+from harness.faultpoints import FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
-from harness.replay.semantic import SemanticReplayer
-from harness.replay.told import told
 from harness.scripted_outside import ScriptedOutside
 from harness.skipping import NotGiven
 from harness.watching import Watched, histories
 
 if TYPE_CHECKING:
-    from harness.wire import Rule, Wire
+    from harness.wire import Wire
 
 DEADLINE = 60.0
 """Seconds a test may take, where nothing else is said."""
@@ -205,7 +202,7 @@ class Temporal:
         if not self._failed_tasks:
             problems += [line for history in found for line in failed_tasks(history)]
         if not self._unreplayed:
-            problems += await self._replayed(found)
+            problems += await unlike(self.client, self._watched.workers, found)
         if self._faults and not self._unbitten:
             problems += [unbitten(fault) for fault in self._faults.unbitten()]
         if self._wire and not self._unbitten:
@@ -218,18 +215,6 @@ class Temporal:
     def _open_attempts(self) -> list[Attempted]:
         return [each for each in self._watched.attempts if each.is_open]
 
-    async def _replayed(self, found: Sequence[WorkflowHistory]) -> list[str]:
-        lines: list[str] = []
-        replayers = [
-            (config, replayer) for config in self._watched.workers if (replayer := _replayer(self.client, config))
-        ]
-        for history in found:
-            name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
-            by_name = [replayer for config, replayer in replayers if _runs(config, name)]
-            if by_name:
-                lines += told(await by_name[-1].replay(history))
-        return lines
-
     async def _explained(self) -> str:
         lines = ["What its workflows did:"]
         try:
@@ -238,62 +223,3 @@ class Temporal:
         except Exception as error:  # noqa: BLE001 what is explained matters more
             lines.append(f"(their histories could not be fetched: {error!r})")
         return "\n".join(lines)
-
-
-def failed_tasks(history: WorkflowHistory) -> list[str]:
-    """Tell each workflow task that failed for a cause that is not harmless."""
-    lines = []
-    for event in history.events:
-        if not event.HasField("workflow_task_failed_event_attributes"):
-            continue
-        attributes = event.workflow_task_failed_event_attributes
-        cause = WorkflowTaskFailedCause.Name(attributes.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
-        if cause not in HARMLESS_TASK_FAILURES:
-            reason = attributes.failure.message or attributes.failure.cause.message
-            lines.append(
-                f"{history.workflow_id!r}: a workflow task failed, event {event.event_id}: {cause.lower()}: {reason}"
-            )
-    return lines
-
-
-def unbitten(fault: Fault) -> str:
-    """Tell a fault that was armed in vain."""
-    attempts = fault.attempts
-    numbers = f"{attempts.first}" if attempts.first == attempts.last else f"{attempts.first} to {attempts.last}"
-    return (
-        f"a fault was armed and never bit: {fault.act} {fault.point} {attempts.activity}, attempt {numbers} "
-        "(a worker has fault points if it is made after the first use of `temporal.faults`)"
-    )
-
-
-def unmet(rule: Rule) -> str:
-    """Tell a rule of the wire that no call met."""
-    about = ", ".join(f"{name}={value!r}" for name, value in rule.choice.items())
-    return (
-        f"a rule of the wire never bit: {rule.act} {rule.rpc}{f' ({about})' if about else ''} "
-        "(what is connected before the first `await temporal.wire()` does not pass it)"
-    )
-
-
-def _runs(config: WorkerConfig, workflow_type: str) -> bool:
-    from temporalio.workflow import _Definition  # noqa: PLC0415 there is no other way to a definition's name
-
-    definitions = [_Definition.from_class(workflow) for workflow in config.get("workflows", ())]
-    # A dynamic one, which has no name, runs whatever no other does.
-    return any(definition and definition.name in (workflow_type, None) for definition in definitions)
-
-
-def _replayer(client: Client, config: WorkerConfig) -> SemanticReplayer | None:
-    workflows = config.get("workflows")
-    if not workflows:
-        return None
-    names = ("workflow_runner", "unsandboxed_workflow_runner", "workflow_failure_exception_types")
-    options: dict[str, Any] = {name: value for name, value in config.items() if name in names}
-    # A worker has those of its client too, before its own.
-    inherited = [one for one in client.config(active_config=True)["interceptors"] if isinstance(one, Interceptor)]
-    return SemanticReplayer(
-        workflows=list(workflows),
-        data_converter=client.data_converter,
-        interceptors=[*inherited, *config.get("interceptors", ())],
-        **options,
-    )

@@ -11,6 +11,7 @@ that was told to cancel went on with its work and completed. One line breaks wha
 to have done so:
 
     temporal.faults.at("charge", attempt=1).after_commit()
+    (await temporal.wire()).lose_response("RespondActivityTaskCompleted", activity="charge", attempt=1)
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ with suppress(ModuleNotFoundError):  # whoever runs pytest without it must still
 if TYPE_CHECKING:
     from temporalio.client import Plugin
 
+    from harness.attempt import Attempt
     from harness.environments import Environment
     from harness.modeltest import Models
     from harness.temporal_test import Temporal
@@ -153,7 +155,7 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
     said, watched = _marked(request.node), Watched()
     deadline = float(said.get("deadline") or request.config.getini("temporal_deadline") or DEADLINE)
     async with _opening(request, watched) as environment:
-        yield Temporal(
+        temporal = Temporal(
             environment,
             watched,
             deadline=deadline,
@@ -164,6 +166,19 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
             unheard=said.get("unheard"),
             uncancelled=said.get("uncancelled"),
         )
+        try:
+            yield temporal
+        finally:
+            await temporal.aclose()
+
+
+@pytest.fixture
+def temporal_attempt(temporal_options: dict[str, Any]) -> Callable[..., Attempt]:
+    """Make an attempt that activities can be called by, without a server: see `harness.attempt`."""
+    from harness.attempt import Attempt  # noqa: PLC0415
+
+    converter = temporal_options.get("data_converter")
+    return functools.partial(Attempt, **{"converter": converter} if converter else {})
 
 
 @pytest.fixture

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
-from temporalio.worker import Interceptor, Worker, WorkerConfig
+from temporalio.service import ServiceClient
+from temporalio.worker import Worker
 
-from harness.cancelling import Cancelling
-from harness.checking.cancelling import swallowed
-from harness.checking.invariants import HARMLESS_TASK_FAILURES
+from harness import attempted
+from harness.attempted import Attempted
+from harness.doubts import failed_tasks, unbitten, unlike, unmet, went_on
 from harness.environments import V1, Environment
-from harness.faultpoints import Fault, FaultPointInterceptor, FaultPoints
+from harness.faultpoints import FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
-from harness.replay.semantic import SemanticReplayer
-from harness.replay.told import told
-from harness.replay.unheard import unheard
+from harness.scripted_outside import ScriptedOutside
 from harness.skipping import NotGiven
 from harness.watching import Watched, histories
 
+if TYPE_CHECKING:
+    from harness.wire import Wire
+
 DEADLINE = 60.0
 """Seconds a test may take, where nothing else is said."""
+UNCHECKED = frozenset({"unreplayed", "failed_tasks", "unbitten"})
+"""Why something is not checked after a test, by the name of its reason."""
 TO_EXPLAIN = 10.0
 """Seconds to fetch histories once a test is over its deadline."""
 
@@ -42,10 +46,11 @@ class Untrustworthy(AssertionError):
 
 
 class Temporal:
-    """A test's environment.
+    """A test's environment, to be closed by `aclose`.
 
     Attributes:
-        client: connected with the options of the ``temporal_plugins`` and ``temporal_options`` fixtures.
+        client: connected with the options of the ``temporal_plugins`` and ``temporal_options`` fixtures; by the wire,
+            once there is one.
         task_queue: of this test alone; ``worker``, ``start`` and ``run`` use it.
 
     """
@@ -64,7 +69,7 @@ class Temporal:
         uncancelled: str | None = None,
     ) -> None:
         self.environment = environment
-        self.client: Client = environment.client
+        self.client = self._direct = environment.client
         self.task_queue = f"test-{secrets.token_hex(6)}"
         self._watched = watched
         self._deadline = deadline
@@ -75,6 +80,9 @@ class Temporal:
         self._uncancelled = uncancelled
         self._directory = directory
         self._faults: FaultPoints | None = None
+        self._wire: Wire | None = None
+        self._outside: ScriptedOutside | None = None
+        self._exits = AsyncExitStack()
 
     @property
     def faults(self) -> FaultPoints:
@@ -83,6 +91,38 @@ class Temporal:
             self._faults = FaultPoints(self._directory() / "faults")
             self._watched.interceptors.append(FaultPointInterceptor(self._faults.directory))
         return self._faults
+
+    async def wire(self) -> Wire:
+        """Stand between the server and what is connected from now on: `client`, and the workers made from it.
+
+        A rule that nothing met by the end of the test fails it. The checks after the test do not pass the wire.
+        """
+        if self._wire is None:
+            from harness.wire import Wire  # noqa: PLC0415 gRPC is slow to import, and few tests need it
+
+            direct = self._direct.service_client.config
+            if direct.tls or direct.api_key:
+                raise NotGiven("A wire speaks no TLS, and the client of this test does.")
+            self._wire = await self._exits.enter_async_context(Wire.to(direct.target_host))
+            moved = dataclasses.replace(direct, target_host=self._wire.address)
+            self.client = Client(
+                **{**self._direct.config(), "service_client": await ServiceClient.connect(moved)}  # type: ignore[arg-type] # its own configuration, given back
+            )
+        return self._wire
+
+    @property
+    def outside(self) -> ScriptedOutside:
+        """An HTTP service that answers as it is scripted, and knows whose call it is; it runs from its first use on.
+
+        Attempts are known of workers made from the test's client.
+        """
+        if self._outside is None:
+            self._outside = self._exits.enter_context(ScriptedOutside(self._open_attempts))
+        return self._outside
+
+    async def aclose(self) -> None:
+        """Let go of what the test still holds."""
+        await self._exits.aclose()
 
     @asynccontextmanager
     async def worker(
@@ -125,9 +165,22 @@ class Temporal:
             microseconds=(events[-1].event_time.ToNanoseconds() - events[0].event_time.ToNanoseconds()) / 1e3
         )
 
+    @property
+    def attempts(self) -> list[Attempted]:
+        """The attempts of activities that workers made from the test's client began so far, in that order."""
+        return list(self._watched.attempts)
+
+    def gaps(self, handle: WorkflowHandle[Any, Any], activity_type: str, *, call: int = 1) -> list[timedelta]:
+        """How long after the one before it each attempt of a call began, the first excepted, in the server's time.
+
+        Calls of that activity by the workflow, in all its runs, are counted from 1. Raises UnknownName for an activity
+        of which there was no attempt, and ValueError for a call that there was not.
+        """
+        return attempted.gaps(self._watched.attempts, handle.id, activity_type, call)
+
     async def histories(self) -> list[WorkflowHistory]:
         """Every run of every workflow that the test started, and of their children."""
-        return await histories(self.client, list(self._watched.started))
+        return await histories(self._direct, list(self._watched.started))
 
     @asynccontextmanager
     async def watched_over(self) -> AsyncIterator[None]:
@@ -155,26 +208,18 @@ class Temporal:
         if not self._uncancelled:
             problems += [line for history in found for line in went_on(history)]
         if not self._unreplayed:
-            problems += [line for line in await self._replayed(found)]  # noqa: C416
+            problems += await unlike(self.client, self._watched.workers, found, signals=not self._unheard)
         if self._faults and not self._unbitten:
             problems += [unbitten(fault) for fault in self._faults.unbitten()]
+        if self._wire and not self._unbitten:
+            problems += [unmet(rule) for rule in self._wire.unbitten()]
+        if self._outside:
+            problems += self._outside.repeated()
         if problems:
             raise Untrustworthy("\n".join(problems))
 
-    async def _replayed(self, found: Sequence[WorkflowHistory]) -> list[str]:
-        lines: list[str] = []
-        replayers = [
-            (config, replayer) for config in self._watched.workers if (replayer := _replayer(self.client, config))
-        ]
-        for history in found:
-            name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
-            by_name = [replayer for config, replayer in replayers if name in _names(config)]
-            if by_name:
-                replayed = await by_name[-1].replay(history)
-                lines += told(replayed)
-                if replayed.same and not self._unheard:
-                    lines += await unheard(by_name[-1], history)
-        return lines
+    def _open_attempts(self) -> list[Attempted]:
+        return [each for each in self._watched.attempts if each.is_open]
 
     async def _explained(self) -> str:
         lines = ["What its workflows did:"]
@@ -184,64 +229,3 @@ class Temporal:
         except Exception as error:  # noqa: BLE001 what is explained matters more
             lines.append(f"(their histories could not be fetched: {error!r})")
         return "\n".join(lines)
-
-
-def failed_tasks(history: WorkflowHistory) -> list[str]:
-    """Tell each workflow task that failed for a cause that is not harmless."""
-    lines = []
-    for event in history.events:
-        if not event.HasField("workflow_task_failed_event_attributes"):
-            continue
-        attributes = event.workflow_task_failed_event_attributes
-        cause = WorkflowTaskFailedCause.Name(attributes.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
-        if cause not in HARMLESS_TASK_FAILURES:
-            reason = attributes.failure.message or attributes.failure.cause.message
-            lines.append(
-                f"{history.workflow_id!r}: a workflow task failed, event {event.event_id}: {cause.lower()}: {reason}"
-            )
-    return lines
-
-
-def went_on(history: WorkflowHistory) -> list[str]:
-    """Tell a workflow that was told to cancel, and completed after it had gone on with its work."""
-    cancelling = Cancelling()
-    for event in history.events:
-        cancelling.tell(event)
-    completed = history.events[-1].HasField("workflow_execution_completed_event_attributes")
-    if not (completed and cancelling.went_on_with):
-        return []
-    started = history.events[0].workflow_execution_started_event_attributes
-    return [f"{history.workflow_id!r}: {swallowed(started.workflow_type.name, tuple(cancelling.went_on_with))}"]
-
-
-def unbitten(fault: Fault) -> str:
-    """Tell a fault that was armed in vain."""
-    attempts = fault.attempts
-    numbers = f"{attempts.first}" if attempts.first == attempts.last else f"{attempts.first} to {attempts.last}"
-    return (
-        f"a fault was armed and never bit: {fault.act} {fault.point} {attempts.activity}, attempt {numbers} "
-        "(a worker has fault points if it is made after the first use of `temporal.faults`)"
-    )
-
-
-def _names(config: WorkerConfig) -> set[str]:
-    from temporalio.workflow import _Definition  # noqa: PLC0415 there is no other way to a definition's name
-
-    definitions = [_Definition.from_class(workflow) for workflow in config.get("workflows", ())]
-    return {definition.name for definition in definitions if definition and definition.name}
-
-
-def _replayer(client: Client, config: WorkerConfig) -> SemanticReplayer | None:
-    workflows = config.get("workflows")
-    if not workflows:
-        return None
-    names = ("workflow_runner", "unsandboxed_workflow_runner", "workflow_failure_exception_types")
-    options: dict[str, Any] = {name: value for name, value in config.items() if name in names}
-    # A worker has those of its client too, before its own.
-    inherited = [one for one in client.config(active_config=True)["interceptors"] if isinstance(one, Interceptor)]
-    return SemanticReplayer(
-        workflows=list(workflows),
-        data_converter=client.data_converter,
-        interceptors=[*inherited, *config.get("interceptors", ())],
-        **options,
-    )

@@ -1,4 +1,4 @@
-"""What a test did with Temporal: which workflows it started, and by which code workers ran them."""
+"""What a test did with Temporal: the workflows it started, the workers that ran them, and their attempts."""
 
 from __future__ import annotations
 
@@ -23,15 +23,25 @@ from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker import Plugin as WorkerPlugin
 from temporalio.worker import Replayer, ReplayerConfig, Worker, WorkerConfig
 
+from harness.attempted import Attempted, NotingAttempts
+
 
 @dataclass
 class Watched:
-    """What was seen so far: ids of workflows that were started, in order, and the configuration of each worker."""
+    """What was seen so far: workflows that were started, the configuration of each worker, attempts; in order."""
 
     started: dict[str, None] = field(default_factory=dict)
     workers: list[WorkerConfig] = field(default_factory=list)
+    attempts: list[Attempted] = field(default_factory=list)
     interceptors: list[WorkerInterceptor] = field(default_factory=list)
     """What workers that are made from now on get besides their own."""
+
+    def clear(self) -> None:
+        """Forget it all."""
+        self.started.clear()
+        self.workers.clear()
+        self.attempts.clear()
+        self.interceptors.clear()
 
 
 class Watch(Plugin, WorkerPlugin):
@@ -52,8 +62,8 @@ class Watch(Plugin, WorkerPlugin):
         return await next(config)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        if self._watched.interceptors:
-            config["interceptors"] = [*self._watched.interceptors, *config.get("interceptors", ())]
+        noting = NotingAttempts(self._watched.attempts)
+        config["interceptors"] = [noting, *self._watched.interceptors, *config.get("interceptors", ())]
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002

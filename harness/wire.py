@@ -118,6 +118,7 @@ class Wire:
         self.bitten: list[Bitten] = []
         self._channel = channel
         self._rules: list[Rule] = []
+        self._made: list[Rule] = []
         self._healed = asyncio.Event()
         self._tasks = Tasks()
         self._serving: set[asyncio.Task[object]] = set()
@@ -181,6 +182,10 @@ class Wire:
             as_new(rpc, b"")
         return self._add(Rule("duplicate", rpc, choice, times, new=new))
 
+    def unbitten(self) -> list[Rule]:
+        """The rules that have not bitten so far, healed or not, in the order in which they were made."""
+        return [rule for rule in self._made if not rule.bitten]
+
     def heal(self) -> None:
         """Let everything pass again, what is delayed too; who still waits for what was lost is told UNAVAILABLE."""
         self._rules.clear()
@@ -191,6 +196,7 @@ class Wire:
         wanted = {"workflow_id" if name == "prefix" else name for name in rule.choice}
         check(rule.rpc, wanted, answered=rule.act == "lose response")
         self._rules.append(rule)
+        self._made.append(rule)
         return rule
 
     def _due(self, rpc: str, about: About, *acts: Act) -> Rule | None:

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import CannotRun
+from harness.options import ask_leave
 from temper.ending import FAILED, run_to_end
 from temper.judged import Plan, choose, judged, titled
 from temper.options import (
     DEFAULT_TARGET,
     HISTORIES,
     EveryOption,
+    ExternalOption,
     HistoriesOption,
     NamesArgument,
     SeedOption,
     TargetOption,
+    YesOption,
 )
 
 if TYPE_CHECKING:
@@ -30,14 +33,15 @@ def replay_record(
     iterations: Annotated[int, typer.Option("-n", min=1, help="Iterations of each.")] = 1,
     seed: SeedOption = 1,
     target: TargetOption = DEFAULT_TARGET,
+    external: ExternalOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Run scenarios, and keep a history of each way in which each workflow went: the shortest."""
     read, chosen = choose(target, names, every=every)
-    run_to_end(
-        _replay_record(
-            Plan(read, "scenario", titled(chosen, every=every), seed, None, None, None), chosen, iterations, folder
-        )
-    )
+    if external:
+        ask_leave(yes=yes)
+    plan = Plan(read, "scenario", titled(chosen, every=every), seed, external, None, None)
+    run_to_end(_replay_record(plan, chosen, iterations, folder))
 
 
 async def _replay_record(plan: Plan, scenarios: Sequence["Scenario[Any]"], iterations: int, folder: Path) -> None:

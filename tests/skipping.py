@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from temporalio.client import Client
-
 from harness.environments import fresh_v1
 from harness.temporal_test import Temporal
 from harness.watching import Watch, Watched
@@ -14,8 +12,8 @@ from system.search_attributes import register
 
 
 @asynccontextmanager
-async def skipping(activities: Sequence[Callable[..., Any]]) -> AsyncIterator[tuple[Client, str]]:
-    """A client and the task queue that a worker with these activities polls.
+async def skipping(activities: Sequence[Callable[..., Any]]) -> AsyncIterator[Temporal]:
+    """A client, and a worker with these activities.
 
     When the test ends, every history must replay, its commands compared, and no workflow task may have failed.
     """
@@ -24,5 +22,5 @@ async def skipping(activities: Sequence[Callable[..., Any]]) -> AsyncIterator[tu
         temporal = Temporal(environment, watched)
         await register(environment.client)
         async with temporal.worker(activities=activities):
-            yield environment.client, temporal.task_queue
+            yield temporal
         await temporal.check()

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from running_system import ROOT, App, Write
 from system_bed import system_bed
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.stack import Stack
 from harness.testbed import Testbed
 from system.cache.cache import Cache
@@ -71,9 +71,9 @@ def activities(database: Pool, work_directory: Path) -> PipelineActivities:
 
 
 @pytest.fixture
-def attempt() -> ActivityEnvironment:
+def attempt() -> Attempt:
     """Calls an activity as one attempt of a workflow's."""
-    return ActivityEnvironment()
+    return Attempt()
 
 
 @pytest.fixture

@@ -25,13 +25,13 @@ class RecordingRunner(WorkflowRunner):
 
     def __init__(self, runner: WorkflowRunner) -> None:
         self._runner = runner
-        self._commands: dict[str, list[WorkflowCommand]] = {}
-        self._queues: dict[str, str] = {}
+        self._kept: dict[str, tuple[str, list[WorkflowCommand]]] = {}
+        """By run: its task queue, and its commands."""
 
-    def commands(self, run_id: str) -> list[Command]:
-        """What a run has commanded so far, in its order."""
-        queue = self._queues.get(run_id, "")
-        return numbered([told for command in self._commands.get(run_id, []) for told in _told(command, queue)])
+    def take(self, run_id: str) -> list[Command]:
+        """What a run has commanded so far, in its order; it is kept no longer."""
+        queue, commands = self._kept.pop(run_id, ("", []))
+        return numbered([told for command in commands for told in _told(command, queue)])
 
     def prepare_workflow(self, defn: Any) -> None:
         self._runner.prepare_workflow(defn)
@@ -40,9 +40,9 @@ class RecordingRunner(WorkflowRunner):
         self._runner.set_worker_level_failure_exception_types(types)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        kept = self._commands[det.info.run_id] = []
-        self._queues[det.info.run_id] = det.info.task_queue
-        return _RecordingInstance(self._runner.create_instance(det), kept.extend)
+        commands: list[WorkflowCommand] = []
+        self._kept[det.info.run_id] = (det.info.task_queue, commands)
+        return _RecordingInstance(self._runner.create_instance(det), commands.extend)
 
 
 class _RecordingInstance(WorkflowInstance):

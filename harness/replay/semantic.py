@@ -59,6 +59,7 @@ class SemanticReplayer:
         """Replay one history and compare its commands."""
         started = history.events[0].workflow_execution_started_event_attributes
         outcome = await self._replayer.replay_workflow(history, raise_on_replay_failure=False)
+        issued = [command for runner in (self._runner, self._unsandboxed) for command in runner.take(history.run_id)]
         told = Replayed(
             workflow_id=history.workflow_id,
             run_id=history.run_id,
@@ -73,11 +74,7 @@ class SemanticReplayer:
             run_timeout=seconds(started.workflow_run_timeout),
             task_timeout=seconds(started.workflow_task_timeout),
         )
-        now = [
-            as_served(command, inherited)
-            for runner in (self._runner, self._unsandboxed)
-            for command in runner.commands(history.run_id)
-        ]
+        now = [as_served(command, inherited) for command in issued]
         return dataclasses.replace(told, differences=differences(then, now), compared=len(then))
 
     async def _decode(self, payloads: Sequence[Payload]) -> Sequence[Payload]:

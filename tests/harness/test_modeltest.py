@@ -185,10 +185,11 @@ def test_what_is_awaited_has_a_deadline(project: pytest.Pytester) -> None:
 
 
 def test_an_example_that_passed_is_checked_like_any_test(project: pytest.Pytester) -> None:
-    """Its result was right, and its history does not replay to the same commands."""
+    """Its result was right, and its history does not replay to the same commands; a test may say why it need not."""
     result = run(project, checking("Trusting"))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E*Untrustworthy: Unsteady*does not command what it did*"])
+    run(project, checking("Trusting", "skip_time=True, unreplayed='a test'")).assert_outcomes(passed=1)
 
 
 def test_a_machine_that_cannot_be_made_leaves_nothing_behind(project: pytest.Pytester) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
@@ -33,20 +33,13 @@ class Task:
     final: bool = False
 
 
-class Attempts:
-    """An activity that notes when each of its attempts began."""
-
-    def __init__(self) -> None:
-        self.began: list[datetime] = []
-
-    @activity.defn
-    async def stumble(self, task: Task) -> int:
-        """Fail as often as told; returns the number of the attempt."""
-        info = activity.info()
-        self.began.append(info.started_time)
-        if info.attempt <= task.failures:
-            raise ApplicationError("stumbled", non_retryable=task.final)
-        return info.attempt
+@activity.defn
+async def stumble(task: Task) -> int:
+    """Fail as often as told; returns the number of the attempt."""
+    attempt = activity.info().attempt
+    if attempt <= task.failures:
+        raise ApplicationError("stumbled", non_retryable=task.final)
+    return attempt
 
 
 @workflow.defn
@@ -57,8 +50,8 @@ class Retrying:
     async def run(self, task: Task) -> int:
         policy = task.policy
         try:
-            return await workflow.execute_activity_method(
-                Attempts.stumble,
+            return await workflow.execute_activity(
+                stumble,
                 task,
                 start_to_close_timeout=A_MINUTE,
                 retry_policy=RetryPolicy(

@@ -8,9 +8,10 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from system.control.pausable import PAUSE, RESUME
 from system.dead_letters.models import KEEP, SETTLE
+from system.tasks.models import CANCEL_WAITING
 
-LETTERS = {KEEP, SETTLE}
-"""What is written of something that has failed already."""
+MAY_START = {KEEP, SETTLE, CANCEL_WAITING}
+"""What is written of something that has failed already, or is ordered by a message, which is answered all the same."""
 
 
 def started_while_paused(events: Iterable[HistoryEvent]) -> list[str]:
@@ -27,4 +28,4 @@ def started_while_paused(events: Iterable[HistoryEvent]) -> list[str]:
             was_paused = began_paused
         elif was_paused and event.HasField("activity_task_scheduled_event_attributes"):
             found.append(event.activity_task_scheduled_event_attributes.activity_type.name)
-    return [name for name in found if name not in LETTERS]
+    return [name for name in found if name not in MAY_START]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import initialize, precondition, rule
 from pauses import started_while_paused
 from temporalio.client import Plugin, WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -125,6 +125,13 @@ class Batches(TemporalMachine):
     @rule()
     def pause(self) -> None:
         self.order(PAUSE)
+
+    @precondition(lambda self: len(self.ends) < ITEMS)
+    @rule(end=st.sampled_from(["done", "failed"]))
+    def tell_the_next_while_paused(self, end: End) -> None:
+        """There is room for another item then, which must wait."""
+        self.pause()
+        self.tell(min(set(range(ITEMS)) - set(map(int, self.ends))), end)
 
     @rule()
     def resume(self) -> None:

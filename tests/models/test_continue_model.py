@@ -1,13 +1,10 @@
 """In how many runs a workflow does its work makes no difference to it."""
 
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from modelled_workflows import Book, Notes
 
 from harness.modeltest import Models, TemporalMachine
-
-pytestmark = pytest.mark.models
 
 NUMBERS = st.integers(0, 9)
 

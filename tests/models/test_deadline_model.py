@@ -10,8 +10,6 @@ from modelled_workflows import Bounded
 
 from harness.modeltest import Models, TemporalMachine
 
-pytestmark = pytest.mark.models
-
 HOUR = timedelta(hours=1)
 NEAR = timedelta(minutes=10)
 """Of the server's clock, which goes on by itself."""

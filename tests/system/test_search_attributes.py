@@ -71,13 +71,9 @@ async def test_what_was_never_paused_is_found_as_not_paused(
 
 async def test_time_skipping_knows_them_too(activities: PipelineActivities, write: Write, people: Schema) -> None:
     """A load runs to its end on the server that skips time, attributes and all."""
-    async with skipping(activities.all) as (client, task_queue):
-        report = await client.execute_workflow(
-            Pipeline.run,
-            LoadRequest(sources=(str(write(b"name,age\nann,1\n")),), schema=people),
-            id=task_queue,
-            task_queue=task_queue,
-        )
+    async with skipping(activities.all) as temporal:
+        request = LoadRequest(sources=(str(write(b"name,age\nann,1\n")),), schema=people)
+        report = await temporal.run(Pipeline.run, request)
     assert report.rows_loaded == 1
 
 

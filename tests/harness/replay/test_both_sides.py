@@ -392,7 +392,7 @@ def said(*texts: str) -> list[Command]:
     """What a runner keeps that was answered with these commands."""
     runner = RecordingRunner(Says(*texts))
     runner.create_instance(details("run-1")).activate(WorkflowActivation())
-    return runner.commands("run-1")
+    return runner.take("run-1")
 
 
 @pytest.mark.parametrize(("event", "told"), HELD)
@@ -481,9 +481,17 @@ def test_only_the_newest_instance_of_a_run_counts() -> None:
     newest = runner.create_instance(details("one"))
     for _ in range(2):
         newest.activate(WorkflowActivation())
-    assert len(runner.commands("one")) == 2
-    assert len(runner.commands("other")) == 1
-    assert runner.commands("never seen") == []
+    assert len(runner.take("one")) == 2
+    assert len(runner.take("other")) == 1
+    assert runner.take("never seen") == []
+
+
+def test_what_was_taken_is_kept_no_longer() -> None:
+    """Of a run that was compared nothing stays in memory."""
+    runner = RecordingRunner(Says("start_timer { seq: 1 }"))
+    runner.create_instance(details("one")).activate(WorkflowActivation())
+    assert len(runner.take("one")) == 1
+    assert runner.take("one") == []
 
 
 def test_commands_are_kept_as_they_were_said() -> None:
@@ -493,9 +501,10 @@ def test_commands_are_kept_as_they_were_said() -> None:
     here = runner.create_instance(details("here", "q")).activate(WorkflowActivation())
     runner.create_instance(details("there", "other")).activate(WorkflowActivation())
     here.successful.commands[0].schedule_activity.arguments[0].data = b"2"
-    assert [one.fields["arguments"] for one in runner.commands("here")] == [[1]]
-    assert [one.fields["task_queue"] for one in runner.commands("here")] == [OWN_QUEUE]
-    assert [one.fields["task_queue"] for one in runner.commands("there")] == ["q"]
+    taken = runner.take("here")
+    assert [one.fields["arguments"] for one in taken] == [[1]]
+    assert [one.fields["task_queue"] for one in taken] == [OWN_QUEUE]
+    assert [one.fields["task_queue"] for one in runner.take("there")] == ["q"]
 
 
 def test_the_runner_is_otherwise_the_one_it_stands_before() -> None:

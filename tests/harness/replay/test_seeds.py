@@ -44,8 +44,20 @@ def replay():
 """
 
 
+ENDINGS = {"completed", "failed", "cancelled", "terminated", "continued"}
+USED = {"activity", "timer", "signal", "update", "cancel"}
+"""The system starts no child workflow; those of tests/told_stories.py do."""
+
+
 async def checked(target: Path, folder: Path, *seeds: int) -> list[Outcome]:
     return [outcome async for outcome in check(target, folder, seeds)]
+
+
+def test_the_golden_histories_cover_every_way_in_which_the_system_s_workflows_go() -> None:
+    """Each ending, and all that they use; a way that is new here belongs into these sets."""
+    ways = [path.stem.split("-") for path, _ in golden.read(HISTORIES)]
+    assert {ending for ending, *_ in ways} == ENDINGS
+    assert {used for _, *features in ways for used in features} == USED
 
 
 async def test_the_system_does_what_its_golden_histories_say() -> None:

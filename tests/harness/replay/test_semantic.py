@@ -63,6 +63,14 @@ async def test_code_that_says_the_same_replays(recorded: dict[str, WorkflowHisto
     assert found.same
 
 
+async def test_what_was_compared_is_kept_no_longer(recorded: dict[str, WorkflowHistory]) -> None:
+    """However many histories one replayer replays; and the same one again."""
+    replayer = SemanticReplayer(workflows=WORKFLOWS)
+    first, again = [await replayer.replay(recorded["complete"]) for _ in range(2)]
+    assert first == again
+    assert [runner.take(first.run_id) for runner in (replayer._runner, replayer._unsandboxed)] == [[], []]
+
+
 @pytest.mark.parametrize(
     ("knob", "value", "ending", "path"),
     [

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 from skipping import skipping
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
 
+from harness.temporal_test import Temporal
 from system.control import store
 from system.control.activities import ControlActivities
 from system.control.models import BulkRequest, Pause, Target
@@ -19,12 +19,12 @@ from system.storage.pool import Pool
 
 
 @asynccontextmanager
-async def standing(database: Pool) -> AsyncIterator[tuple[Client, str]]:
+async def standing(database: Pool) -> AsyncIterator[Temporal]:
     """A worker with the activities, which use the client of the server they run on."""
     activities = ControlActivities(database, cast("Any", None))
-    async with skipping(activities.all) as (client, task_queue):
-        activities._client = client
-        yield client, task_queue
+    async with skipping(activities.all) as temporal:
+        activities._client = temporal.client
+        yield temporal
 
 
 async def opened(database: Pool, number: int, **options: float) -> tuple[str, BulkRequest]:
@@ -44,13 +44,11 @@ async def opened(database: Pool, number: int, **options: float) -> tuple[str, Bu
 async def test_the_rate_holds_over_hours(database: Pool, number: int, rate: float, seconds: float) -> None:
     """One in ten minutes is one in ten minutes, by the workflow's own clock."""
     name, request = await opened(database, number, rate=rate)
-    async with standing(database) as (client, task_queue):
-        handle = await client.start_workflow(Bulk.run, request, id=name, task_queue=task_queue)
+    async with standing(database) as temporal:
+        handle = await temporal.start(Bulk.run, request, id=name)
         report = await handle.result()
-        described = await handle.describe()
+        took = await temporal.took(handle)
     assert (report.state, report.counts.skipped) == ("done", number)
-    assert described.close_time is not None
-    took = described.close_time - described.start_time
     assert timedelta(seconds=seconds * 0.95) <= took <= timedelta(seconds=seconds + 60)
 
 
@@ -58,11 +56,11 @@ async def test_a_long_operation_continues_as_new(database: Pool) -> None:
     """Its histories stay short, no target is passed over or met twice, and the last run tells of all."""
     number = ROUNDS_A_RUN + 10
     name, request = await opened(database, number, rate=1)
-    async with standing(database) as (client, task_queue):
-        handle = await client.start_workflow(Bulk.run, request, id=name, task_queue=task_queue)
+    async with standing(database) as temporal:
+        handle = await temporal.start(Bulk.run, request, id=name)
         report = await handle.result()
-        last = await client.get_workflow_handle(name).describe()
-        first = await client.get_workflow_handle(name, run_id=handle.first_execution_run_id).fetch_history()
+        last = await temporal.client.get_workflow_handle(name).describe()
+        first = await temporal.client.get_workflow_handle(name, run_id=handle.first_execution_run_id).fetch_history()
     assert (report.targets, report.counts.skipped) == (number, number)
     assert last.run_id != handle.first_execution_run_id
     assert first.events[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW

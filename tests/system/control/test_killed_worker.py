@@ -1,7 +1,6 @@
 """A worker that is killed in the midst of a bulk operation: another one goes on, and no target is acted on twice."""
 
 import asyncio
-import dataclasses
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -12,8 +11,8 @@ import pytest
 from controlled_loads import PATIENCE, let_go, paused_loads, request, signals, start_bulk, states
 from running_system import ROOT, App, Write, environment
 from temporalio.client import Client
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from harness.services.process import Process
 from system.connection import connect
@@ -110,8 +109,7 @@ async def test_an_attempt_that_died_before_it_could_record(
         return await signals(load) == before
 
     await eventually(arrived, timeout=PATIENCE)
-    attempt = ActivityEnvironment()
-    attempt.info = dataclasses.replace(attempt.info, workflow_id=operation)
+    attempt = Attempt(workflow_id=operation)
     counts = await attempt.run(ControlActivities(app.database, app.client).act, Round(first=1, last=1, order=order))
     assert (counts.done, counts.skipped) == (1, 0)
     assert await signals(load) == before
@@ -138,9 +136,7 @@ async def test_attempts_at_the_same_time_have_one_effect(
     acting = ControlActivities(app.database, app.client).act
 
     async def attempt() -> int:
-        environment = ActivityEnvironment()
-        environment.info = dataclasses.replace(environment.info, workflow_id=operation)
-        return (await environment.run(acting, Round(first=1, last=3, order=order))).done
+        return (await Attempt(workflow_id=operation).run(acting, Round(first=1, last=3, order=order))).done
 
     counted = await asyncio.gather(*(attempt() for _ in range(4)))
     assert max(counted) == 3
@@ -177,10 +173,9 @@ async def test_no_transaction_is_open_while_temporal_is_asked(
         return await find(client, workflow_id, run)
 
     monkeypatch.setattr(activities, "find", slow)
-    environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, workflow_id=operation)
+    attempt = Attempt(workflow_id=operation)
     act_ = ControlActivities(app.database, app.client).act
-    attempts = [asyncio.create_task(environment.run(act_, Round(first=1, last=1, order=order))) for _ in range(2)]
+    attempts = [asyncio.create_task(attempt.run(act_, Round(first=1, last=1, order=order))) for _ in range(2)]
 
     async def kept() -> bool:  # beyond the first second, by whoever has it
         return bool(
@@ -194,6 +189,6 @@ async def test_no_transaction_is_open_while_temporal_is_asked(
     assert await app.database.fetchval(idle) == 0
     assert asked == [True]
     answered.set()
-    assert [(await attempt).done for attempt in attempts] == [1, 1]
+    assert [(await made).done for made in attempts] == [1, 1]
     assert await signals(load) == ["control.pause", "once"]
     await let_go(app)

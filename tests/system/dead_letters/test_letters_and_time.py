@@ -6,7 +6,6 @@ import pytest
 from failing_workflows import ACTIVITIES, Failing, Work
 from skipping import skipping
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.worker import Worker
 
 from system.dead_letters import listing
 from system.dead_letters.activities import DeadLetterActivities
@@ -20,10 +19,10 @@ QUEUE = "letters"
 @pytest.fixture
 async def client(database: Pool) -> AsyncIterator[Client]:
     """Of a server that skips time; the letters' own worker needs it to be made."""
-    async with skipping(ACTIVITIES) as (client, _):
-        activities = [*ACTIVITIES, *DeadLetterActivities(database, client, QUEUE).all]
-        async with Worker(client, task_queue=QUEUE, workflows=[Failing], activities=activities):
-            yield client
+    async with skipping(ACTIVITIES) as temporal:
+        activities = [*ACTIVITIES, *DeadLetterActivities(database, temporal.client, QUEUE).all]
+        async with temporal.worker(task_queue=QUEUE, workflows=[Failing], activities=activities):
+            yield temporal.client
 
 
 async def test_retries_that_take_hours_end_in_a_letter(client: Client, database: Pool) -> None:

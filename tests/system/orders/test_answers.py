@@ -1,7 +1,6 @@
 """What a provider did and did not say: answers that are lost, late, or of calls that nobody wanted any more."""
 
 import asyncio
-import dataclasses
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -9,8 +8,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 from ordering import QUICK, an_order, shop_of, undone
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from scenarios.outside.client import Outside
 from scenarios.outside.wire import Action, Behaviour, Count, Kind
@@ -36,19 +35,14 @@ class Attempts:
         providers = (Provider(name, outside.url, http, breakers) for name in ("payment", "shipping"))
         self.activities = OrderActivities(database, *providers)
 
-    def environment(self, seconds: float = 30) -> ActivityEnvironment:
-        environment = ActivityEnvironment()
-        limit = timedelta(seconds=seconds)
-        environment.info = dataclasses.replace(
-            environment.info, workflow_id=self.order_id, start_to_close_timeout=limit
-        )
-        return environment
+    def attempt(self, seconds: float = 30) -> Attempt:
+        return Attempt(workflow_id=self.order_id, start_to_close_timeout=timedelta(seconds=seconds))
 
     async def authorise(self, seconds: float = 30) -> StepResult:
-        return await self.environment(seconds).run(self.activities.authorise_payment, ORDER)
+        return await self.attempt(seconds).run(self.activities.authorise_payment, ORDER)
 
     async def void(self) -> bool:
-        return (await self.environment().run(self.activities.void_payment, ORDER)).in_doubt
+        return (await self.attempt().run(self.activities.void_payment, ORDER)).in_doubt
 
     async def behave(self, kind: Kind, action: Action = Action.AUTHORIZE, **more: float) -> None:
         behaviour = Behaviour(kind=kind, prefix=self.order_id, actions=(action,))
@@ -71,7 +65,7 @@ class Attempts:
 async def attempts(database: Pool, outside: Outside) -> AsyncIterator[Attempts]:
     async with Http() as http:
         made = Attempts(database, outside, http)
-        await made.environment().run(made.activities.open_order, ORDER)
+        await made.attempt().run(made.activities.open_order, ORDER)
         yield made
 
 

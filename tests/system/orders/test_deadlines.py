@@ -7,13 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.protobuf.duration_pb2 import Duration
 from ordering import an_order
 from skipping import skipping
-from temporalio.api.testservice.v1 import SleepRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
 from harness.eventually import eventually
+from harness.temporal_test import Temporal
 from scenarios.outside.client import Outside
 from scenarios.outside.wire import Action, Behaviour, Kind
 from system.breaker import Breakers
@@ -29,22 +28,18 @@ from system.storage.pool import Pool
 SKU = "sku"
 WAITS = Policy(approval_above_cents=0)
 DAY = timedelta(days=1)
-HALF_A_DAY = Duration(seconds=43_200)
 
 
 @dataclass(frozen=True)
 class Skipping:
     """Orders on a server that skips time, with the real activities, database and providers."""
 
-    client: Client
-    task_queue: str
+    temporal: Temporal
     database: Pool
     outside: Outside
 
     async def order(self, request: OrderRequest, **options: Any) -> WorkflowHandle[Order, OrderOutcome]:
-        return await self.client.start_workflow(
-            Order.run, request, id=f"order-{secrets.token_hex(6)}", task_queue=self.task_queue, **options
-        )
+        return await self.temporal.start(Order.run, request, **options)
 
 
 @pytest.fixture
@@ -56,8 +51,8 @@ async def orders(settings: Settings, database: Pool, outside: Outside) -> AsyncI
         providers = (Provider(name, outside.url, http, breakers) for name in ("payment", "shipping"))
         letters = DeadLetterActivities(database, await connect(settings), settings.task_queue)
         activities = [*OrderActivities(database, *providers).all, *letters.all]
-        async with skipping(activities) as (client, task_queue):
-            yield Skipping(client, task_queue, database, outside)
+        async with skipping(activities) as temporal:
+            yield Skipping(temporal, database, outside)
 
 
 async def test_silence_is_escalated_once_and_then_a_no(orders: Skipping) -> None:
@@ -65,9 +60,7 @@ async def test_silence_is_escalated_once_and_then_a_no(orders: Skipping) -> None
     handle = await orders.order(an_order(SKU, policy=WAITS))
     outcome = await handle.result()
     assert (outcome.state, outcome.reason) == ("rejected", "nobody decided in time, although it was escalated")
-    description = await handle.describe()
-    assert description.close_time is not None
-    assert description.close_time - description.start_time >= 2 * DAY
+    assert await orders.temporal.took(handle) >= 2 * DAY
     assert await orders.database.fetchval("SELECT workflow_id FROM escalations") == handle.id
     assert await orders.database.fetchval("SELECT count(*) FROM effects WHERE step = 'reserve_stock'") == 0
 
@@ -77,7 +70,7 @@ async def test_a_yes_after_the_escalation_still_counts(orders: Skipping) -> None
     handle = await orders.order(an_order(SKU, policy=WAITS.model_copy(update={"escalation_seconds": 7 * 86_400})))
 
     async def escalated() -> bool:
-        await orders.client.test_service.unlock_time_skipping_with_sleep(SleepRequest(duration=HALF_A_DAY))
+        await orders.temporal.sleep(DAY / 2)
         return (await handle.query(Order.status)).state == "escalated"
 
     await eventually(escalated, timeout=20)
@@ -105,7 +98,7 @@ async def test_stock_is_not_held_longer_than_the_payment_may_take(orders: Skippi
     prefix = f"expires-{secrets.token_hex(4)}"
     await orders.outside.behave(Behaviour(kind=Kind.FAIL_BEFORE, prefix=prefix, actions=(Action.AUTHORIZE,)))
     request = an_order(SKU, policy=Policy(payment_seconds=120, step_seconds=86_400))
-    handle = await orders.client.start_workflow(Order.run, request, id=prefix, task_queue=orders.task_queue)
+    handle = await orders.order(request, id=prefix)
     outcome = await handle.result()
     assert (outcome.state, outcome.reason) == ("expired", "the payment was not authorised in time")
     stock = await orders.database.fetchrow("SELECT on_hand, reserved, shipped FROM stock")
@@ -117,7 +110,7 @@ async def test_a_step_has_failed_when_its_time_is_up(orders: Skipping) -> None:
     prefix = f"fails-{secrets.token_hex(4)}"
     await orders.outside.behave(Behaviour(kind=Kind.DOWN, prefix=prefix, actions=(Action.SHIP,)))
     request = an_order(SKU, policy=Policy(step_seconds=60, settle_seconds=5))
-    handle = await orders.client.start_workflow(Order.run, request, id=prefix, task_queue=orders.task_queue)
+    handle = await orders.order(request, id=prefix)
     outcome = await handle.result()
     assert (outcome.state, outcome.in_doubt) == ("failed", True)
     [total] = await orders.outside.totals(prefix)

@@ -191,19 +191,14 @@ async def test_months_of_asking_are_short_histories(database: Pool, providers: t
     async def asked_for_long() -> bool:
         return bool(await database.fetchval("SELECT max(asked) > $1 FROM provider_calls", 2 * ASKED_A_RUN))
 
-    async with skipping(OrderActivities(database, *providers).all) as (client, task_queue):
-        handle: WorkflowHandle[object, Settled] = await client.start_workflow(
-            DOUBT,
-            InDoubt(order_id=order_id, pause_seconds=60),
-            id=f"{order_id}.redrive.1",
-            task_queue=task_queue,
-            result_type=Settled,
-        )
+    async with skipping(OrderActivities(database, *providers).all) as temporal:
+        doubt = InDoubt(order_id=order_id, pause_seconds=60)
+        handle = await temporal.start(DOUBT, doubt, id=f"{order_id}.redrive.1", result_type=Settled)
         result = asyncio.create_task(handle.result())
         await eventually(asked_for_long, timeout=60)
         await arrives(providers[0], order_id)
         assert not (await result).in_doubt
-        first = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        first = temporal.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
         assert [event async for event in first.fetch_history_events()][-1].HasField(
             "workflow_execution_continued_as_new_event_attributes"
         )

@@ -1,12 +1,11 @@
 """A compensation never fails for good, and an order that cannot be brought to its providers is not begun."""
 
-import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
 from ordering import an_order
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from system.breaker import Breakers
 from system.errors import SettingsError, StillInDoubt, UndoRefused
 from system.orders.activities import OrderActivities
@@ -42,18 +41,12 @@ async def nowhere(database: Pool) -> AsyncIterator[OrderActivities]:
         yield OrderActivities(database, payment, shipping)
 
 
-def attempt() -> ActivityEnvironment:
-    environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, attempt=ATTEMPT)
-    return environment
-
-
 async def test_without_a_provider_s_address_nothing_of_an_order_is_begun(
     nowhere: OrderActivities, database: Pool
 ) -> None:
     """The failure is for good, at once, and names the variable; the order is not even written down."""
     with pytest.raises(SettingsError, match="PAYMENT_URL is not set") as raised:
-        await attempt().run(nowhere.open_order, ORDER)
+        await Attempt(ATTEMPT).run(nowhere.open_order, ORDER)
     assert not raised.value.retryable
     assert await database.fetchval("SELECT count(*) FROM orders") == 0
 
@@ -64,7 +57,7 @@ async def test_no_compensation_fails_for_good(nowhere: OrderActivities, database
     await database.execute("ALTER TABLE claims RENAME TO away")
     compensation, argument = getattr(nowhere, name), BACK[name]
     with pytest.raises(UndoRefused, match=r"NotMigrated: .*claims|SettingsError: (PAYMENT|SHIPPING)_URL") as raised:
-        await attempt().run(compensation, argument)
+        await Attempt(ATTEMPT).run(compensation, argument)
     assert raised.value.retryable
     assert raised.value.retry_after == wait_before(ATTEMPT)
 
@@ -77,5 +70,5 @@ async def test_what_is_retried_already_and_a_doubt_that_is_given_up_stay_as_they
         raise error
 
     with pytest.raises(type(error)) as raised:
-        await attempt().run(insisting(compensation), ORDER)
+        await Attempt(ATTEMPT).run(insisting(compensation), ORDER)
     assert raised.value is error

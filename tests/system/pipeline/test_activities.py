@@ -1,15 +1,14 @@
 """Each activity does its step once, however often it is attempted."""
 
 import asyncio
-import dataclasses
 from pathlib import Path
 
 import asyncpg
 import polars as pl
 import pytest
 from running_system import Write
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from system.errors import (
     LoadClosed,
@@ -30,9 +29,7 @@ FILE = b"name,age\nann,1\nbob,x\ncat,3\n"
 
 
 @pytest.fixture
-async def manifest(
-    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write, people: Schema
-) -> Manifest:
+async def manifest(activities: PipelineActivities, attempt: Attempt, write: Write, people: Schema) -> Manifest:
     """A prepared load of one chunk: two good rows, one bad."""
     return await attempt.run(activities.prepare, LoadRequest(sources=(str(write(FILE)),), schema=people))
 
@@ -41,26 +38,20 @@ def task(manifest: Manifest) -> ChunkTask:
     return ChunkTask(load_id=manifest.load_id, chunk=manifest.chunks[0])
 
 
-def another_attempt() -> ActivityEnvironment:
-    environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, attempt=2)
-    return environment
-
-
 async def people_count(connection: asyncpg.Connection) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM datasets.people"))
 
 
 async def test_an_attempt_retried_after_its_commit_counts_once(
     activities: PipelineActivities,
-    attempt: ActivityEnvironment,
+    attempt: Attempt,
     manifest: Manifest,
     connection: asyncpg.Connection,
 ) -> None:
     """The second attempt returns what the first one recorded, and writes nothing."""
     first = await attempt.run(activities.load_chunk, task(manifest))
     assert (first.rows_read, first.rows_loaded, first.rows_rejected) == (3, 2, 1)
-    assert await another_attempt().run(activities.load_chunk, task(manifest)) == first
+    assert await Attempt(2).run(activities.load_chunk, task(manifest)) == first
     assert await people_count(connection) == 2
     assert await connection.fetchval("SELECT count(*) FROM rejects") == 1
     assert [(one.step, one.item, one.attempt) for one in await ledger(connection, "test")] == [("load_chunk", "0", 1)]
@@ -70,7 +61,7 @@ async def test_attempts_at_the_same_time_make_one_effect(
     activities: PipelineActivities, manifest: Manifest, connection: asyncpg.Connection
 ) -> None:
     """Whoever comes second waits for the first and returns its result."""
-    attempts = [another_attempt().run(activities.load_chunk, task(manifest)) for _ in range(4)]
+    attempts = [Attempt(2).run(activities.load_chunk, task(manifest)) for _ in range(4)]
     results = await asyncio.gather(*attempts)
     assert len({one.model_dump_json() for one in results}) == 1
     assert await people_count(connection) == 2
@@ -84,7 +75,7 @@ async def test_an_attempt_waits_for_one_in_the_middle_of_the_chunk(
     theirs = ChunkResult(number=0, rows_read=3, rows_loaded=0, rows_rejected=3)
     async with connection.transaction():
         assert await store.claim_chunk(connection, manifest.load_id, await store.next_chunk_id(connection), theirs)
-        ours = asyncio.create_task(another_attempt().run(activities.load_chunk, task(manifest)))
+        ours = asyncio.create_task(Attempt(2).run(activities.load_chunk, task(manifest)))
 
         async def blocked() -> bool:
             query = (
@@ -100,14 +91,14 @@ async def test_an_attempt_waits_for_one_in_the_middle_of_the_chunk(
 
 async def test_a_late_attempt_after_close_writes_nothing(
     activities: PipelineActivities,
-    attempt: ActivityEnvironment,
+    attempt: Attempt,
     manifest: Manifest,
     connection: asyncpg.Connection,
 ) -> None:
     """A load that is cancelled is fenced."""
     await attempt.run(activities.close, CloseRequest(state="cancelled"))
     with pytest.raises(LoadClosed, match="cancelled"):
-        await another_attempt().run(activities.load_chunk, task(manifest))
+        await Attempt(2).run(activities.load_chunk, task(manifest))
     with pytest.raises(LoadClosed):
         await attempt.run(activities.reconcile, ReconcileRequest(load_id=manifest.load_id))
     assert await people_count(connection) == 0
@@ -116,7 +107,7 @@ async def test_a_late_attempt_after_close_writes_nothing(
 
 
 async def test_closing_before_anything_began_leaves_a_tombstone(
-    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write, people: Schema
+    activities: PipelineActivities, attempt: Attempt, write: Write, people: Schema
 ) -> None:
     """A preparation that wakes up late finds its load closed."""
     await attempt.run(activities.close, CloseRequest(state="failed"))
@@ -126,7 +117,7 @@ async def test_closing_before_anything_began_leaves_a_tombstone(
 
 async def test_effect_rows_and_record_share_one_transaction(
     activities: PipelineActivities,
-    attempt: ActivityEnvironment,
+    attempt: Attempt,
     manifest: Manifest,
     connection: asyncpg.Connection,
 ) -> None:
@@ -145,7 +136,7 @@ async def test_effect_rows_and_record_share_one_transaction(
 
 async def test_reconciling_twice_gives_the_same_report(
     activities: PipelineActivities,
-    attempt: ActivityEnvironment,
+    attempt: Attempt,
     manifest: Manifest,
     connection: asyncpg.Connection,
 ) -> None:
@@ -170,7 +161,7 @@ async def test_reconciling_twice_gives_the_same_report(
 async def test_lost_and_doubled_rows_fail_the_reconciliation(
     damage: str,
     activities: PipelineActivities,
-    attempt: ActivityEnvironment,
+    attempt: Attempt,
     manifest: Manifest,
     connection: asyncpg.Connection,
 ) -> None:
@@ -183,7 +174,7 @@ async def test_lost_and_doubled_rows_fail_the_reconciliation(
 
 
 async def test_a_source_that_changed_is_not_loaded(
-    activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
+    activities: PipelineActivities, attempt: Attempt, manifest: Manifest, people: Schema
 ) -> None:
     """Neither a changed range nor a missing file is taken for the one in the manifest."""
     source = Path(manifest.chunks[0].file)
@@ -198,7 +189,7 @@ async def test_a_source_that_changed_is_not_loaded(
 
 
 async def test_another_schema_under_the_same_workflow_id_is_not_loaded(
-    activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
+    activities: PipelineActivities, attempt: Attempt, manifest: Manifest, people: Schema
 ) -> None:
     """Chunks follow the schema recorded first; another one is told so, and the same one is welcome again."""
     request = LoadRequest(sources=(manifest.chunks[0].file,), schema=people)
@@ -209,7 +200,7 @@ async def test_another_schema_under_the_same_workflow_id_is_not_loaded(
 
 
 async def test_a_table_with_other_columns_is_left_alone(
-    activities: PipelineActivities, attempt: ActivityEnvironment, manifest: Manifest, people: Schema
+    activities: PipelineActivities, attempt: Attempt, manifest: Manifest, people: Schema
 ) -> None:
     """The difference is named."""
     other = people.model_copy(update={"fields": people.fields[:1]})
@@ -221,7 +212,7 @@ async def test_a_table_with_other_columns_is_left_alone(
     ("references", "message"), [("pets.name", "no 'pets' was loaded"), ("people.age", "which is bigint")]
 )
 async def test_references_to_nothing_are_refused(
-    references: str, message: str, activities: PipelineActivities, attempt: ActivityEnvironment, write: Write
+    references: str, message: str, activities: PipelineActivities, attempt: Attempt, write: Write
 ) -> None:
     """Before any row is read."""
     fields = [{"name": "name", "references": references}, {"name": "age", "type": "integer"}]
@@ -231,7 +222,7 @@ async def test_references_to_nothing_are_refused(
 
 
 async def test_a_wrong_expression_is_refused(
-    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write, people: Schema
+    activities: PipelineActivities, attempt: Attempt, write: Write, people: Schema
 ) -> None:
     """Before any row is loaded."""
     schema = Schema.model_validate(
@@ -242,7 +233,7 @@ async def test_a_wrong_expression_is_refused(
 
 
 async def test_a_table_that_postgresql_will_not_make_is_refused(
-    activities: PipelineActivities, attempt: ActivityEnvironment, write: Write
+    activities: PipelineActivities, attempt: Attempt, write: Write
 ) -> None:
     """More columns than a table may have: no attempt will ever succeed."""
     fields = [{"name": f"c{number}"} for number in range(1700)]

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from running_system import App, Write
 from temporalio.client import WorkflowFailureError
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from system.errors import LoadInProgress
 from system.pipeline.activities import PipelineActivities
@@ -37,10 +37,8 @@ class Load:
     workflow_id: str
 
     @property
-    def attempt(self) -> ActivityEnvironment:
-        environment = ActivityEnvironment()
-        environment.info = dataclasses.replace(environment.info, workflow_id=self.workflow_id)
-        return environment
+    def attempt(self) -> Attempt:
+        return Attempt(workflow_id=self.workflow_id)
 
     async def prepare(self, schema: Schema, *sources: Path, again: bool = False) -> Manifest:
         request = LoadRequest(sources=tuple(map(str, sources)), schema=schema, again=again)

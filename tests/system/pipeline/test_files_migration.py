@@ -3,8 +3,8 @@
 import asyncio
 
 import asyncpg
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.models import ReconcileRequest
 from system.pipeline.schema import Schema
@@ -21,7 +21,7 @@ async def test_loads_of_the_version_before_keep_their_file(
     connection: asyncpg.Connection,
     people: Schema,
     activities: PipelineActivities,
-    attempt: ActivityEnvironment,
+    attempt: Attempt,
 ) -> None:
     """Open, reconciled and failed ones; the open one can be finished; going down restores the file's name."""
     await asyncio.to_thread(downgrade, postgres_url, "0006")

@@ -11,14 +11,11 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from google.protobuf.duration_pb2 import Duration
 from running_system import Write
 from skipping import skipping
 from temporalio import activity
-from temporalio.api.testservice.v1 import SleepRequest
-from temporalio.client import Client, WorkflowHandle
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from harness.stack import Stack
 from system.pipeline import store
@@ -30,7 +27,6 @@ from system.pipeline.models import (
     ChunkTask,
     Claimed,
     ClaimRequest,
-    LoadReport,
     LoadRequest,
 )
 from system.pipeline.schema import Schema
@@ -41,7 +37,6 @@ from system.storage.pool import Pool
 
 FILE = b"name,age\nann,1\nbob,2\n"
 ROWS = "SELECT count(*) FROM datasets.people"
-TIMEOUT = Duration(seconds=round(HEARTBEAT.total_seconds()))
 
 
 @pytest.fixture
@@ -53,10 +48,6 @@ def request_(write: Write, people: Schema) -> LoadRequest:
 def with_its_own(real: PipelineActivities, own: Callable[..., Any], instead_of: Callable[..., Any]) -> list[Any]:
     """The real activities, but for one, which the test watches."""
     return [own if one == instead_of else one for one in real.all]
-
-
-async def start(client: Client, request: LoadRequest, task_queue: str) -> WorkflowHandle[Pipeline, LoadReport]:
-    return await client.start_workflow(Pipeline.run, request, id=task_queue, task_queue=task_queue)
 
 
 def began() -> datetime:
@@ -104,8 +95,8 @@ async def test_a_chunk_outlasts_an_outage_by_pauses_of_two_seconds(
             await outage.end()
         return await activities.load_chunk(task)
 
-    async with skipping(with_its_own(activities, load_chunk, activities.load_chunk)) as (client, task_queue):
-        assert (await (await start(client, request_, task_queue)).result()).rows_loaded == 2
+    async with skipping(with_its_own(activities, load_chunk, activities.load_chunk)) as temporal:
+        assert (await temporal.run(Pipeline.run, request_)).rows_loaded == 2
     pauses = [(after - before).total_seconds() for before, after in pairwise(attempts)]
     expected = [min(0.2 * 2**number, 2) for number in range(enough - 1)]
     assert len(pauses) == len(expected), "each attempt failed that came while it was away, and no other"
@@ -132,14 +123,14 @@ async def test_an_attempt_that_falls_silent_is_superseded_and_writes_nothing_lat
         loaded.set()
         return results[-1]
 
-    async with skipping(with_its_own(activities, load_chunk, activities.load_chunk)) as (client, task_queue):
+    async with skipping(with_its_own(activities, load_chunk, activities.load_chunk)) as temporal:
 
         async def skip() -> None:
             """No time is skipped while an attempt runs, but for this."""
             await silent.wait()
-            await client.test_service.unlock_time_skipping_with_sleep(SleepRequest(duration=TIMEOUT))
+            await temporal.sleep(HEARTBEAT)
 
-        handle = await start(client, request_, task_queue)
+        handle = await temporal.start(Pipeline.run, request_)
         async with asyncio.timeout(20):
             report, _ = await asyncio.gather(handle.result(), skip())
         assert report.rows_loaded == 2
@@ -150,7 +141,7 @@ async def test_an_attempt_that_falls_silent_is_superseded_and_writes_nothing_lat
 
 
 async def test_a_load_waits_for_hours_until_another_is_done_with_its_file(
-    activities: PipelineActivities, attempt: ActivityEnvironment, request_: LoadRequest, database: Pool
+    activities: PipelineActivities, attempt: Attempt, request_: LoadRequest, database: Pool
 ) -> None:
     """It asks ever more seldom, once a minute in the end; when the other is cancelled it goes on, and has every row."""
     attempts: list[datetime] = []
@@ -168,11 +159,9 @@ async def test_a_load_waits_for_hours_until_another_is_done_with_its_file(
                 )
         return await activities.claim(request)
 
-    async with skipping(with_its_own(activities, claim, activities.claim)) as (client, task_queue):
-        handle = await start(client, request_, task_queue)
+    async with skipping(with_its_own(activities, claim, activities.claim)) as temporal:
+        handle = await temporal.start(Pipeline.run, request_)
         assert (await handle.result()).rows_loaded == 2
-        told = await handle.describe()
-    assert told.close_time is not None
-    assert told.close_time - told.start_time >= wait
+        assert await temporal.took(handle) >= wait
     assert attempts[1] - attempts[0] < most <= attempts[-1] - attempts[-2]
     assert await database.fetchval(ROWS) == 2

@@ -14,8 +14,8 @@ from explain import explained_call
 from running_system import App, Write
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from system.cache.cache import Cache
 from system.errors import LoadClosed, LoadInProgress
@@ -129,11 +129,7 @@ class Load:
         return dataclasses.replace(self, run_id=run_id)
 
     async def do(self, step: Callable[[Any], Awaitable[Any]], request: Any) -> Any:
-        environment = ActivityEnvironment()
-        environment.info = dataclasses.replace(
-            environment.info, workflow_id=self.workflow_id, workflow_run_id=self.run_id
-        )
-        return await environment.run(step, request)
+        return await Attempt(workflow_id=self.workflow_id, workflow_run_id=self.run_id).run(step, request)
 
     async def prepare(self, source: Path, schema: Schema) -> Manifest:
         request = LoadRequest(sources=(str(source),), schema=schema, chunk_bytes=8)

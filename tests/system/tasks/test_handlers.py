@@ -1,16 +1,16 @@
 """The handlers that come with the system, on real files, servers and tables; and the registry they are in."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from aiohttp import web
 from yarl import URL
 
+from harness.scripted_outside import ScriptedOutside
 from system.cache.cache import Cache
 from system.details import Access
 from system.errors import AccessRefused, BatchRefused, Error, SourceMissing, TaskRejected, Unavailable
@@ -185,24 +185,10 @@ async def test_too_many_groups_are_rejected(context: Context, connection: asyncp
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[tuple[str, list[str]]]:
-    """A receiver that answers as the path says, and the idempotency keys it was given."""
-    keys: list[str] = []
-
-    async def answer(request: web.Request) -> web.Response:
-        keys.append(request.headers["Idempotency-Key"])
-        assert await request.json() == {"n": 1}
-        elsewhere = {"Location": f"http://localhost:{request.url.port}/200"}
-        return web.Response(status=int(request.match_info["status"]), text="so it is", headers=elsewhere)
-
-    application = web.Application()
-    application.router.add_post("/{status}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}", keys
-    await runner.cleanup()
+def receiver() -> Iterator[ScriptedOutside]:
+    """Who is told."""
+    with ScriptedOutside() as outside:
+        yield outside
 
 
 @pytest.mark.parametrize(
@@ -218,17 +204,19 @@ async def receiver() -> AsyncIterator[tuple[str, list[str]]]:
     ],
 )
 async def test_a_receiver_is_told_and_its_answer_judged(
-    context: Context, receiver: tuple[str, list[str]], status: int, error: type[Error] | None
+    context: Context, receiver: ScriptedOutside, status: int, error: type[Error] | None
 ) -> None:
     """Every attempt has the same key; who cannot now is asked again; who refuses, or sends elsewhere, is not."""
-    url, keys = receiver
-    given = f'{{"url": "{url}/{status}", "body": {{"n": 1}}}}'
+    receiver.on("POST /told").answer(status, headers={"Location": f"{receiver.url}/elsewhere"})
+    given = f'{{"url": "{receiver.url}/told", "body": {{"n": 1}}}}'
     if error is None:
         assert await call("webhook.deliver", given, context) == {"status": status}
     else:
         with pytest.raises(error, match=str(status)):
             await call("webhook.deliver", given, context)
-    assert keys == ["w/i"]
+    assert [(told.path, told.headers["idempotency-key"], told.json) for told in receiver.calls] == [
+        ("/told", "w/i", {"n": 1})
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,13 @@
 """The activities one by one, on a real database: repeated, late, at the same time, and by which index."""
 
 import asyncio
-import dataclasses
 
 import asyncpg
 import pytest
 from batches import Gate, checksum, gated, posting
 from explain import explained_call
-from temporalio.testing import ActivityEnvironment
 
+from harness.attempt import Attempt
 from harness.eventually import eventually
 from system.cache.cache import Cache
 from system.errors import ReconciliationFailed, Superseded, Unavailable
@@ -37,11 +36,11 @@ def tasks(database: Pool) -> TaskActivities:
     return TaskActivities(database, Summaries(database, Cache(None)))
 
 
-async def opened(attempt: ActivityEnvironment, tasks: TaskActivities, *items: Item) -> Position:
+async def opened(attempt: Attempt, tasks: TaskActivities, *items: Item) -> Position:
     return await attempt.run(tasks.open, BatchRequest(items=items))
 
 
-async def take(attempt: ActivityEnvironment, tasks: TaskActivities, batch: int, number: int, **more: object) -> Taken:
+async def take(attempt: Attempt, tasks: TaskActivities, batch: int, number: int, **more: object) -> Taken:
     request = {"batch": batch, "number": number, "room": 10, **more}
     return await attempt.run(tasks.take, TakeRequest.model_validate(request))
 
@@ -51,7 +50,7 @@ async def states(connection: asyncpg.Connection) -> dict[str, str]:
 
 
 async def test_a_repeated_take_takes_nothing_more(
-    attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
+    attempt: Attempt, tasks: TaskActivities, connection: asyncpg.Connection
 ) -> None:
     """Its answer was lost: it gives the same items again, and the others stay for the next."""
     at = await opened(attempt, tasks, *(checksum(f"k{number}") for number in range(5)))
@@ -62,9 +61,7 @@ async def test_a_repeated_take_takes_nothing_more(
     assert [item.key for item in (await take(attempt, tasks, at.batch, 2)).items] == ["k3", "k4"]
 
 
-async def test_items_are_taken_by_priority_once_what_they_need_is_done(
-    attempt: ActivityEnvironment, tasks: TaskActivities
-) -> None:
+async def test_items_are_taken_by_priority_once_what_they_need_is_done(attempt: Attempt, tasks: TaskActivities) -> None:
     """Priority 1 goes first, the order of submission within; timeouts and attempts are the item's or its handler's."""
     at = await opened(
         attempt,
@@ -86,7 +83,7 @@ async def test_items_are_taken_by_priority_once_what_they_need_is_done(
 
 
 async def test_a_repeated_run_has_one_effect(
-    attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
+    attempt: Attempt, tasks: TaskActivities, connection: asyncpg.Connection
 ) -> None:
     """Its answer was lost: the entry, the item and the ledger stay as they were, all of one transaction."""
     at = await opened(attempt, tasks, posting("a", 5))
@@ -108,25 +105,25 @@ async def test_a_late_attempt_of_an_item_that_failed_writes_nothing(
     """It was given up, and wakes up in the middle: neither it nor one that begins later is done."""
     gate = Gate()
     monkeypatch.setitem(REGISTRY.handlers, "test.gate", gate.handler)
-    at = await opened(ActivityEnvironment(), tasks, gated("a"))
-    await take(ActivityEnvironment(), tasks, at.batch, 1)
+    at = await opened(Attempt(), tasks, gated("a"))
+    await take(Attempt(), tasks, at.batch, 1)
     request = RunRequest(batch=at.batch, item="a")
-    late = asyncio.create_task(ActivityEnvironment().run(tasks.run, request))
+    late = asyncio.create_task(Attempt().run(tasks.run, request))
     await eventually(lambda: gate.began)
     ended = Ended(key="a", state="failed", reason="TimeoutError: too long")
-    taken = await take(ActivityEnvironment(), tasks, at.batch, 2, ended=(ended,))
+    taken = await take(Attempt(), tasks, at.batch, 2, ended=(ended,))
     assert (taken.failed, taken.done) == (1, 0)
     gate.open.set()
     with pytest.raises(Superseded, match="'a' of test ended before"):
         await late
     with pytest.raises(Superseded, match="was failed meanwhile"):
-        await ActivityEnvironment().run(tasks.run, request)
+        await Attempt().run(tasks.run, request)
     assert await states(connection) == {"a": "failed"}
     assert [one.step for one in await ledger(connection, "test") if one.item == "a"] == ["settle"]
 
 
 async def test_an_item_that_was_done_after_all_stays_done(
-    attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
+    attempt: Attempt, tasks: TaskActivities, connection: asyncpg.Connection
 ) -> None:
     """The workflow took it for failed, since the answer of its last attempt was lost."""
     at = await opened(attempt, tasks, posting("a"), checksum("b", needs=("a",)))
@@ -143,20 +140,18 @@ async def test_what_needs_many_is_freed_by_the_last_of_them(
 ) -> None:
     """Twenty that end at the same time are each counted once."""
     keys = [f"k{number}" for number in range(20)]
-    at = await opened(
-        ActivityEnvironment(), tasks, *map(posting, keys), checksum("x", needs=keys), checksum("y", needs=keys)
-    )
-    await take(ActivityEnvironment(), tasks, at.batch, 1, room=30)
+    at = await opened(Attempt(), tasks, *map(posting, keys), checksum("x", needs=keys), checksum("y", needs=keys))
+    await take(Attempt(), tasks, at.batch, 1, room=30)
     for half in (keys[:10], keys[10:]):
         pending = await connection.fetch("SELECT pending FROM task_items WHERE key IN ('x', 'y')")
         assert [row["pending"] for row in pending] == [20 - keys.index(half[0])] * 2
-        runs = (ActivityEnvironment().run(tasks.run, RunRequest(batch=at.batch, item=key)) for key in half)
+        runs = (Attempt().run(tasks.run, RunRequest(batch=at.batch, item=key)) for key in half)
         await asyncio.gather(*runs)
-    assert [item.key for item in (await take(ActivityEnvironment(), tasks, at.batch, 2)).items] == ["x", "y"]
+    assert [item.key for item in (await take(Attempt(), tasks, at.batch, 2)).items] == ["x", "y"]
 
 
 async def test_a_handler_that_this_worker_lacks_is_left_to_another(
-    attempt: ActivityEnvironment, tasks: TaskActivities, monkeypatch: pytest.MonkeyPatch
+    attempt: Attempt, tasks: TaskActivities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """During a deployment there are workers of two versions: the attempt is retried."""
     at = await opened(attempt, tasks, checksum("a"))
@@ -176,7 +171,7 @@ async def test_a_handler_that_this_worker_lacks_is_left_to_another(
     ],
 )
 async def test_a_batch_that_does_not_add_up_is_not_closed(
-    attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection, damage: str, says: str
+    attempt: Attempt, tasks: TaskActivities, connection: asyncpg.Connection, damage: str, says: str
 ) -> None:
     """An item too few, one without its effect, one that never ended: the batch stays open for whoever looks into it."""
     at = await opened(attempt, tasks, checksum("a"))
@@ -186,9 +181,7 @@ async def test_a_batch_that_does_not_add_up_is_not_closed(
     assert await connection.fetchval("SELECT state FROM task_batches") == "open"
 
 
-async def test_a_small_tenant_is_taken_before_the_rest_of_a_large_one(
-    attempt: ActivityEnvironment, tasks: TaskActivities
-) -> None:
+async def test_a_small_tenant_is_taken_before_the_rest_of_a_large_one(attempt: Attempt, tasks: TaskActivities) -> None:
     """Its items come last and are few: the first takes have them all."""
     large = [checksum(f"large-{number}", tenant="large") for number in range(200)]
     small = [checksum(f"small-{number}", tenant="small") for number in range(5)]
@@ -201,8 +194,7 @@ async def test_another_run_goes_on_where_a_terminated_one_stopped(
     tasks: TaskActivities, connection: asyncpg.Connection
 ) -> None:
     """What is done stays so, what was running is taken again, and its takes are new ones."""
-    first, second = ActivityEnvironment(), ActivityEnvironment()
-    second.info = dataclasses.replace(second.info, workflow_run_id="another")
+    first, second = Attempt(), Attempt(workflow_run_id="another")
     items = [posting(f"k{number}") for number in range(6)]
     at = await opened(first, tasks, *items)
     await take(first, tasks, at.batch, 1, room=3)
@@ -219,8 +211,7 @@ async def test_another_run_goes_on_where_a_terminated_one_stopped(
 
 async def test_a_run_that_a_reset_made_takes_what_it_does_not_hold(tasks: TaskActivities) -> None:
     """Its take has the number of an earlier run's and none of its answers; repeated, it gives its own again."""
-    first, second = ActivityEnvironment(), ActivityEnvironment()
-    second.info = dataclasses.replace(second.info, workflow_run_id="another")
+    first, second = Attempt(), Attempt(workflow_run_id="another")
     at = await opened(first, tasks, *(posting(f"k{number}") for number in range(5)))
     await take(first, tasks, at.batch, 1, room=2)
     await take(first, tasks, at.batch, 2, room=2)
@@ -231,7 +222,7 @@ async def test_a_run_that_a_reset_made_takes_what_it_does_not_hold(tasks: TaskAc
 
 
 async def test_a_batch_that_failed_is_closed_and_every_item_has_ended(
-    attempt: ActivityEnvironment, tasks: TaskActivities, connection: asyncpg.Connection
+    attempt: Attempt, tasks: TaskActivities, connection: asyncpg.Connection
 ) -> None:
     """What had not ended is cancelled, for the reason, with one effect each; it is not begun anew."""
     at = await opened(attempt, tasks, checksum("a"), checksum("b"), checksum("c", needs=("b",)))
@@ -246,16 +237,16 @@ async def test_a_batch_that_failed_is_closed_and_every_item_has_ended(
 
 
 async def test_an_item_is_cancelled_once_and_only_while_it_waits(
-    tasks: TaskActivities, attempt: ActivityEnvironment, connection: asyncpg.Connection
+    tasks: TaskActivities, attempt: Attempt, connection: asyncpg.Connection
 ) -> None:
     """A repeat gives the same answer, another call the state there is then: also of one that waits again by then."""
     at = await opened(attempt, tasks, checksum("a"), checksum("b", needs=("a",)), checksum("c", needs=("b",)))
     await take(attempt, tasks, at.batch, 1)
 
     async def cancel(key: str, call: str) -> tuple[str | None, int]:
-        one = ActivityEnvironment()
-        one.info = dataclasses.replace(one.info, activity_id=call)
-        was = await one.run(tasks.cancel_waiting, CancelWaiting(batch=at.batch, item=key, reason="r"))
+        was = await Attempt(activity_id=call).run(
+            tasks.cancel_waiting, CancelWaiting(batch=at.batch, item=key, reason="r")
+        )
         return was.state, was.skipped
 
     assert await cancel("b", "1") == await cancel("b", "1") == ("waiting", 1)

@@ -1,0 +1,112 @@
+"""What cannot be trusted of what a test's workflows did, and of the faults it armed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Interceptor, WorkerConfig
+
+from harness.cancelling import Cancelling
+from harness.checking.cancelling import swallowed
+from harness.checking.invariants import HARMLESS_TASK_FAILURES
+from harness.faultpoints import Fault
+from harness.replay.semantic import SemanticReplayer
+from harness.replay.told import told
+from harness.replay.unheard import unheard
+
+if TYPE_CHECKING:
+    from harness.wire import Rule
+
+
+def failed_tasks(history: WorkflowHistory) -> list[str]:
+    """Tell each workflow task that failed for a cause that is not harmless."""
+    lines = []
+    for event in history.events:
+        if not event.HasField("workflow_task_failed_event_attributes"):
+            continue
+        attributes = event.workflow_task_failed_event_attributes
+        cause = WorkflowTaskFailedCause.Name(attributes.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
+        if cause not in HARMLESS_TASK_FAILURES:
+            reason = attributes.failure.message or attributes.failure.cause.message
+            lines.append(
+                f"{history.workflow_id!r}: a workflow task failed, event {event.event_id}: {cause.lower()}: {reason}"
+            )
+    return lines
+
+
+def went_on(history: WorkflowHistory) -> list[str]:
+    """Tell a workflow that was told to cancel, and completed after it had gone on with its work."""
+    cancelling = Cancelling()
+    for event in history.events:
+        cancelling.tell(event)
+    completed = history.events[-1].HasField("workflow_execution_completed_event_attributes")
+    if not (completed and cancelling.went_on_with):
+        return []
+    started = history.events[0].workflow_execution_started_event_attributes
+    return [f"{history.workflow_id!r}: {swallowed(started.workflow_type.name, tuple(cancelling.went_on_with))}"]
+
+
+async def unlike(
+    client: Client, workers: Sequence[WorkerConfig], found: Sequence[WorkflowHistory], *, signals: bool = True
+) -> list[str]:
+    """Tell each history that does not replay with the code of the worker that ran it, or commands something else.
+
+    With `signals`, those too that were lost at continue-as-new.
+    """
+    lines: list[str] = []
+    replayers = [(config, replayer) for config in workers if (replayer := _replayer(client, config))]
+    for history in found:
+        name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
+        by_name = [replayer for config, replayer in replayers if _runs(config, name)]
+        if by_name:
+            replayed = await by_name[-1].replay(history)
+            lines += told(replayed)
+            if replayed.same and signals:
+                lines += await unheard(by_name[-1], history)
+    return lines
+
+
+def unbitten(fault: Fault) -> str:
+    """Tell a fault that was armed in vain."""
+    attempts = fault.attempts
+    numbers = f"{attempts.first}" if attempts.first == attempts.last else f"{attempts.first} to {attempts.last}"
+    return (
+        f"a fault was armed and never bit: {fault.act} {fault.point} {attempts.activity}, attempt {numbers} "
+        "(a worker has fault points if it is made after the first use of `temporal.faults`)"
+    )
+
+
+def unmet(rule: Rule) -> str:
+    """Tell a rule of the wire that no call met."""
+    about = ", ".join(f"{name}={value!r}" for name, value in rule.choice.items())
+    return (
+        f"a rule of the wire never bit: {rule.act} {rule.rpc}{f' ({about})' if about else ''} "
+        "(what is connected before the first `await temporal.wire()` does not pass it)"
+    )
+
+
+def _runs(config: WorkerConfig, workflow_type: str) -> bool:
+    from temporalio.workflow import _Definition  # noqa: PLC0415 there is no other way to a definition's name
+
+    definitions = [_Definition.from_class(workflow) for workflow in config.get("workflows", ())]
+    # A dynamic one, which has no name, runs whatever no other does.
+    return any(definition and definition.name in (workflow_type, None) for definition in definitions)
+
+
+def _replayer(client: Client, config: WorkerConfig) -> SemanticReplayer | None:
+    workflows = config.get("workflows")
+    if not workflows:
+        return None
+    names = ("workflow_runner", "unsandboxed_workflow_runner", "workflow_failure_exception_types")
+    options: dict[str, Any] = {name: value for name, value in config.items() if name in names}
+    # A worker has those of its client too, before its own.
+    inherited = [one for one in client.config(active_config=True)["interceptors"] if isinstance(one, Interceptor)]
+    return SemanticReplayer(
+        workflows=list(workflows),
+        data_converter=client.data_converter,
+        interceptors=[*inherited, *config.get("interceptors", ())],
+        **options,
+    )

@@ -41,12 +41,15 @@ async def _one(
     await asyncio.sleep(max(0.0, begin + planned.at - now()))
     injected = now()
     bite = Bite(in_force=False, evidence="injecting it was interrupted")
+    seen: float | None = None
     try:
         await fault.inject()
         bite = await fault.bite()
+        seen = now() if bite.in_force else None
         notify(f"{fault.name} on {fault.on}: {'in force' if bite.in_force else 'NOT in force'} ({bite.evidence})")
         await asyncio.sleep(max(0.0, injected + planned.duration - now()))
     finally:
+        healing = now()
         try:
             await _to_the_end(fault.heal())
         finally:
@@ -60,6 +63,7 @@ async def _one(
                     in_force=bite.in_force,
                     evidence=bite.evidence,
                     cut=bite.cut,
+                    sure=None if seen is None else (seen, healing),
                 )
             )
         notify(f"{fault.name} on {fault.on}: healed after {healed - injected:.1f} s")

@@ -18,6 +18,9 @@ class FaultWindow(Struct, frozen=True, kw_only=True):
     """What was tried to see it, and what happened."""
     cut: int | None = None
     """Connections that were open when it began, and that it closed; None where it closes none."""
+    sure: tuple[float, float] | None = None
+    """It was surely in force from the first of these times, when it was seen to be, to the second, when its healing
+    began; injecting and healing take their time on a busy machine."""
     felt: int = 0
     """Activity attempts and operations that met it."""
     felt_by: tuple[str, ...] = ()

@@ -54,10 +54,12 @@ class Combination:
     cancel: Cancel | None = None
     """Sent once the fault has bitten."""
     attempts: int | range = 1
+    run: str = ""
+    """Tells its order apart from those of other runs: the outside world remembers all it ever saw."""
 
     @property
     def order_id(self) -> str:
-        words = f"{self.step} {self.direction} {self.fault}"
+        words = f"{self.step} {self.direction} {self.fault} {self.run}"
         return "".join(letter if letter.isalnum() else "-" for letter in words)
 
     @property

@@ -1,6 +1,7 @@
 """An order is driven through everything that can go wrong at each of its steps, forward and compensating."""
 
 import asyncio
+import secrets
 import sys
 import time
 from collections import Counter
@@ -98,12 +99,14 @@ async def test_an_order_ends_well_whatever_goes_wrong_at_whichever_step(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each ends in its one allowed state, its fault has bitten, and the invariants are whole."""
+    run = secrets.token_hex(4)
+    combinations = [replace(each, run=run) for each in combinations]
     assert len({each.order_id for each in combinations}) == len(combinations)
     for each in combinations:
         each.set_up(faults)
     await database.executemany(
         "INSERT INTO stock (sku, counted, on_hand) VALUES ($1, 10, 10)",
-        [(each.order_id,) for each in combinations] + [("duplicate",)],
+        [(each.order_id,) for each in combinations] + [(f"duplicate-{run}",)],
     )
     client = await connect(settings)
     lanes = min(MOST_LANES, sum(each.kills for each in combinations))
@@ -116,7 +119,7 @@ async def test_an_order_ends_well_whatever_goes_wrong_at_whichever_step(
         found = await asyncio.gather(
             *(drive_each(calm, faults, [each]) for each in combinations if not each.kills),
             *(drive_each(lane, faults, kills) for lane in deadly),
-            started_twice(calm),
+            started_twice(calm, f"duplicate-{run}"),
         )
     order = [*((each.step, each.direction, each.fault) for each in combinations), TWICE]
     rows = sorted(chain.from_iterable(found), key=lambda row: order.index((row.step, row.direction, row.fault)))
@@ -224,10 +227,10 @@ def differences(found: Books, expected: Books) -> Iterable[tuple[str, object]]:
     return [(name, value) for name, value in vars(found).items() if value != vars(expected)[name]]
 
 
-async def started_twice(shop: Shop) -> list[Row]:
+async def started_twice(shop: Shop, order_id: str) -> list[Row]:
     """The same order is started while it runs, placed by an update while it runs, and started anew when it is done."""
     began = time.monotonic()
-    order_id, request = "duplicate", an_order("duplicate", policy=POLICY)
+    request = an_order(order_id, policy=POLICY)
     handle = await shop.start(request, order_id)
     problems = []
     try:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.links import Links
 from harness.services.postgres import create_database, drop_database
@@ -17,6 +18,10 @@ from scenarios.outside.client import Outside
 ROOT = Path(__file__).parent.parent
 
 pytest_plugins = ["pytester", "system_fixtures"]
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("tests", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -34,8 +34,8 @@ ENOUGH_BRANCHES = 90
 """Percent of the system's branches alone."""
 ENOUGH_OF_CHANGES = 90
 """Percent of the lines that differ from the main branch."""
-THOROUGH = ("-m", "not long and not models and not containers")
-"""What takes long for what it adds is left out of a test run, and is in this one."""
+THOROUGH = ("-m", "thorough and not containers")
+"""What takes long for what it adds is in no test run. It loads the machine, so it comes after the others, by itself."""
 
 ON_CONTAINERS = (
     "tests/harness/services/test_container.py",
@@ -108,7 +108,9 @@ def coverage(session: nox.Session) -> None:
     """Run every test with branch coverage, of workflow code and worker processes too, and hold it to what is enough."""
     compile_sources(session)
     run(session, "coverage", "erase")
-    run(session, "coverage", "run", "-m", "pytest", *(session.posargs or (*SIDE_BY_SIDE, *THOROUGH)))
+    run(session, "coverage", "run", "-m", "pytest", *(session.posargs or SIDE_BY_SIDE))
+    if not session.posargs:
+        run(session, "coverage", "run", "-m", "pytest", *THOROUGH)
     run(session, "coverage", "combine", "--quiet")
     run(session, "coverage", "report")
     if session.posargs:

@@ -115,6 +115,9 @@ VERBS = [
     ("chaos",),
     ("chaos", "list"),
     ("chaos", "run"),
+    ("replay",),
+    ("replay", "record"),
+    ("replay", "check"),
     ("report",),
     ("gate",),
 ]
@@ -308,6 +311,44 @@ async def test_a_scenario_is_run_reported_and_put_to_the_gate(system: tuple[str,
     assert report.code == 0, report
     assert report.out.strip().endswith("report.html")
     assert (run / "report.html").exists()
+
+
+DIGEST = ROOT / "tests/data/histories/dead_letters.Digest/completed-activity.json"
+
+
+def replay(here: Here, folder: Path, *more: str) -> Ended:
+    return here("replay", "check", "--histories", str(folder), "--seeds", "0", *SYSTEM, *more)
+
+
+def test_histories_are_replayed_and_told_apart(here: Here, tmp_path: Path) -> None:
+    """What is the same is counted, and exits with 0; what is commanded otherwise now is shown, and exits with 1."""
+    folder = tmp_path / "histories" / "dead_letters.Digest"
+    folder.mkdir(parents=True)
+    history = DIGEST.read_text()
+    (folder / "completed-activity.json").write_text(history)
+    same = replay(here, folder.parent)
+    assert (same.code, same.err) == (0, "")
+    assert "2 replays: 2 the same, 0 not" in same.out
+    assert '"startToCloseTimeout": "30s"' in history
+    edited = history.replace('"startToCloseTimeout": "30s"', '"startToCloseTimeout": "31s"')
+    (folder / "completed-activity.json").write_text(edited)
+    differs = replay(here, folder.parent)
+    assert differs.code == 1
+    assert "2 replays: 0 the same, 2 not" in differs.out
+    assert "start_to_close" in differs.out
+    assert "then 31.0" in " ".join(differs.out.split())
+
+
+def test_histories_that_are_not_there_are_no_success(here: Here, tmp_path: Path) -> None:
+    """A missing folder, an empty one, and seeds that are no numbers cannot be checked: exit 2."""
+    (tmp_path / "empty").mkdir()
+    for found, says in (
+        (replay(here, tmp_path / "none"), "none"),
+        (replay(here, tmp_path / "empty"), "empty"),
+        (replay(here, tmp_path / "empty", "--seeds", "one"), "expected numbers with commas"),
+    ):
+        assert found.code == 2
+        assert says in found.err
 
 
 async def test_a_scenario_that_fails_exits_with_1(small: tuple[str, ...], tmp_path: Path) -> None:

@@ -144,8 +144,8 @@ async def test_its_port_can_be_fixed(tmp_path: Path) -> None:
             "",
             "exit code 1 before it was ready[\\s\\S]*no licence",
         ),
-        (SERVE, "{files.url}/missing", "was not ready within 0.5 s: http://.*/missing answered 404"),
-        (["/bin/sleep", "60"], "", "was not ready within 0.5 s: connection refused"),
+        (SERVE, "{files.url}/missing", "was not ready within 3 s: http://.*/missing answered 404"),
+        (["/bin/sleep", "60"], "", "was not ready within 3 s: connection refused"),
     ],
 )
 async def test_one_that_is_never_ready_is_told_with_its_last_words(
@@ -153,7 +153,7 @@ async def test_one_that_is_never_ready_is_told_with_its_last_words(
 ) -> None:
     """A command that does not exist, ends, or never answers is an error that quotes its log; nothing is left."""
     if "not ready" in says:
-        monkeypatch.setattr("harness.services.service.READY_SECONDS", 0.5)
+        monkeypatch.setattr("harness.services.service.READY_SECONDS", 3)
     stack = stack_of(files(tmp_path, command=command, ready=ready), tmp_path)
     with pytest.raises(ServiceFailed, match=says):
         await stack.start()

@@ -143,7 +143,8 @@ def check_changes(session: nox.Session) -> None:
     known = session.run("git", "branch", "--all", "--format=%(refname:short)", external=True, silent=True) or ""
     branch = next((name for name in ("origin/main", "main") if name in known.split()), None)
     if branch is None:
-        session.error("There is no branch main to compare with. Fetch it: git fetch origin main:main")
+        session.warn("CHANGES NOT COMPARED: there is no branch main here. To have one: git fetch origin main:main")
+        return
     session.run(
         f"{BIN}/diff-cover",
         str(report),

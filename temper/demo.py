@@ -29,7 +29,8 @@ def demo(
     experiment = find(read.file.demo.experiment, read.directory)
     check_experiment(read, experiment)
     end_with_parent()
-    plan = Plan(read, "demo", f"{read.file.name}: the main job", seed, None, port, provider, links=True)
+    title = f"{read.file.name}: the main job"
+    plan = Plan(target=read, kind="demo", title=title, seed=seed, ports=port, providers=provider, links=True)
     run_to_end(_demo(plan, experiment))
 
 

@@ -42,7 +42,9 @@ def chaos_run(
     codes = []
     for experiment in experiments:
         try:
-            plan = Plan(read, "chaos", experiment.title, seed, None, port, provider, links=True)
+            plan = Plan(
+                target=read, kind="chaos", title=experiment.title, seed=seed, ports=port, providers=provider, links=True
+            )
             run_to_end(_chaos(plan, experiment))
         except typer.Exit as exit_:
             codes.append(exit_.exit_code)

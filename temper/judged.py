@@ -27,7 +27,7 @@ PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 """A password in an address; what is recorded of a run has none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a run is to be, before anything is started."""
 
@@ -35,9 +35,9 @@ class Plan:
     kind: str
     title: str
     seed: int
-    external: Sequence[str] | None
-    ports: Sequence[str] | None
-    providers: Sequence[str] | None
+    external: Sequence[str] | None = None
+    ports: Sequence[str] | None = None
+    providers: Sequence[str] | None = None
     links: bool = False
 
 

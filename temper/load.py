@@ -50,7 +50,9 @@ def load(
         raise CannotRun(f"{error}.", remedy="Example: temper load pipeline-slice --rate 6 --duration 20") from error
     if external:
         allow_external(rate * len(chosen), rate_cap, yes=yes)
-    plan = Plan(read, "load", titled(chosen), seed, external, port, provider)
+    plan = Plan(
+        target=read, kind="load", title=titled(chosen), seed=seed, external=external, ports=port, providers=provider
+    )
     run_to_end(_load(plan, chosen, rate, duration, workers))
 
 

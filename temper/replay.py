@@ -40,12 +40,13 @@ def replay_record(
     read, chosen = choose(target, names, every=every)
     if external:
         ask_leave(yes=yes)
-    plan = Plan(read, "scenario", titled(chosen, every=every), seed, external, None, None)
+    title = titled(chosen, every=every)
+    plan = Plan(target=read, kind="scenario", title=title, seed=seed, external=external)
     run_to_end(_replay_record(plan, chosen, iterations, folder))
 
 
 async def _replay_record(plan: Plan, scenarios: Sequence["Scenario[Any]"], iterations: int, folder: Path) -> None:
-    from harness.replay.golden import choose, stored_elsewhere, write
+    from harness.replay import golden
     from harness.watching import histories
 
     async with judged(plan) as bed, bed.workers(1):
@@ -55,9 +56,9 @@ async def _replay_record(plan: Plan, scenarios: Sequence["Scenario[Any]"], itera
                 await bed.once(scenario)
         query = f'WorkflowId STARTS_WITH "{bed.run.info.id}."'
         found = await histories(bed.client, [listed.id async for listed in bed.client.list_workflows(query)])
-        chosen = choose(history for history in found if not stored_elsewhere(history))
-        write(folder, chosen)
-        print(f"{len(found)} histories seen, {len(chosen)} ways kept in {folder}")
+        kept = golden.choose(history for history in found if not golden.stored_elsewhere(history))
+        golden.write(folder, kept)
+        print(f"{len(found)} histories seen, {len(kept)} ways kept in {folder}")
 
 
 def replay_check(
@@ -78,18 +79,15 @@ def replay_check(
 async def _replay_check(target: Path, folder: Path, seeds: Sequence[int]) -> None:
     from harness.replay.seeds import check, seed_dependent
 
-    same = differing = 0
     outcomes = []
     async for outcome in check(target, folder, seeds):
         outcomes.append(outcome)
         if outcome.differs:
-            differing += 1
             print(f"✗ {outcome.path} (hash seed {outcome.seed}, {outcome.time})")
             print("\n".join(f"  {line}" for line in outcome.differs), flush=True)
-        else:
-            same += 1
     for line in seed_dependent(outcomes):
         print(f"✗ {line}")
-    print(f"{same + differing} replays: {same} the same, {differing} not")
+    differing = sum(bool(outcome.differs) for outcome in outcomes)
+    print(f"{len(outcomes)} replays: {len(outcomes) - differing} the same, {differing} not")
     if differing:
         raise typer.Exit(FAILED)

@@ -51,7 +51,15 @@ def scenario_run(
     read, chosen = choose(target, names, every=every)
     if external:
         ask_leave(yes=yes)
-    plan = Plan(read, "scenario", titled(chosen, every=every), seed, external, port, provider)
+    plan = Plan(
+        target=read,
+        kind="scenario",
+        title=titled(chosen, every=every),
+        seed=seed,
+        external=external,
+        ports=port,
+        providers=provider,
+    )
     run_to_end(_scenario_run(plan, chosen, iterations, workers))
 
 

@@ -27,6 +27,19 @@ async def theirs(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+class Looks:
+    """A pool that tells when it was asked first."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+        self.first = asyncio.Event()
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        rows = await self.pool.fetch(query, *arguments)
+        self.first.set()
+        return rows
+
+
 async def test_a_connection_at_rest_is_told(ours: asyncpg.Pool, theirs: asyncpg.Connection) -> None:
     """And none of the harness's own."""
     await theirs.execute("SELECT 1")
@@ -47,10 +60,11 @@ async def test_one_that_stays_within_a_transaction_is_told(ours: asyncpg.Pool, t
 async def test_one_that_is_between_two_statements_is_looked_at_again(
     ours: asyncpg.Pool, theirs: asyncpg.Connection
 ) -> None:
-    """Its transaction ends by itself."""
+    """Its transaction, which was seen, ends by itself."""
     await theirs.execute("BEGIN")
-    looking = asyncio.create_task(read_sessions(ours))
-    await asyncio.sleep(0)
+    looks = Looks(ours)
+    looking = asyncio.create_task(read_sessions(looks))  # type: ignore[arg-type]  # all that it uses of a pool
+    await looks.first.wait()
     await theirs.execute("COMMIT")
     (session,) = await looking
     assert not session.state.startswith(IN_TRANSACTION)

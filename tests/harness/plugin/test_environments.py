@@ -1,0 +1,137 @@
+"""Where tests run: what they need, what nothing gives, what is forced or named."""
+
+import pytest
+from foreign import run, settle
+
+
+def test_workflows_of_every_style_run_where_their_tests_need_it(pytester: pytest.Pytester) -> None:
+    """Classes, functions, pydantic, children; skipped time, and a real server; a worker of their own making."""
+    result = run(
+        pytester,
+        """
+@skips
+async def test_a_month_passes(temporal):
+    async with temporal.worker(
+        workflows=[Order, Shipment], activities=[charge, Carrier("post").send], activity_executor=ThreadPoolExecutor(2)
+    ):
+        order = await temporal.start(Order.run, INVOICE)
+        assert await order.execute_update(Order.approve) == "approved"
+        assert await order.result() == "ann paid 100; post to ann"
+        assert timedelta(hours=1) <= await temporal.took(order) < timedelta(hours=1, minutes=1)
+
+@skips
+async def test_any_handle_skips_time_and_any_number_at_once(temporal):
+    async with Worker(temporal.client, task_queue="own", workflows=[Pause], activities=[charge]):
+        for number in range(10):
+            await temporal.start(Pause.run, number, id=f"pause-{number}", task_queue="own")
+        handles = [temporal.client.get_workflow_handle(f"pause-{number}") for number in range(10)]
+        assert await asyncio.gather(*(handle.result() for handle in handles)) == ["x paid 1"] * 10
+
+@skips
+async def test_updates_of_what_has_no_timer_skip_nothing(temporal):
+    async with temporal.worker(workflows=[Counting]):
+        counting = await temporal.start(Counting.run)
+        assert [await counting.execute_update(Counting.add) for _ in range(3)] == [1, 2, 3]
+        await counting.signal(Counting.finish)
+        assert await counting.result() == 3
+        assert await temporal.took(counting) < timedelta(minutes=1)
+
+@skips
+async def test_time_passes_as_told(temporal):
+    before = await temporal.now()
+    await temporal.sleep(timedelta(days=3))
+    assert timedelta(days=3) <= await temporal.now() - before < timedelta(days=3, minutes=1)
+
+@pytest.mark.temporal(visibility=True, schedules=True)
+async def test_a_real_server_has_a_namespace_for_each_test(temporal):
+    assert (await temporal.client.count_workflows()).count == 0
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        assert await temporal.run(Pause.run, 0) == "x paid 1"
+
+async def test_nothing_needed_is_a_real_server(temporal):
+    assert (await temporal.client.count_workflows()).count == 0
+    with pytest.raises(Exception, match="skip_time=True"):
+        await temporal.sleep(timedelta(days=1))
+""",
+    )
+    result.assert_outcomes(passed=6)
+
+
+def test_what_no_environment_gives_is_said(pytester: pytest.Pytester) -> None:
+    """At once, and with what to do; nothing hangs."""
+    result = run(
+        pytester,
+        """
+@pytest.mark.temporal(skip_time=True, schedules=True)
+async def test_both(temporal): ...
+
+@skips
+async def test_lists(temporal):
+    await temporal.client.count_workflows()
+
+@skips
+async def test_schedules(temporal):
+    await temporal.client.list_schedules()
+
+@pytest.mark.temporal(deadline=5)
+async def test_stuck(temporal):
+    async with temporal.worker(workflows=[Stuck]):
+        await temporal.run(Stuck.run, id="stuck-1")
+""",
+    )
+    result.assert_outcomes(failed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*No environment gives skip_time, schedules at once*",
+            "*The server that skips time counts no workflows. Mark the test @pytest.mark.temporal(visibility=True)*",
+            "*The server that skips time has no schedules*",
+            "*The test was not over within 5 s. What its workflows did:*",
+            "*stuck-1*1*workflow execution started*",
+        ]
+    )
+
+
+def test_an_environment_can_be_forced(pytester: pytest.Pytester) -> None:
+    """A test that it does not suit says so."""
+    tests = """
+@skips
+async def test_skips(temporal): ...
+
+async def test_any(temporal):
+    assert temporal.environment.kind.name == "v1"
+"""
+    run(pytester, tests, "--temporal=v1").assert_outcomes(passed=2)
+    result = run(pytester, tests, "--temporal=local")
+    result.assert_outcomes(failed=1, errors=1)
+    result.stdout.fnmatch_lines(["*The test needs skip_time, which --temporal=local does not give*"])
+
+
+def test_servers_of_others_serve_too(pytester: pytest.Pytester, temporal_address: str) -> None:
+    """One that is named, and the experimental one, which gives all at once."""
+    tests = """
+@pytest.mark.temporal(visibility=True)
+async def test_counts(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        assert await temporal.run(Pause.run, 0) == "x paid 1"
+    assert (await temporal.client.count_workflows("WorkflowId = 'nobody'")).count == 0
+"""
+    run(pytester, tests, f"--temporal={temporal_address}").assert_outcomes(passed=1)
+    skipping = """
+@pytest.mark.temporal(skip_time=True, visibility=True)
+async def test_skips(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        month = await temporal.start(Pause.run, 30)
+        assert await month.result() == "x paid 1"
+        assert await temporal.took(month) >= timedelta(days=30)
+"""
+    run(pytester, skipping, "--temporal=v2").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(("marker", "said"), [("skip_tim=True", "not skip_tim"), ("True", "by name")])
+def test_a_marker_that_means_nothing_is_refused(pytester: pytest.Pytester, marker: str, said: str) -> None:
+    """Before any test runs."""
+    settle(pytester)
+    pytester.makepyfile(f"import pytest\n@pytest.mark.temporal({marker})\nasync def test_it(temporal): ...\n")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*@pytest.mark.temporal takes deadline,*{said}*"])

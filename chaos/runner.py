@@ -32,8 +32,7 @@ async def run_experiment(
                 under_load(
                     bed,
                     scenario,
-                    rate=experiment.load.rate,
-                    duration=experiment.load.duration,
+                    experiment.load.planned(),
                     begin=begin,
                     on_progress=on_progress,
                 )

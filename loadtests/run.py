@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.clock import now
+from harness.records.operations import substream
 from harness.scenario import Scenario
 from harness.testbed import Testbed
-from loadtests.arrivals import constant
+from loadtests.arrivals import Arrivals
 from loadtests.engine import Progress, fire, planned
 
 LEAD_SECONDS = 0.2
@@ -16,23 +17,22 @@ LEAD_SECONDS = 0.2
 async def under_load(
     bed: Testbed,
     scenario: Scenario[Any],
+    arrivals: Arrivals,
     *,
-    rate: float,
-    duration: float,
     begin: float | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Start iterations at a constant `rate` a second for `duration` seconds, and wait until all have ended.
+    """Start iterations at these arrivals, and wait until all have ended.
 
     `begin` is when the first arrives, in seconds since the Unix epoch. Workers must be up, and the target prepared.
     """
-    arrivals = constant(rate, duration)
-    bed.run.under_load(scenario.name, rate=rate, duration=duration)
+    times = arrivals.times(substream(bed.run.info.seed, "arrivals", scenario.name))
+    bed.run.under_load(scenario.name, rate=arrivals.expected / arrivals.duration, duration=arrivals.duration)
     iterations = planned(
         bed.run.info.id,
         scenario.name,
         bed.run.info.seed,
-        arrivals,
+        times,
         begin or now() + LEAD_SECONDS,
         bed.next_index(scenario),
     )

@@ -23,6 +23,7 @@ from temper.terminal import screen
 
 if TYPE_CHECKING:
     from harness.scenario import Scenario
+    from loadtests.arrivals import Arrivals
 
 
 def load(
@@ -41,11 +42,11 @@ def load(
     yes: YesOption = False,
 ) -> None:
     """Start iterations at a constant rate, whatever becomes of the ones before, and check every one of them."""
-    from loadtests.arrivals import constant
+    from loadtests.arrivals import parse
 
     read, chosen = choose(target, names, every=False)
     try:
-        constant(rate, duration)
+        arrivals = parse("constant", rate, duration)
     except ValueError as error:
         raise CannotRun(f"{error}.", remedy="Example: temper load pipeline-slice --rate 6 --duration 20") from error
     if external:
@@ -53,10 +54,10 @@ def load(
     plan = Plan(
         target=read, kind="load", title=titled(chosen), seed=seed, external=external, ports=port, providers=provider
     )
-    run_to_end(_load(plan, chosen, rate, duration, workers))
+    run_to_end(_load(plan, chosen, arrivals, workers))
 
 
-async def _load(plan: Plan, scenarios: Sequence["Scenario[Any]"], rate: float, duration: float, workers: int) -> None:
+async def _load(plan: Plan, scenarios: Sequence["Scenario[Any]"], arrivals: "Arrivals", workers: int) -> None:
     from loadtests.run import under_load
 
     async with judged(plan) as bed, bed.workers(workers):
@@ -64,4 +65,4 @@ async def _load(plan: Plan, scenarios: Sequence["Scenario[Any]"], rate: float, d
         async with asyncio.TaskGroup() as group:
             for scenario in scenarios:
                 show = screen.progress(scenario.name)
-                group.create_task(under_load(bed, scenario, rate=rate, duration=duration, on_progress=show))
+                group.create_task(under_load(bed, scenario, arrivals, on_progress=show))

@@ -17,7 +17,7 @@ from harness.records.effects import Fact
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario, Stores
-from loadtests.arrivals import constant
+from loadtests.arrivals import parse
 from loadtests.engine import Progress, fire, planned
 
 
@@ -68,7 +68,8 @@ def app_for(client: Client, recorded: list[Operation], tmp_path: Path) -> Callab
 
 def plan(rate: float, duration: float) -> list[Iteration]:
     """Iterations of a run that no other test shares, the first in a tenth of a second."""
-    return planned(f"engine-{secrets.token_hex(4)}", Acts.name, 1, constant(rate, duration), now() + 0.1)
+    arrivals = parse("constant", rate, duration).times(Random(1))
+    return planned(f"engine-{secrets.token_hex(4)}", Acts.name, 1, arrivals, now() + 0.1)
 
 
 def test_iterations_are_planned_with_their_intended_times() -> None:

@@ -10,6 +10,7 @@ from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.verdicts import Verdict
 from harness.stack import Stack
+from loadtests.arrivals import parse
 from loadtests.engine import Progress
 from loadtests.run import under_load
 
@@ -22,7 +23,7 @@ async def test_a_load_is_driven_recorded_and_judged(stack: Stack, tmp_path: Path
     async with standing(target, stack, tmp_path) as bed, bed.workers(1):
         await bed.once(echo)
         begin = now() + 0.3
-        await under_load(bed, echo, rate=20, duration=0.5, begin=begin, on_progress=seen.append)
+        await under_load(bed, echo, parse("constant", 20, 0.5), begin=begin, on_progress=seen.append)
         judgements = await bed.conclude()
     assert [each.index for each in bed.iterations] == list(range(11))
     assert [each.intended - begin for each in bed.iterations[1:]] == pytest.approx(

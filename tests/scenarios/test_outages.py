@@ -20,6 +20,7 @@ from harness.services.service import StartedService
 from harness.stack import Stack
 from harness.testbed import Testbed
 from harness.workers import Worker, Workers
+from loadtests.arrivals import parse
 from loadtests.engine import Progress
 from loadtests.run import under_load
 
@@ -62,7 +63,7 @@ class Use:
             self._of[name] = progress
 
         scenario = self._bed.target.scenario(name)
-        await under_load(self._bed, scenario, rate=rate, duration=self._planned / RATE, on_progress=note)
+        await under_load(self._bed, scenario, parse("constant", rate, self._planned / RATE), on_progress=note)
 
     async def begins(self, iterations: int) -> None:
         """Wait until so many more have begun."""

@@ -25,9 +25,9 @@ class LoadPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate: float
     duration: float
     arrivals: str = "constant"
-    """As `temper load --arrivals` takes it."""
+    """Their shape and its options, as `temper load --arrivals` takes them; a trace is sought from where one stands."""
 
-    def parsed(self) -> Arrivals:
+    def planned(self) -> Arrivals:
         """Raises ValueError where it plans nothing, or too much."""
         return parse(self.arrivals, self.rate, self.duration)
 
@@ -55,7 +55,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: int = 2
 
     def __post_init__(self) -> None:
-        self.load.parsed()
+        self.load.planned()
         for problem in (*self._problems(), *_overlaps(self.fault)):
             raise ValueError(problem)
 

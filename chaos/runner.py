@@ -24,7 +24,7 @@ async def run_experiment(
     drained. Raises UnknownName, and ExceptionGroup of what went wrong in the load or in a fault.
     """
     scenario = bed.target.scenario(experiment.load.scenario)
-    load = Load(mix=Mix({scenario: 1.0}), arrivals=experiment.load.parsed())
+    load = Load(mix=Mix({scenario: 1.0}), arrivals=experiment.load.planned())
     async with bed.workers(experiment.workers, linked=True):
         await bed.prepare(scenario)
         begin = now() + LEAD_SECONDS

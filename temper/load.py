@@ -101,7 +101,12 @@ def load(
             lag_budget=lag_budget / 1e3,
         )
     if external:
-        allow_external(planned.busiest_second(seed), rate_cap, yes=yes)
+        if isinstance(planned, ClosedLoad):
+            raise CannotRun(
+                "A closed loop has no rate, and what was not started here is used only below one.",
+                remedy="Use an open loop: --rate RATE --rate-cap RATE",
+            )
+        allow_external(planned.arrivals.highest, rate_cap, yes=yes)
     plan = Plan(
         target=read,
         kind="load",

@@ -134,6 +134,7 @@ class Place(_Orders[Given]):
     """A customer orders one to three things, all of them on hand."""
 
     name = "orders-place"
+    weight = 20
     proves = "an order is paid, shipped and booked once, and stock, ledger and both providers agree"
 
     def draw(self, rng: Random) -> Given:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from harness.checking.percentiles import percentile
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
 from harness.records.run import RunInfo
-from reports.percentiles import percentile
 from reports.responses import Outcome, Response, by_scenario, responses, under_load
 
 MOST_BUCKETS = 120

@@ -4,12 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from harness.checking.objectives import Metric, shown
+from harness.checking.percentiles import median, percentile
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Judgement, Verdict
-from reports.percentiles import median, percentile
 from reports.responses import Outcome, responses, under_load
 
 UNITS = {

@@ -57,11 +57,12 @@ def load(
 
 
 async def _load(plan: Plan, scenarios: Sequence["Scenario[Any]"], rate: float, duration: float, workers: int) -> None:
+    from harness.sampling import sampled
     from loadtests.run import under_load
 
     async with judged(plan) as bed, bed.workers(workers):
         await bed.prepare(*scenarios)
-        async with asyncio.TaskGroup() as group:
+        async with sampled(bed), asyncio.TaskGroup() as group:
             for scenario in scenarios:
                 show = screen.progress(scenario.name)
                 group.create_task(under_load(bed, scenario, rate=rate, duration=duration, on_progress=show))

@@ -18,6 +18,7 @@ from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.measurements import Measurement
 from harness.records.operations import Operation
+from harness.records.samples import Sample
 from harness.records.sessions import Session
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
@@ -75,6 +76,7 @@ FILES: dict[type[Struct], str] = {
     Fact: "facts.jsonl",
     FaultWindow: "faults.jsonl",
     Measurement: "measurements.jsonl",
+    Sample: "samples.jsonl",
     Judgement: "judgements.jsonl",
 }
 

@@ -8,6 +8,7 @@ import jinja2
 from msgspec import Struct
 
 from harness.checking.objectives import Metric, shown
+from harness.checking.percentiles import percentile
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
@@ -23,12 +24,12 @@ from reports.curves import percentile_curve
 from reports.gate import RunGate, run_gate
 from reports.latency import ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
-from reports.percentiles import percentile
 from reports.reconciliation import Books, books
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
 from reports.strips import domains, strip
 from reports.timeline import Span, response_times, span_of
+from reports.tuning import Tuning, tuning_of
 
 FILE = "report.html"
 WIDE, NARROW = 960.0, 340.0
@@ -77,6 +78,7 @@ class Page(Struct, frozen=True, kw_only=True):
     tiles: Sequence[tuple[str, str]]
     latency: Sequence[LatencySection]
     activity: Plot | None
+    tuning: Tuning | None
     books: Books
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
@@ -133,6 +135,7 @@ def _page(recorded: Recorded) -> Page:
         tiles=_tiles(metrics(recorded)),
         latency=sections,
         activity=_activity(loaded, [section.latency for section in sections], windows),
+        tuning=tuning_of(recorded, windows),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
         judgements=recorded.read(Judgement),
         faults=windows,

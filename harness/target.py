@@ -55,6 +55,8 @@ class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
     command: list[str]
     ready: str = ""
     """URL that answers 200 once the worker polls. Without one, a worker that has lived for a second counts as ready."""
+    metrics: str = ""
+    """URL where Prometheus finds its metrics; without one, what needs them is unknown."""
     drain_signal: str = "SIGTERM"
     drain_seconds: float = 15.0
 
@@ -175,7 +177,7 @@ def _process_problems(name: str, process: ProcessSection, services: Sequence[str
     yield from _environment_problems(f"{key}.environment", process.environment)
     own = {f"{name}.{field}" for field in FIELDS}
     known = own | set(SURROUNDINGS) | {f"{each}.{field}" for each in services for field in FIELDS}
-    known |= {"temporal.namespace", "temporal.ui"}
+    known |= {"temporal.namespace", "temporal.ui", "temporal.metrics"}
     for place, templates, usable in (
         ("command", process.command, known),
         ("environment", process.environment.values(), known),

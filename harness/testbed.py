@@ -31,6 +31,13 @@ from harness.templates import fill_each, fill_values
 from harness.workers import Worker, Workers, WorkerSpec
 
 MIGRATE_SECONDS = 120.0
+<<<<<<< HEAD
+=======
+IN_FLIGHT = 1_000
+"""Iterations under load at once. Each waits in a long poll, and a Temporal frontend serves 1,200 to a namespace."""
+NO_WORKER = {"worker.health": "", "worker.metrics": ""}
+"""What is no worker listens at no such address."""
+>>>>>>> load-metrics
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -82,6 +89,8 @@ class Testbed:
         self.iterations: list[Iteration] = []
         self.closings = Closings(self.linked_client, f"{run.info.id}.")
         self.broken: list[Finding] = []
+        self.at_work: list[Worker] = []
+        """The workers that `workers` has started and not yet begun to drain."""
         self._worker_count = 0
         self._prepared = False
 
@@ -182,6 +191,7 @@ class Testbed:
             command=section.command,
             environment=self.target.file.environment,
             ready_url=section.ready,
+            metrics_url=section.metrics,
             drain_signal=section.drain_signal,
             drain_seconds=section.drain_seconds,
             directory=self.target.directory,
@@ -209,10 +219,12 @@ class Testbed:
         )
         self._worker_count = max(self._worker_count, count)
         await group.start()
+        self.at_work += group
         try:
             self.notify(f"{', '.join(names)} ready" + (", each on links of its own" if linked else ""))
             yield group
         finally:
+            self.at_work = [worker for worker in self.at_work if worker not in group]
             for worker in await group.drain():
                 self.notify(f"{worker.name} did not drain within {worker.spec.drain_seconds:g} s, and was killed")
 
@@ -292,7 +304,7 @@ async def _client(target: Target, stack: Stack, addresses: Mapping[str, str]) ->
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, stack), **addresses, "worker.name": "client", "worker.health": ""}
+    known = {**_known(target, stack), **addresses, "worker.name": "client", **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 
@@ -303,7 +315,7 @@ async def _plain_client(target: Target, addresses: Mapping[str, str]) -> Client:
 async def _migrate(target: Target, stack: Stack, run: Run) -> None:
     if target.file.migrate is None:
         return
-    known = _known(target, stack) | {"worker.name": "migrate", "worker.health": ""}
+    known = _known(target, stack) | {"worker.name": "migrate", **NO_WORKER}
     process = Process(
         "migrate",
         fill_each(target.file.migrate, known),

@@ -45,6 +45,16 @@ def memory(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
+def bytes_of(size: float) -> str:
+    """An amount of memory that one process uses, in binary megabytes."""
+    return shown(size / 2**20, "MiB")
+
+
+def percent(value: float) -> str:
+    """A figure that is in per cent already, to one of them; what is below reads so."""
+    return "< 1 %" if 0 < value < 1 else f"{value:,.0f} %"
+
+
 def moment(seconds: float) -> str:
     """A moment by the calendar, in UTC."""
     return f"{datetime.fromtimestamp(seconds, tz=UTC):%-d %B %Y, %H:%M:%S} UTC"

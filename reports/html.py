@@ -31,6 +31,7 @@ from reports.slowest import Slow, slowest
 from reports.strips import domains, strip
 from reports.tenants import tenants
 from reports.timeline import Span, response_times, span_of
+from reports.tuning import Tuning, tuning_of
 
 FILE = "report.html"
 WIDE, NARROW = 960.0, 340.0
@@ -82,6 +83,7 @@ class Page(Struct, frozen=True, kw_only=True):
     """Why the load's figures mean nothing; empty where they do."""
     tenants: Sequence[Group]
     activity: Plot | None
+    tuning: Tuning | None
     books: Books
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
@@ -141,6 +143,7 @@ def _page(recorded: Recorded) -> Page:
         void=_void(judgements),
         tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
         activity=_activity(loaded, [section.latency for section in sections], windows),
+        tuning=tuning_of(recorded, windows),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
         judgements=judgements,
         faults=windows,

@@ -18,7 +18,12 @@ from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
+<<<<<<< HEAD
 from harness.records.operations import Iteration, Operation
+=======
+from harness.records.operations import Operation
+from harness.records.samples import Sample
+>>>>>>> load-metrics
 from harness.records.sessions import Session
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
@@ -82,6 +87,7 @@ FILES: dict[type[Struct], str] = {
     Fact: "facts.jsonl",
     FaultWindow: "faults.jsonl",
     Measurement: "measurements.jsonl",
+    Sample: "samples.jsonl",
     Judgement: "judgements.jsonl",
 }
 

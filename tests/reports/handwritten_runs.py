@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from handwritten_samples import healthy
 from msgspec import Struct
 
 from harness.records.effects import Effect, EffectKind, Fact, Source
@@ -257,6 +258,7 @@ def whole_run(results: Path, *, ended: bool = True) -> Path:
             measured("platform_overhead", -0.5, 1.5, unit="ms"),
             measured("pipeline_throughput", 400_000.0, unit="rows/s"),
             measured("copy_throughput", 600_000.0, unit="rows/s"),
+            *healthy(),
         ],
         load={"slice": (2.0, 10.0)},
         fingerprint=conditions(),

@@ -22,12 +22,15 @@ from handwritten_runs import (
     workflow,
     write_run,
 )
+from handwritten_samples import counted, scraped
 from msgspec import Struct
 
 from harness.records.run import NotARun
+from harness.records.samples import MEMORY, SLOTS_AVAILABLE, series
 from harness.records.verdicts import Verdict
 from reports.html import MOST_FINDINGS, write_report
 
+SLOTS = series(SLOTS_AVAILABLE, worker_type="WorkflowWorker")
 LOAD = {"slice": (2.0, 10.0)}
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -134,6 +137,8 @@ def test_what_was_recorded_cannot_become_part_of_the_page(tmp_path: Path) -> Non
         fact(0, 1, 1, scenario=EVIL, values={EVIL: 1, f"rejected: {EVIL}": 1}),
         msgspec.structs.replace(cut(1, 2, name=EVIL, on=EVIL), evidence=EVIL, felt_by=(EVIL,)),
         measured(EVIL, 1.0, unit=EVIL),
+        *counted(EVIL, MEMORY, 1.0, 2.0),
+        *scraped(EVIL, {SLOTS: 1.0}, None),
         finding,
     ]  # fmt: skip
     caught = msgspec.structs.replace(conditions(), machine=EVIL, caveats=(EVIL,), links=(EVIL,), packages={EVIL: EVIL})

@@ -19,6 +19,7 @@ from harness.records.workflows import WorkflowRun
 from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
+from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.curves import percentile_curve
 from reports.gate import RunGate, run_gate
 from reports.latency import ScenarioLatency, latencies
@@ -27,8 +28,10 @@ from reports.percentiles import percentile
 from reports.reconciliation import Books, books
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
+from reports.stacks import stacks
 from reports.strips import domains, strip
 from reports.timeline import Span, response_times, span_of
+from reports.webui import WebUI, web_ui
 
 FILE = "report.html"
 WIDE, NARROW = 960.0, 340.0
@@ -57,6 +60,11 @@ class LatencySection(Struct, frozen=True, kw_only=True):
     curve: Plot
 
 
+class AnatomySection(Struct, frozen=True, kw_only=True):
+    kind: KindAnatomy
+    stacks: Plot
+
+
 class Sample(Struct, frozen=True, kw_only=True):
     """One measurement and its picture."""
 
@@ -77,11 +85,15 @@ class Page(Struct, frozen=True, kw_only=True):
     tiles: Sequence[tuple[str, str]]
     latency: Sequence[LatencySection]
     activity: Plot | None
+    anatomy: Sequence[AnatomySection]
+    further_kinds: int
+    """Kinds of workflows whose anatomy is not shown."""
     books: Books
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
     samples: Sequence[Sample]
     slowest: Sequence[Slow]
+    ui: WebUI
     fingerprint: Fingerprint | None
 
 
@@ -126,6 +138,8 @@ def _page(recorded: Recorded) -> Page:
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     sections = [_section(latency, windows) for latency in latencies(info, operations, windows)]
     loaded = [run for run in runs if run.scenario in info.load] or runs
+    fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
+    ui = web_ui(fingerprint)
     return Page(
         info=info,
         gate=judged,
@@ -133,12 +147,15 @@ def _page(recorded: Recorded) -> Page:
         tiles=_tiles(metrics(recorded)),
         latency=sections,
         activity=_activity(loaded, [section.latency for section in sections], windows),
+        anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
+        further_kinds=len(kinds[MOST_KINDS:]),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
         judgements=recorded.read(Judgement),
         faults=windows,
         samples=_samples(recorded.read(Measurement)),
-        slowest=slowest(loaded),
-        fingerprint=recorded.fingerprint(),
+        slowest=slowest(loaded, ui),
+        ui=ui,
+        fingerprint=fingerprint,
     )
 
 
@@ -176,6 +193,11 @@ def _activity(
         return None
     span = during or span_of_activities(found)
     return Plot(wide=attempts(found, span, windows, width=WIDE), narrow=attempts(found, span, windows, width=NARROW))
+
+
+def _anatomy(kind: KindAnatomy, number: int) -> AnatomySection:
+    wide, narrow = (stacks(kind, number, width=width) for width in (WIDE, NARROW))
+    return AnatomySection(kind=kind, stacks=Plot(wide=wide, narrow=narrow))
 
 
 def _samples(measurements: Sequence[Measurement]) -> list[Sample]:

@@ -66,7 +66,7 @@ class Anatomist:
         """What the run was spent on, from the first event to the last, which is to be the one that closed it."""
         began = self._now if self._began is None else self._began
         lengths = partition([*self._spans, *self._unended()], began, max(began, self._now))
-        return Anatomy(seconds={part: length / 1e9 for part, length in lengths.items()})
+        return Anatomy(seconds={part: lengths[part] / 1e9 for part in Part if part in lengths})
 
     def _unended(self) -> Iterator[Span]:
         for event_id, scheduled in self._activities.items():
@@ -124,10 +124,15 @@ class Anatomist:
     def _give_activity_up(self, _: int, requested: Any) -> None:
         self._given_up[requested.scheduled_event_id] = self._now
 
-    def _end_activity(self, _: int, ended: Any) -> None:
+    def _end_activity(self, _: int, ended: Any, never_begun: Part = Part.ACTIVITY_QUEUE) -> None:
         scheduled = self._activities.pop(ended.scheduled_event_id, self._now)
-        self._spans += self._activity(ended.scheduled_event_id, scheduled, self._now, never_begun=Part.ACTIVITY_QUEUE)
+        self._spans += self._activity(ended.scheduled_event_id, scheduled, self._now, never_begun=never_begun)
         self._wake()
+
+    def _time_activity_out(self, _: int, timed_out: Any) -> None:
+        """Without the start of an attempt, either nobody ever took it, or it waited for one more: then it says why."""
+        tried = timed_out.failure.HasField("cause")
+        self._end_activity(_, timed_out, never_begun=Part.RETRIES if tried else Part.ACTIVITY_QUEUE)
 
     def _activity(self, event_id: int, scheduled: int, until: int, *, never_begun: Part) -> tuple[Span, ...]:
         if event_id not in self._attempts:
@@ -177,7 +182,7 @@ class Anatomist:
         "activity_task_cancel_requested": _give_activity_up,
         "activity_task_completed": _end_activity,
         "activity_task_failed": _end_activity,
-        "activity_task_timed_out": _end_activity,
+        "activity_task_timed_out": _time_activity_out,
         "activity_task_canceled": _end_activity,
         "timer_started": _start_timer,
         "timer_canceled": _cancel_timer,

@@ -83,8 +83,7 @@ class PartTimes(Struct, frozen=True, kw_only=True):
 class KindAnatomy(Struct, frozen=True, kw_only=True):
     """The closed runs of one type of workflow in one scenario."""
 
-    name: str
-    """The scenario, and the type where its runs are of several."""
+    scenario: str
     type: str
     runs: tuple[Anatomy, ...]
     """From the shortest to the longest."""
@@ -107,7 +106,7 @@ def anatomies(runs: Iterable[WorkflowRun]) -> list[KindAnatomy]:
             kinds[run.scenario, run.type].append(run.anatomy)
     types = Counter(scenario for scenario, _ in kinds)
     found = [
-        _kind(scenario if types[scenario] == 1 else f"{type_} of {scenario}", type_, group)
+        _kind(scenario, type_, group, called=scenario if types[scenario] == 1 else type_)
         for (scenario, type_), group in kinds.items()
     ]
     return sorted(found, key=lambda kind: -kind.mean * len(kind.runs))
@@ -118,13 +117,13 @@ def means(runs: Sequence[Anatomy]) -> dict[Part, float]:
     return {part: sum(run.seconds.get(part, 0.0) for run in runs) / len(runs) for part in Part}
 
 
-def _kind(name: str, type_: str, group: Sequence[Anatomy]) -> KindAnatomy:
+def _kind(scenario: str, type_: str, group: Sequence[Anatomy], *, called: str) -> KindAnatomy:
     runs = sorted(group, key=lambda run: run.total)
     totals = [run.total for run in runs]
     whole = sum(totals)
     spent = {part: sorted(run.seconds.get(part, 0.0) for run in runs) for part in Part}
     return KindAnatomy(
-        name=name,
+        scenario=scenario,
         type=type_,
         runs=tuple(runs),
         median=_at(totals, 50),
@@ -132,7 +131,7 @@ def _kind(name: str, type_: str, group: Sequence[Anatomy]) -> KindAnatomy:
         p99=_at(totals, 99),
         mean=whole / len(runs),
         parts=tuple(_part(part, times, whole) for part, times in spent.items() if times[-1] > 0),
-        sentence=f"{_typical(name, runs)} {_slow(runs)}".rstrip(),
+        sentence=f"{_typical(called, runs)} {_slow(runs)}".rstrip(),
     )
 
 
@@ -153,15 +152,14 @@ def _at(times: Sequence[float], percent: float) -> float:
     return found
 
 
-def _typical(name: str, runs: Sequence[Anatomy]) -> str:
+def _typical(called: str, runs: Sequence[Anatomy]) -> str:
     middle = means(_middle(runs))
     whole = sum(middle.values())
     if whole < NOTHING:
-        return f"A typical {name} takes no time that its history shows."
+        return f"A typical {called} takes no time that its history shows."
     part = max(middle, key=lambda each: middle[each])
-    return (
-        f"{_fraction(middle[part], whole)} of a typical {name}, which takes {duration(whole)}, is spent {_spent(part)}."
-    )
+    takes = duration(_at([run.total for run in runs], 50))
+    return f"{_fraction(middle[part], whole)} of a typical {called}, which takes {takes}, is spent {_spent(part)}."
 
 
 def _slow(runs: Sequence[Anatomy]) -> str:
@@ -171,14 +169,14 @@ def _slow(runs: Sequence[Anatomy]) -> str:
     typical, slow = means(_middle(runs)), means(runs[-few:])
     more = {part: slow[part] - typical[part] for part in Part}
     longer = sum(more.values())
+    slowest = "The slowest twentieth" if few > 1 else "The slowest one"
     if longer < NOTHING:
-        return "The slowest twentieth takes no longer."
+        return f"{slowest} takes no longer."
     part = max(more, key=lambda each: more[each])
-    takes = f"The slowest twentieth takes {duration(sum(slow.values()))}"
+    takes = f"{slowest} takes {duration(sum(slow.values()))}"
     if more[part] < longer / 2:
         return f"{takes}: a little more of everything."
-    fraction = _fraction(min(more[part], longer), longer).lower()
-    return f"{takes}: {fraction} of what is more is spent {_spent(part)}."
+    return f"{takes}: {_fraction(min(more[part], longer), longer).lower()} of the difference is spent {_spent(part)}."
 
 
 def _middle(runs: Sequence[Anatomy]) -> Sequence[Anatomy]:

@@ -45,6 +45,7 @@ TILES = {
     "pipeline_throughput_ratio": "plain COPY's speed",
 }
 MOST_TILES = 5
+FEWEST_STACKED = 3
 
 
 class Plot(Struct, frozen=True, kw_only=True):
@@ -62,7 +63,8 @@ class LatencySection(Struct, frozen=True, kw_only=True):
 
 class AnatomySection(Struct, frozen=True, kw_only=True):
     kind: KindAnatomy
-    stacks: Plot
+    stacks: Plot | None
+    """None of so few runs that the table says it all."""
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -196,6 +198,8 @@ def _activity(
 
 
 def _anatomy(kind: KindAnatomy, number: int) -> AnatomySection:
+    if len(kind.runs) < FEWEST_STACKED:
+        return AnatomySection(kind=kind, stacks=None)
     wide, narrow = (stacks(kind, number, width=width) for width in (WIDE, NARROW))
     return AnatomySection(kind=kind, stacks=Plot(wide=wide, narrow=narrow))
 

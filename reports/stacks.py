@@ -11,7 +11,7 @@ from harness.records.anatomy import Anatomy, Part
 from reports.anatomy import WORDS, KindAnatomy, means
 from reports.curves import MARKED, MARKED_NARROW
 from reports.figures import duration, things
-from reports.svg import Scale, add, drawing, even_ticks, hint, identifier, linear, markup
+from reports.svg import Scale, add, drawing, even_ticks, hint, linear, markup
 
 COLUMNS, COLUMNS_NARROW = 120, 60
 """So many columns at most: where runs are more, neighbours in length share one, as their mean."""
@@ -44,10 +44,10 @@ def stacks(kind: KindAnatomy, number: int, *, width: float = 960) -> str:
     highest = max(column.total for column in columns) or 1e-3
     y = linear((0, highest), (bottom, top))
     svg = drawing(
-        f"anatomy-{number}-{identifier(kind.name)}-{width:g}",
+        f"anatomy-{number}-{width:g}",
         width,
         bottom + 44,
-        title=f"What each {kind.name} spent its time on, from the fastest to the slowest",
+        title=f"What each {kind.type} of {kind.scenario} spent its time on, from the fastest to the slowest",
         description=f"{things(len(kind.runs), 'run')}. {kind.sentence}",
     )
     for tick in even_ticks(highest, 5):

@@ -32,7 +32,7 @@ def web_ui(fingerprint: Fingerprint | None) -> WebUI:
     if not temporal.ui.startswith(("http://", "https://")):
         return WebUI(
             address="",
-            note="No links to Temporal's UI: its address is not known. Of an external server, give it as `ui` in "
+            note="No links to Temporal's UI: its address is not known. Of an external server, give it as ui in "
             "temper.toml.",
         )
     return WebUI(address=temporal.ui, note=_note(temporal))
@@ -43,6 +43,6 @@ def _note(temporal: ServiceInfo) -> str:
         return "Ids lead to Temporal's UI, for as long as that server keeps the histories."
     return (
         "Ids lead to the UI of the run's own server, which ended with the run and took its histories with it. For "
-        "links that last, start a server (`temper up`), and run with `--external temporal=ADDRESS` and its UI's "
-        "address as `ui` in temper.toml."
+        "links that last, run on a server of yours: --external temporal=ADDRESS, with its UI's address as ui in "
+        "temper.toml."
     )

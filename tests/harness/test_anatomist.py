@@ -120,6 +120,16 @@ def test_an_activity_that_nobody_took_was_in_the_queue() -> None:
     ) == {**AROUND, "activity_queue": 4.0}
 
 
+def test_an_activity_that_timed_out_before_its_next_attempt_spent_it_on_retries() -> None:
+    """No start is written down, but why the attempt before failed."""
+    timed_out = event("activity_task_timed_out", 6, scheduled_event_id=5)
+    timed_out.activity_task_timed_out_event_attributes.failure.cause.message = "no connection"
+    assert spent(*first_task(), command("activity_task_scheduled", 2), timed_out, *last_task(7, 6)) == {
+        **AROUND,
+        "retries": 4.0,
+    }
+
+
 def test_while_an_activity_runs_the_moment_is_its_own() -> None:
     """Beside a queue, a retry, a timer and a workflow task that waits and is executed."""
     assert spent(

@@ -48,18 +48,21 @@ def test_the_means_of_the_parts_add_up_and_so_do_the_shares() -> None:
 
 
 def test_kinds_are_told_apart_by_scenario_and_type_the_longest_first() -> None:
-    """A scenario with workflows of one type is called by itself."""
+    """In the sentence, a scenario with workflows of one type stands for them."""
     runs = [
         ran(spent(worker=1.0)),
         ran(spent(worker=5.0), type_="Child"),
         *[ran(spent(worker=2.0), "whole")] * 2,
         workflow(1, None),
     ]
-    assert [(kind.name, len(kind.runs)) for kind in anatomies(runs)] == [
-        ("Child of slice", 1),
-        ("whole", 2),
-        ("Pipeline of slice", 1),
+    found = anatomies(runs)
+    assert [(kind.scenario, kind.type, len(kind.runs)) for kind in found] == [
+        ("slice", "Child", 1),
+        ("whole", "Pipeline", 2),
+        ("slice", "Pipeline", 1),
     ]
+    for kind, called in zip(found, ("Child", "whole", "Pipeline"), strict=True):
+        assert f"of a typical {called}," in kind.sentence
 
 
 def test_open_runs_have_no_anatomy() -> None:
@@ -100,8 +103,9 @@ def test_what_the_slowest_spend_more_on_is_told_apart() -> None:
     """Of forty, the slowest two; nineteen are too few for a twentieth."""
     runs = [spent(worker=1.0)] * 38 + [spent(worker=1.0, retries=3.0, timers=1.0)] * 2
     assert kind_of(runs).sentence.endswith(
-        "The slowest twentieth takes 5 s: three quarters (75 %) of what is more is spent on retries."
+        "The slowest twentieth takes 5 s: three quarters (75 %) of the difference is spent on retries."
     )
+    assert "The slowest one takes 5 s:" in kind_of(runs[-39:]).sentence
     assert "slowest" not in kind_of(runs[-19:]).sentence
 
 
@@ -110,9 +114,9 @@ def test_where_no_part_makes_the_slowest_slower_none_is_named() -> None:
     parts = ("worker", "retries", "timers")
     runs = [spent(**dict.fromkeys(parts, 1.0))] * 19
     assert kind_of([*runs, spent(**dict.fromkeys(parts, 2.0))]).sentence.endswith(
-        "The slowest twentieth takes 6 s: a little more of everything."
+        "The slowest one takes 6 s: a little more of everything."
     )
-    assert kind_of([*runs, runs[0]]).sentence.endswith("The slowest twentieth takes no longer.")
+    assert kind_of([*runs, runs[0]]).sentence.endswith("The slowest one takes no longer.")
 
 
 def test_runs_that_took_no_time_are_told_as_such() -> None:

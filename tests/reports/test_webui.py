@@ -24,7 +24,7 @@ def test_without_an_address_that_a_browser_can_open_there_is_no_link(address: st
     """And the page says how to give one."""
     ui = web_ui(with_temporal(ui=address))
     assert ui.history("w", "r") == ""
-    assert "give it as `ui` in temper.toml" in ui.note
+    assert "give it as ui in temper.toml" in ui.note
 
 
 @pytest.mark.parametrize("fingerprint", [None, msgspec.structs.replace(conditions(), services=())])

@@ -10,6 +10,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
 
+from harness.anatomy import Anatomist
 from harness.cancelling import Cancelling
 from harness.checking.applicable import applicable
 from harness.checking.felt import felt_all
@@ -194,11 +195,13 @@ class _Story:
         self.begun: dict[int, HistoryEvent] = {}
         self.ended: dict[int, HistoryEvent] = {}
         self.cancelling = Cancelling()
+        self.anatomist = Anatomist()
 
     def tell(self, event: HistoryEvent) -> None:
         self.first = self.first or event
         self.last = event
         self.cancelling.tell(event)
+        self.anatomist.tell(event)
         kind = event.WhichOneof("attributes") or ""
         attributes = getattr(event, kind)
         if kind == "activity_task_scheduled_event_attributes":
@@ -237,6 +240,7 @@ class _Story:
             cancel_requested=_seconds(self.cancelling.requested) if self.cancelling.requested else None,
             begun_after_cancel=tuple(self.cancelling.begun),
             went_on_with=tuple(self.cancelling.went_on_with),
+            anatomy=None if status == OPEN else self.anatomist.anatomy(),
         )
 
     def _activity(self, event_id: int, event: HistoryEvent) -> Activity:

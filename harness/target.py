@@ -109,6 +109,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Import path "module:NAME" of a sequence of Scenario."""
     worker: WorkerSection
     namespace: str = "default"
+    ui: str = ""
+    """Where an external Temporal has its web UI, for links in reports; that of one which is started is known."""
     environment: dict[str, str] = {}
     """Handed to workers, to `migrate` and to the client; "{postgres.url}" and its like are filled in."""
     processes: dict[str, ProcessSection] = {}

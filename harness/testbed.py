@@ -24,6 +24,7 @@ from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
 from harness.services.process import Process, describe_exit
+from harness.services.service import Service
 from harness.sessions import OURS
 from harness.stack import Stack
 from harness.target import BaselineSection, Target
@@ -31,13 +32,8 @@ from harness.templates import fill_each, fill_values
 from harness.workers import Worker, Workers, WorkerSpec
 
 MIGRATE_SECONDS = 120.0
-<<<<<<< HEAD
-=======
-IN_FLIGHT = 1_000
-"""Iterations under load at once. Each waits in a long poll, and a Temporal frontend serves 1,200 to a namespace."""
 NO_WORKER = {"worker.health": "", "worker.metrics": ""}
 """What is no worker listens at no such address."""
->>>>>>> load-metrics
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -249,6 +245,7 @@ class Testbed:
                     address=service.address,
                     flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
                     startup=None if service.provider == "external" else self.stack.startup_seconds.get(service.name),
+                    ui=_ui(service, self.target),
                 )
                 for service in self.stack.services.values()
             ),
@@ -298,6 +295,14 @@ def _known(target: Target, stack: Stack) -> dict[str, str]:
         "worker.task_queue": target.file.task_queue,
         "worker.namespace": target.file.namespace,
     }
+
+
+def _ui(service: Service, target: Target) -> str:
+    """Where Temporal's web UI shows the namespace of the run; empty for another service, or where it is not known."""
+    if service.name != "temporal":
+        return ""
+    ui = service.fields_at(service.address).get("ui", target.file.ui)
+    return f"{ui.rstrip('/')}/namespaces/{target.file.namespace}" if ui else ""
 
 
 async def _client(target: Target, stack: Stack, addresses: Mapping[str, str]) -> Client | None:

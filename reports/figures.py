@@ -28,7 +28,7 @@ def things(number: int, noun: str, plural: str = "") -> str:
     return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
-def share(part: int, whole: int) -> str:
+def share(part: float, whole: float) -> str:
     """A part of a whole in per cent. What is neither none nor all of it never reads as 0 % or 100 %."""
     if whole == 0:
         return "—"

@@ -18,12 +18,8 @@ from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
-<<<<<<< HEAD
 from harness.records.operations import Iteration, Operation
-=======
-from harness.records.operations import Operation
 from harness.records.samples import Sample
->>>>>>> load-metrics
 from harness.records.sessions import Session
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun

@@ -6,6 +6,7 @@ from pathlib import Path
 from handwritten_samples import healthy
 from msgspec import Struct
 
+from harness.records.anatomy import Anatomy, Part
 from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint, ServiceInfo
@@ -169,7 +170,13 @@ def workflow(
         closed=None if took is None else BEGIN + since + took,
         events=20,
         activities=activities,
+        anatomy=None if took is None else spent(activity_execution=0.75 * took, worker=0.25 * took),
     )
+
+
+def spent(**seconds: float) -> Anatomy:
+    """An anatomy, by the names of the parts."""
+    return Anatomy(seconds={Part(name): length for name, length in seconds.items()})
 
 
 def effect(index: int, item: str = "0", *, kind: EffectKind = EffectKind.FORWARD, attempt: int = 1) -> Effect:
@@ -230,6 +237,7 @@ def conditions() -> Fingerprint:
                 address="127.0.0.1:7233",
                 flags=("history.transferProcessorMaxPollRPS=2000",),
                 startup=1.25,
+                ui="http://127.0.0.1:8233/namespaces/default",
             ),
             ServiceInfo(name="redis", provider="external", version="7.4", address="127.0.0.1:6379"),
         ),

@@ -43,6 +43,8 @@ TAKEN = ", ".join([*NOT_FOR_PROCESSES, "worker…"])
 
 STARTER = Path(__file__).with_name("starter.toml")
 """What `temper init` writes."""
+STARTER_SCENARIOS = Path(__file__).with_name("starter_scenarios.py")
+"""What it writes beside it, as `my_scenarios.py`."""
 
 
 class BadTarget(CannotRun):
@@ -118,6 +120,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
     replay: str | None = None
     """Import path of a function () -> what `temporalio.worker.Replayer` takes: workflows, plugins, …."""
+    build: list[str] | None = None
+    """Runs before anything is started: what compiles a worker that is to be compiled."""
     migrate: list[str] | None = None
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
@@ -135,8 +139,9 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"{key} is empty"
         yield from _service_problems(self.services)
         yield from _worker_problems(self.worker)
-        if self.migrate == []:
-            yield "migrate is empty; give it as a list, or leave it out"
+        for key, command in (("build", self.build), ("migrate", self.migrate)):
+            if command == []:
+                yield f"{key} is empty; give it as a list, or leave it out"
         if self.measure.spawns < 1 or self.measure.pairs < 1:
             yield "measure.spawns and measure.pairs count from 1"
         yield from _environment_problems("environment", self.environment)

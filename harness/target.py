@@ -285,6 +285,11 @@ class Target:
         for scenario in scenarios:
             if not isinstance(scenario, Scenario):
                 raise BadTarget(f"{self.path}: scenarios holds {scenario!r}, which is no Scenario")
+            for attribute in ("name", "proves"):
+                if not isinstance(getattr(scenario, attribute, None), str):
+                    which = type(scenario).__name__
+                    message = f"{self.path}: the scenario {which} has no {attribute}; give it a string"
+                    raise BadTarget(message)
             if scenario.name in named:
                 message = f"{self.path}: two scenarios are called {scenario.name!r}"
                 raise BadTarget(message)

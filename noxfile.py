@@ -16,7 +16,7 @@ nox.options.sessions = ["lint", "types", "imports", "test", "scenarios"]
 nox.options.error_on_external_run = False
 
 PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports", "temper")
-SOURCES = (*PACKAGES, "benchmarks", "tests", "noxfile.py")
+SOURCES = (*PACKAGES, "benchmarks", "tests", "examples", "noxfile.py")
 PR_SET_PDEATHSIG = 1
 BIN = Path(sys.executable).parent
 IMAGES = "harness.services.obtain_images"

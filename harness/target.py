@@ -43,6 +43,8 @@ TAKEN = ", ".join([*NOT_FOR_PROCESSES, "worker…"])
 
 STARTER = Path(__file__).with_name("starter.toml")
 """What `temper init` writes."""
+STARTER_SCENARIOS = Path(__file__).with_name("starter_scenarios.py")
+"""What it writes beside it, as `my_scenarios.py`."""
 
 
 class BadTarget(CannotRun):
@@ -122,6 +124,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
     replay: str | None = None
     """Import path of a function () -> what `temporalio.worker.Replayer` takes: workflows, plugins, …."""
+    build: list[str] | None = None
+    """Runs before anything is started: what compiles a worker that is to be compiled."""
     migrate: list[str] | None = None
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
@@ -139,8 +143,9 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"{key} is empty"
         yield from _service_problems(self.services)
         yield from _worker_problems(self.worker)
-        if self.migrate == []:
-            yield "migrate is empty; give it as a list, or leave it out"
+        for key, command in (("build", self.build), ("migrate", self.migrate)):
+            if command == []:
+                yield f"{key} is empty; give it as a list, or leave it out"
         if self.measure.spawns < 1 or self.measure.pairs < 1:
             yield "measure.spawns and measure.pairs count from 1"
         yield from _environment_problems("environment", self.environment)
@@ -284,6 +289,11 @@ class Target:
         for scenario in scenarios:
             if not isinstance(scenario, Scenario):
                 raise BadTarget(f"{self.path}: scenarios holds {scenario!r}, which is no Scenario")
+            for attribute in ("name", "proves"):
+                if not isinstance(getattr(scenario, attribute, None), str):
+                    which = type(scenario).__name__
+                    message = f"{self.path}: the scenario {which} has no {attribute}; give it a string"
+                    raise BadTarget(message)
             if scenario.name in named:
                 message = f"{self.path}: two scenarios are called {scenario.name!r}"
                 raise BadTarget(message)

@@ -1,7 +1,10 @@
 """Everything one run needs standing: the stack, the links, the workers, the client, the stores."""
 
 import asyncio
+import os
+import shlex
 import sys
+import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,12 +21,13 @@ from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
 from harness.links import Links
 from harness.observation import conclude
+from harness.pollers import await_pollers
 from harness.records.fingerprint import Fingerprint, ServiceInfo
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
-from harness.services.process import Process, describe_exit
+from harness.services.process import Process, to_its_end
 from harness.services.service import Service
 from harness.sessions import OURS
 from harness.stack import Stack
@@ -31,6 +35,8 @@ from harness.target import BaselineSection, Target
 from harness.templates import fill_each, fill_values
 from harness.workers import Worker, Workers, WorkerSpec
 
+BUILD_SECONDS = 900.0
+"""The first build of a worker may download and compile all that it is made of."""
 MIGRATE_SECONDS = 120.0
 NO_WORKER = {"worker.health": "", "worker.metrics": ""}
 """What is no worker listens at no such address."""
@@ -100,6 +106,7 @@ class Testbed:
         Raises CannotRun where something the user can put right stands in the way.
         """
         names = [*target.file.services, *(["toxiproxy"] if wanted.links else [])]
+        await _build(target, run, notify)
         async with AsyncExitStack() as exits:
             stack = Stack.of(
                 names,
@@ -217,6 +224,7 @@ class Testbed:
         await group.start()
         self.at_work += group
         try:
+            await await_pollers(self.plain_client, task_queue or self.target.file.task_queue, self.run.logs)
             self.notify(f"{', '.join(names)} ready" + (", each on links of its own" if linked else ""))
             yield group
         finally:
@@ -317,6 +325,18 @@ async def _plain_client(target: Target, addresses: Mapping[str, str]) -> Client:
     return await Client.connect(addresses["temporal.address"], namespace=target.file.namespace)
 
 
+async def _build(target: Target, run: Run, notify: Callable[[str], None]) -> None:
+    if target.file.build is None:
+        return
+    command = fill_each(target.file.build, {"python": sys.executable, "target.directory": str(target.directory)})
+    notify(f"building: {shlex.join(command)}")
+    # A compiler may have come as a package, beside this interpreter.
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
+    log = run.logs / "build.log"
+    process = Process("build", command, env={"PATH": path}, cwd=target.directory, log_path=log)
+    await to_its_end(process, BUILD_SECONDS)
+
+
 async def _migrate(target: Target, stack: Stack, run: Run) -> None:
     if target.file.migrate is None:
         return
@@ -328,16 +348,7 @@ async def _migrate(target: Target, stack: Stack, run: Run) -> None:
         cwd=target.directory,
         log_path=run.logs / "migrate.log",
     )
-    try:
-        process.start()
-        async with asyncio.timeout(MIGRATE_SECONDS):
-            code = await process.wait()
-        if code:
-            raise process.failure(f"ended with {describe_exit(code)}")
-    except TimeoutError:
-        raise process.failure(f"did not end within {MIGRATE_SECONDS:.0f} s") from None
-    finally:
-        await process.kill()
+    await to_its_end(process, MIGRATE_SECONDS)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from harness.checking.invariants import Records, as_judgement
 from harness.driver import App, drive
 from harness.eventually import eventually
-from harness.observation import conclude, judge, read_workflows
+from harness.observation import NotObserved, conclude, judge, read_workflows
 from harness.records.effects import Fact
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Iteration, Kind, Operation
@@ -241,6 +241,23 @@ async def test_a_run_is_observed_judged_and_written(
         "operations answered": Verdict.VALID,
         "small-quiet: its own check": Verdict.VALID,
     }
+
+
+async def test_a_store_that_cannot_be_asked_is_told(
+    small: Small, judged: tuple[Target, Judged], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the scenario's own query fails, the error says whose it was and why, and nothing is judged."""
+    target, scenario = judged
+
+    async def observe(*_: object) -> dict[int, list[Fact]]:
+        message = "there is no table of votes"
+        raise LookupError(message)
+
+    monkeypatch.setattr(scenario, "observe", observe)
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        with pytest.raises(NotObserved, match=f"observe of {Quiet.name} failed.* LookupError: there is no table"):
+            await conclude(run, target, small.client, Stores(), [iteration(run.info.id, 0)])
+        assert Recorded(run.directory).read(Judgement) == []
 
 
 async def test_an_unanswered_call_is_resolved_before_it_is_judged(

@@ -28,7 +28,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Their shape and its options, as `temper load --arrivals` takes them; a trace is sought from where one stands."""
 
     def planned(self) -> Arrivals:
-        """When its iterations are meant to start. Raises ValueError."""
+        """Raises ValueError where it plans nothing, or too much."""
         return parse(self.arrivals, self.rate, self.duration)
 
 

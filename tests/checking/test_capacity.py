@@ -42,6 +42,8 @@ def test_an_interval_about_the_limit_is_unclear() -> None:
     step = step_of(trial(*[0.1] * 198, *[0.9] * 2))
     assert (step.standing, step.reason) == (Standing.UNCLEAR, "p99 lies between 100 ms and 900 ms, about 500 ms")
     assert (step.p99_low, step.p99, step.p99_high) == (0.1, 0.1, 0.9)
+    step = step_of(trial(*[0.1] * 197, *[0.9] * 3))
+    assert (step.standing, step.p99_low, step.p99) == (Standing.UNCLEAR, 0.1, 0.9)
 
 
 def test_who_was_not_served_breaks_it_whatever_the_others_waited() -> None:
@@ -49,6 +51,7 @@ def test_who_was_not_served_breaks_it_whatever_the_others_waited() -> None:
     step = step_of(trial(*[0.1] * 199, unserved=1))
     assert (step.standing, step.reason) == (Standing.BREAKS, "1 of 200 iterations were not served")
     assert (step.iterations, step.unserved, step.p50, step.p99_high) == (200, 1, 0.1, None)
+    assert step_of(trial(0.1, 0.2, 0.3, unserved=3)).p50 == 0.3
     assert step_of(trial(unserved=5)).p99 is None
 
 

@@ -23,6 +23,8 @@ from loadtests.run import LEAD_SECONDS
 
 SECONDS = 20.0
 """How long a rate is offered. In a shorter time a rate just above the knee leaves too little behind to be seen."""
+FEWEST = 100
+"""Iterations of a trial, at least, however long they take: of fewer the p99 is but the slowest."""
 ARRIVALS = "poisson"
 """Users come at random: evenly spaced, they would never meet, and the knee would look higher than it is."""
 
@@ -35,18 +37,21 @@ async def capacity(
     start: float,
     most: float,
     seconds: float = SECONDS,
+    fewest: int = FEWEST,
     on_step: Callable[[Step], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Capacity:
     """Search the knee of this mix between two rates, and write each step into the run.
 
+    A rate is offered for so many `seconds`, or for as long as it takes to have the `fewest` iterations.
     Workers must be up, and the target prepared. What saturates is told by the samples that are in the run: take them
     meanwhile. Raises CannotRun where the scenarios wait for no result: there is no response time then.
     """
     steps: list[Step] = []
 
     async def probe(rate: float) -> Trial:
-        return await _trial(bed, Load(mix=mix, arrivals=parse(ARRIVALS, rate, seconds)), on_progress)
+        arrivals = parse(ARRIVALS, rate, max(seconds, fewest / rate))
+        return await _trial(bed, Load(mix=mix, arrivals=arrivals, lag_budget=limits.lag_budget), on_progress)
 
     def made(step: Step) -> None:
         steps.append(step)

@@ -16,12 +16,15 @@ from harness.records.fingerprint import Fingerprint
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded, RunInfo
+from harness.records.steps import Step
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
+from reports.capacity import WORDS as STANDINGS
+from reports.capacity import Search, knee_plot, search_of
 from reports.curves import percentile_curve
 from reports.gate import RunGate, run_gate
 from reports.latency import Group, ScenarioLatency, latencies
@@ -92,6 +95,8 @@ class Page(Struct, frozen=True, kw_only=True):
     void: str
     """Why the load's figures mean nothing; empty where they do."""
     tenants: Sequence[Group]
+    search: Search | None
+    knee: Plot | None
     activity: Plot | None
     tuning: Tuning | None
     anatomy: Sequence[AnatomySection]
@@ -135,7 +140,7 @@ def render(recorded: Recorded) -> str:
         shown=shown,
         short=lambda name: name.removeprefix(f"{recorded.info.id}."),
     )
-    environment.globals.update(marks=MARKS, question=QUESTION, most_findings=MOST_FINDINGS)
+    environment.globals.update(marks=MARKS, standings=STANDINGS, question=QUESTION, most_findings=MOST_FINDINGS)
     page = _page(recorded)
     shown_fields: dict[str, Any] = {name: getattr(page, name) for name in Page.__struct_fields__}
     return environment.get_template("report.html.j2").render(shown_fields)
@@ -150,6 +155,7 @@ def _page(recorded: Recorded) -> Page:
     loaded = [run for run in runs if run.scenario in info.loaded] or runs
     fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
     ui = web_ui(fingerprint)
+    search = search_of(recorded.read(Step))
     return Page(
         info=info,
         gate=judged,
@@ -158,6 +164,8 @@ def _page(recorded: Recorded) -> Page:
         latency=sections,
         void=_void(judgements),
         tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
+        search=search,
+        knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
         activity=_activity(loaded, [section.latency for section in sections], windows),
         tuning=tuning_of(recorded, windows),
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],

@@ -21,6 +21,7 @@ from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
 from harness.records.samples import Sample
 from harness.records.sessions import Session
+from harness.records.steps import Step
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 
@@ -84,6 +85,7 @@ FILES: dict[type[Struct], str] = {
     FaultWindow: "faults.jsonl",
     Measurement: "measurements.jsonl",
     Sample: "samples.jsonl",
+    Step: "steps.jsonl",
     Judgement: "judgements.jsonl",
 }
 

@@ -18,6 +18,7 @@ from harness.driver import resolve
 from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
+from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.sessions import Session
@@ -68,6 +69,7 @@ async def conclude(
         calls=calls,
         sessions=sessions,
         faults=faults,
+        load=run.info.load,
         broken=broken,
     )
     run.write_all(judgements)
@@ -85,6 +87,7 @@ def judge(  # noqa: PLR0913 one for each kind of record
     calls: Sequence[Call] | None = None,
     sessions: Sequence[Session] | None = None,
     faults: Sequence[FaultWindow] = (),
+    load: LoadInfo | None = None,
     broken: Sequence[Finding] = (),
 ) -> list[Judgement]:
     """Every invariant, and every scenario's own check, over the records of a run."""
@@ -97,6 +100,7 @@ def judge(  # noqa: PLR0913 one for each kind of record
         calls=calls,
         sessions=sessions,
         faults=faults,
+        load=load,
         ends={name: scenario.ends for name, scenario in used.items()},
     )
     by_iteration = _grouped(operations)

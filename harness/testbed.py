@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from harness import bare
 from harness.clock import now
+from harness.closings import Closings
 from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
 from harness.links import Links
@@ -30,8 +31,6 @@ from harness.templates import fill_each, fill_values
 from harness.workers import Worker, Workers, WorkerSpec
 
 MIGRATE_SECONDS = 120.0
-IN_FLIGHT = 1_000
-"""Iterations under load at once. Each waits in a long poll, and a Temporal frontend serves 1,200 to a namespace."""
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -81,8 +80,7 @@ class Testbed:
         self.stores = stores
         self.notify = notify
         self.iterations: list[Iteration] = []
-        self.room = asyncio.Semaphore(IN_FLIGHT)
-        """How many iterations under load may still begin before arrivals are shed."""
+        self.closings = Closings(self.linked_client, f"{run.info.id}.")
         self.broken: list[Finding] = []
         self._worker_count = 0
         self._prepared = False
@@ -136,6 +134,7 @@ class Testbed:
             workspace=self.stack.directory,
             record=record or self.run.write,
             addresses=self.stack.addresses,
+            closings=self.closings if client is None else None,
         )
 
     async def once(self, scenario: Scenario[Any], *, client: Client | None = None) -> None:
@@ -147,7 +146,8 @@ class Testbed:
             seed=self.run.info.seed,
             intended=now(),
         )
-        self.driven([iteration], await drive(scenario, self.app(iteration, client=client)))
+        self.planned([iteration])
+        self.broken += await drive(scenario, self.app(iteration, client=client))
 
     async def prepare(self, *scenarios: Scenario[Any]) -> None:
         """Warm these scenarios up, and run the target's preparing ones: reference data and the like. Needs workers."""
@@ -165,10 +165,10 @@ class Testbed:
         """The number of the next iteration of this scenario, counted from 0."""
         return sum(iteration.scenario == scenario.name for iteration in self.iterations)
 
-    def driven(self, iterations: Sequence[Iteration], broken: Sequence[Finding]) -> None:
-        """Note iterations that were driven, and what broke in the scenario itself, for `conclude`."""
+    def planned(self, iterations: Sequence[Iteration]) -> None:
+        """Note iterations before they are driven: `conclude` asks after each, whatever becomes of the caller."""
+        self.run.write_all(iterations)
         self.iterations += iterations
-        self.broken += broken
 
     async def conclude(self) -> list[Judgement]:
         """Observe what the run left behind, judge it, and write all of it into the run."""

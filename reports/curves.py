@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from harness.checking.percentiles import percentile
 from reports.figures import duration, things
 from reports.latency import ScenarioLatency
-from reports.percentiles import percentile
 from reports.responses import Outcome
 from reports.svg import Scale, add, decades, drawing, identifier, line, linear, logarithmic, markup
 

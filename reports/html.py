@@ -7,12 +7,14 @@ from typing import Any
 import jinja2
 from msgspec import Struct
 
+from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
+from harness.checking.percentiles import percentile
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.measurements import Measurement
-from harness.records.operations import Operation
+from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded, RunInfo
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
@@ -21,13 +23,13 @@ from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
 from reports.curves import percentile_curve
 from reports.gate import RunGate, run_gate
-from reports.latency import ScenarioLatency, latencies
+from reports.latency import Group, ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
-from reports.percentiles import percentile
 from reports.reconciliation import Books, books
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
 from reports.strips import domains, strip
+from reports.tenants import tenants
 from reports.timeline import Span, response_times, span_of
 
 FILE = "report.html"
@@ -76,6 +78,9 @@ class Page(Struct, frozen=True, kw_only=True):
     answer: Answer
     tiles: Sequence[tuple[str, str]]
     latency: Sequence[LatencySection]
+    void: str
+    """Why the load's figures mean nothing; empty where they do."""
+    tenants: Sequence[Group]
     activity: Plot | None
     books: Books
     judgements: Sequence[Judgement]
@@ -123,23 +128,31 @@ def render(recorded: Recorded) -> str:
 def _page(recorded: Recorded) -> Page:
     info, judged = recorded.info, run_gate(recorded)
     operations, runs = recorded.read(Operation), recorded.read(WorkflowRun)
+    judgements = recorded.read(Judgement)
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     sections = [_section(latency, windows) for latency in latencies(info, operations, windows)]
-    loaded = [run for run in runs if run.scenario in info.load] or runs
+    loaded = [run for run in runs if run.scenario in info.loaded] or runs
     return Page(
         info=info,
         gate=judged,
         answer=answer(judged),
         tiles=_tiles(metrics(recorded)),
         latency=sections,
+        void=_void(judgements),
+        tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
         activity=_activity(loaded, [section.latency for section in sections], windows),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
-        judgements=recorded.read(Judgement),
+        judgements=judgements,
         faults=windows,
         samples=_samples(recorded.read(Measurement)),
         slowest=slowest(loaded),
         fingerprint=recorded.fingerprint(),
     )
+
+
+def _void(judgements: Sequence[Judgement]) -> str:
+    told = [judgement.reason for judgement in judgements if judgement.invariant == SENT_ON_TIME and judgement.checked]
+    return "".join(told)
 
 
 def _tiles(measured: Mapping[str, Metric]) -> list[tuple[str, str]]:

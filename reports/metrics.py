@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
+from harness.checking.percentiles import median, percentile
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Judgement, Verdict
-from reports.percentiles import median, percentile
 from reports.responses import Outcome, responses, under_load
 
 UNITS = {
@@ -108,7 +109,8 @@ def _load(operations: Sequence[Operation]) -> Iterable[Found]:
     if not operations:
         return
     starts = [operation for operation in operations if operation.kind is Kind.START]
-    yield "lag_p99", _metric(percentile([start.lag * 1e3 for start in starts], 99), f"n={len(starts):,}")
+    late = lags(operations)
+    yield "lag_p99", _metric(percentile([each * 1e3 for each in late], 99), f"n={len(late):,}")
     asked = {(operation.scenario, operation.iteration) for operation in operations}
     served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
     yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")

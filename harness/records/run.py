@@ -16,15 +16,16 @@ from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
+from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
-from harness.records.operations import Operation
+from harness.records.operations import Iteration, Operation
 from harness.records.sessions import Session
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 
 RecordT = TypeVar("RecordT", bound=Struct)
 
-FORMAT = 1
+FORMAT = 2
 
 
 class NotARun(Exception):
@@ -52,12 +53,17 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     """None while it runs, and for ever if it was cut off: such a run is partial."""
     records: dict[str, int] = {}
     """How many lines each file has, once the run has ended: fewer are a run that was cut afterwards."""
-    load: dict[str, tuple[float, float]] = {}
-    """For each scenario under load: its rate in iterations a second, and its duration in seconds."""
+    load: LoadInfo | None = None
+    """What was put under load, and how; None where nothing was."""
 
     @property
     def partial(self) -> bool:
         return self.ended is None
+
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The scenarios under load."""
+        return frozenset(self.load.shares) if self.load else frozenset()
 
 
 class _Format(Struct):
@@ -67,6 +73,7 @@ class _Format(Struct):
 
 
 FILES: dict[type[Struct], str] = {
+    Iteration: "iterations.jsonl",
     Operation: "operations.jsonl",
     WorkflowRun: "workflows.jsonl",
     Effect: "effects.jsonl",
@@ -139,9 +146,9 @@ class Run:
     def write_fingerprint(self, fingerprint: Fingerprint) -> None:
         self._write_json("fingerprint.json", fingerprint)
 
-    def under_load(self, scenario: str, *, rate: float, duration: float) -> None:
-        """Note that a scenario ran under load: iterations a second, for so many seconds."""
-        self.info = msgspec.structs.replace(self.info, load={**self.info.load, scenario: (rate, duration)})
+    def under_load(self, load: LoadInfo) -> None:
+        """Note what is put under load, before it is."""
+        self.info = msgspec.structs.replace(self.info, load=load)
         self._write_info()
 
     def end(self) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint, ServiceInfo
+from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import Run
@@ -32,14 +33,22 @@ def write_run(
     """Write a run with these records, and tell its directory."""
     command = f"temper {kind} --seed 7"
     with Run.create(results, kind=kind, title=title, target="system", seed=7, command=command) as run:
-        for scenario, (rate, duration) in (load or {}).items():
-            run.under_load(scenario, rate=rate, duration=duration)
+        if load:
+            run.under_load(loaded(load))
         run.write_all(records)
         if fingerprint is not None:
             run.write_fingerprint(fingerprint)
         if ended:
             run.end()
     return run.directory
+
+
+def loaded(load: dict[str, tuple[float, float]]) -> LoadInfo:
+    """A load of these scenarios, each at so many iterations a second; all for so many seconds."""
+    rate = sum(each for each, _ in load.values())
+    ((duration,),) = [{duration for _, duration in load.values()}]
+    shares = {scenario: each / rate for scenario, (each, _) in load.items()}
+    return LoadInfo(began=BEGIN, duration=duration, rate=rate, arrivals="constant", shares=shares)
 
 
 def start(index: int, at: float, *, scenario: str = "slice", ack: Ack = Ack.OK, late: float = 0.0) -> Operation:

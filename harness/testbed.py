@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -122,11 +123,11 @@ class Testbed:
             links = await exits.enter_async_context(_links(stack)) if wanted.links else None
             await _migrate(target, stack, run)
             plain = await _plain_client(target, stack.addresses)
-            client = await _client(target, stack, stack.addresses) or plain
+            client = await _client(target, stack.addresses, stack.directory) or plain
             linked = client
             if links is not None:
                 through = await links.open_all("client")
-                linked = await _client(target, stack, through) or await _plain_client(target, through)
+                linked = await connect(target, {**stack.addresses, **through}, stack.directory)
             stores = await exits.enter_async_context(_stores(stack))
             yield cls(target, run, stack, links, (client, linked, plain), stores, notify)
 
@@ -287,19 +288,19 @@ class Testbed:
     def _worker(
         self, name: str, spec: WorkerSpec, task_queue: str | None, addresses: Mapping[str, str] | None = None
     ) -> Worker:
-        known = {**_known(self.target, self.stack), **(addresses or {})}
+        known = {**_known(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
         if task_queue is not None:
             known["worker.task_queue"] = task_queue
         return Worker(name, spec, known, log_path=self.run.logs / f"{name}.log")
 
 
-def _known(target: Target, stack: Stack) -> dict[str, str]:
+def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dict[str, str]:
     """What the templates of temper.toml can name, beside what each worker has of its own."""
     return {
-        **stack.addresses,
+        **addresses,
         "python": sys.executable,
         "target.directory": str(target.directory),
-        "workspace": str(stack.directory),
+        "workspace": str(workspace),
         "worker.task_queue": target.file.task_queue,
         "worker.namespace": target.file.namespace,
     }
@@ -313,11 +314,16 @@ def _ui(service: Service, target: Target) -> str:
     return f"{ui.rstrip('/')}/namespaces/{target.file.namespace}" if ui else ""
 
 
-async def _client(target: Target, stack: Stack, addresses: Mapping[str, str]) -> Client | None:
+async def connect(target: Target, addresses: Mapping[str, str], workspace: Path) -> Client:
+    """The target's own client, or the bare SDK's where it has none, for the services at these addresses."""
+    return await _client(target, addresses, workspace) or await _plain_client(target, addresses)
+
+
+async def _client(target: Target, addresses: Mapping[str, str], workspace: Path) -> Client | None:
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, stack), **addresses, "worker.name": "client", **NO_WORKER}
+    known = {**_known(target, addresses, workspace), "worker.name": "client", **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 
@@ -340,7 +346,7 @@ async def _build(target: Target, run: Run, notify: Callable[[str], None]) -> Non
 async def _migrate(target: Target, stack: Stack, run: Run) -> None:
     if target.file.migrate is None:
         return
-    known = _known(target, stack) | {"worker.name": "migrate", **NO_WORKER}
+    known = _known(target, stack.addresses, stack.directory) | {"worker.name": "migrate", **NO_WORKER}
     process = Process(
         "migrate",
         fill_each(target.file.migrate, known),

@@ -23,8 +23,9 @@ from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
 from reports.capacity import WORDS as STANDINGS
-from reports.capacity import Search, knee_plot, search_of
+from reports.capacity import CapacitySection, knee_plot, search_of
 from reports.curves import percentile_curve
+from reports.drift import DriftSection, drift_section
 from reports.gate import RunGate, run_gate
 from reports.latency import Group, ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
@@ -84,8 +85,9 @@ class Page(Struct, frozen=True, kw_only=True):
     void: str
     """Why the load's figures mean nothing; empty where they do."""
     tenants: Sequence[Group]
-    search: Search | None
+    search: CapacitySection | None
     knee: Plot | None
+    drift: DriftSection | None
     activity: Plot | None
     books: Books
     judgements: Sequence[Judgement]
@@ -148,6 +150,7 @@ def _page(recorded: Recorded) -> Page:
         tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
         search=search,
         knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
+        drift=drift_section(recorded),
         activity=_activity(loaded, [section.latency for section in sections], windows),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
         judgements=judgements,

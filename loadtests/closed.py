@@ -44,13 +44,6 @@ class ClosedLoad:
                 remedy="Make it shorter, or the load longer.",
             )
 
-    def busiest_second(self, seed: int) -> int:  # noqa: ARG002  # as of an open one
-        """Nobody knows: it is the system that says how often its users ask. Raises CannotRun."""
-        raise CannotRun(
-            "A closed loop has no rate, and what was not started here is used only below one.",
-            remedy="Use an open loop: --rate R --rate-cap R",
-        )
-
     def info(self, begin: float) -> LoadInfo:
         """What is noted of it in the run; `begin` in seconds since the Unix epoch."""
         return LoadInfo(

@@ -1,6 +1,5 @@
 """What a load is to be: of which scenarios, how often, on whose behalf, for how long."""
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -34,11 +33,6 @@ class Load:
                 f"A warm-up of {self.warm_up:g} s leaves nothing of {self.arrivals.duration:g} s.",
                 remedy="Make it shorter, or the load longer.",
             )
-
-    def busiest_second(self, seed: int) -> int:
-        """How many iterations are started within one second, at most."""
-        times = self.arrivals.times(substream(seed, "arrivals"))
-        return max((bisect_left(times, time + 1.0) - number for number, time in enumerate(times)), default=0)
 
     def info(self, begin: float) -> LoadInfo:
         """What is noted of it in the run; `begin` in seconds since the Unix epoch."""

@@ -78,9 +78,10 @@ def divided(shares: Mapping[Any, float], count: int, rng: Random) -> list[Any]:
 
 def tenants_of(word: str) -> Mapping[str, float]:
     """Tenants and their shares, as they are asked for: "20" (as many, alike), or "gold=3,free=1". Raises CannotRun."""
-    if word.isdecimal() and int(word) > 0:
-        return {f"tenant-{number}": 1 / int(word) for number in range(1, int(word) + 1)}
-    weights = dict(map(_weighed, filter(None, word.split(","))))
+    if word.isdecimal():
+        weights = {f"tenant-{number}": 1.0 for number in range(1, int(word) + 1)}
+    else:
+        weights = dict(map(_weighed, filter(None, word.split(","))))
     wrong = [name for name, weight in weights.items() if not (name and weight > 0 and math.isfinite(weight))]
     if wrong or not weights:
         raise CannotRun(f"{word!r} tells no tenants.", remedy="Example: --tenants 20, or --tenants gold=3,free=1")

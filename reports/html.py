@@ -22,6 +22,7 @@ from harness.records.workflows import WorkflowRun
 from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
+from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import WORDS as STANDINGS
 from reports.capacity import CapacitySection, knee_plot, search_of
 from reports.curves import percentile_curve
@@ -32,9 +33,12 @@ from reports.metrics import UNITS, metrics
 from reports.reconciliation import Books, books
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
+from reports.stacks import stacks
 from reports.strips import domains, strip
 from reports.tenants import tenants
 from reports.timeline import Span, response_times, span_of
+from reports.tuning import Tuning, tuning_of
+from reports.webui import WebUI, web_ui
 
 FILE = "report.html"
 WIDE, NARROW = 960.0, 340.0
@@ -48,6 +52,7 @@ TILES = {
     "pipeline_throughput_ratio": "plain COPY's speed",
 }
 MOST_TILES = 5
+FEWEST_STACKED = 3
 
 
 class Plot(Struct, frozen=True, kw_only=True):
@@ -61,6 +66,12 @@ class LatencySection(Struct, frozen=True, kw_only=True):
     latency: ScenarioLatency
     over_time: Plot
     curve: Plot
+
+
+class AnatomySection(Struct, frozen=True, kw_only=True):
+    kind: KindAnatomy
+    stacks: Plot | None
+    """None of so few runs that the table says it all."""
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -89,11 +100,16 @@ class Page(Struct, frozen=True, kw_only=True):
     knee: Plot | None
     drift: DriftSection | None
     activity: Plot | None
+    tuning: Tuning | None
+    anatomy: Sequence[AnatomySection]
+    further_kinds: int
+    """Kinds of workflows whose anatomy is not shown."""
     books: Books
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
     samples: Sequence[Sample]
     slowest: Sequence[Slow]
+    ui: WebUI
     fingerprint: Fingerprint | None
 
 
@@ -139,6 +155,8 @@ def _page(recorded: Recorded) -> Page:
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     sections = [_section(latency, windows) for latency in latencies(info, operations, windows)]
     loaded = [run for run in runs if run.scenario in info.loaded] or runs
+    fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
+    ui = web_ui(fingerprint)
     search = search_of(recorded.read(Step))
     return Page(
         info=info,
@@ -152,12 +170,16 @@ def _page(recorded: Recorded) -> Page:
         knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
         drift=drift_section(recorded),
         activity=_activity(loaded, [section.latency for section in sections], windows),
+        tuning=tuning_of(recorded, windows),
+        anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
+        further_kinds=len(kinds[MOST_KINDS:]),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
         judgements=judgements,
         faults=windows,
         samples=_samples(recorded.read(Measurement)),
-        slowest=slowest(loaded),
-        fingerprint=recorded.fingerprint(),
+        slowest=slowest(loaded, ui),
+        ui=ui,
+        fingerprint=fingerprint,
     )
 
 
@@ -200,6 +222,13 @@ def _activity(
         return None
     span = during or span_of_activities(found)
     return Plot(wide=attempts(found, span, windows, width=WIDE), narrow=attempts(found, span, windows, width=NARROW))
+
+
+def _anatomy(kind: KindAnatomy, number: int) -> AnatomySection:
+    if len(kind.runs) < FEWEST_STACKED:
+        return AnatomySection(kind=kind, stacks=None)
+    wide, narrow = (stacks(kind, number, width=width) for width in (WIDE, NARROW))
+    return AnatomySection(kind=kind, stacks=Plot(wide=wide, narrow=narrow))
 
 
 def _samples(measurements: Sequence[Measurement]) -> list[Sample]:

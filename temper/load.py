@@ -101,7 +101,12 @@ def load(
             lag_budget=lag_budget / 1e3,
         )
     if external:
-        allow_external(planned.busiest_second(seed), rate_cap, yes=yes)
+        if isinstance(planned, ClosedLoad):
+            raise CannotRun(
+                "A closed loop has no rate, and what was not started here is used only below one.",
+                remedy="Use an open loop: --rate RATE --rate-cap RATE",
+            )
+        allow_external(planned.arrivals.highest, rate_cap, yes=yes)
     plan = Plan(
         target=read,
         kind="load",
@@ -115,13 +120,15 @@ def load(
 
 
 async def _load(plan: Plan, load: "Load | ClosedLoad", workers: int) -> None:
+    from harness.sampling import sampled
     from loadtests.closed import ClosedLoad, in_turns
     from loadtests.run import under_load
 
     async with judged(plan) as bed, bed.workers(workers):
         await bed.prepare(*load.mix.scenarios)
         show = screen.progress(plan.title)
-        if isinstance(load, ClosedLoad):
-            await in_turns(bed, load, on_progress=show)
-        else:
-            await under_load(bed, load, on_progress=show)
+        async with sampled(bed):
+            if isinstance(load, ClosedLoad):
+                await in_turns(bed, load, on_progress=show)
+            else:
+                await under_load(bed, load, on_progress=show)

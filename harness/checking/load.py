@@ -29,8 +29,9 @@ def sent_on_time(records: Records) -> Judgement:
     if p99 is not None and p99 > records.load.lag_budget:
         return unknown(
             SENT_ON_TIME,
-            f"the load is void: of {len(late):,} iterations one in a hundred was sent {p99 * 1e3:,.0f} ms late or more, "
-            f"and {records.load.lag_budget * 1e3:,.0f} ms are allowed; give the generator more processes, or ask for less",
+            f"the load is void: of {len(late):,} iterations one in a hundred was sent {p99 * 1e3:,.0f} ms late or "
+            f"more, and {records.load.lag_budget * 1e3:,.0f} ms are allowed; give the generator more processes, "
+            "or ask for less",
             checked=len(late),
         )
     return as_judgement(SENT_ON_TIME, len(late), ())

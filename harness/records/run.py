@@ -1,7 +1,6 @@
 """A run: a directory with everything one run recorded. docs/results.md tells the format."""
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
 from io import FileIO
@@ -16,6 +15,7 @@ from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
+from harness.records.hosted import Hosted
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
@@ -105,7 +105,6 @@ class Run:
         self.info = info
         self._encoder = msgspec.json.Encoder()
         self._files: dict[type[Struct], FileIO] = {}
-        self._written: Counter[str] = Counter()
 
     @classmethod
     def create(cls, results: Path, *, kind: str, title: str, target: str, seed: int, command: str) -> Self:
@@ -131,6 +130,14 @@ class Run:
         run._write_info()
         return run
 
+    @classmethod
+    def joined(cls, directory: Path) -> Self:
+        """A run that another process has made, to write records into as well; its run.json is left to its maker.
+
+        Raises NotARun.
+        """
+        return cls(directory, Recorded(directory).info)
+
     @property
     def logs(self) -> Path:
         return self.directory / "logs"
@@ -141,7 +148,6 @@ class Run:
         if file is None:
             file = self._files[type(record)] = (self.directory / FILES[type(record)]).open("ab", buffering=0)
         file.write(self._encoder.encode(record) + b"\n")
-        self._written[FILES[type(record)]] += 1
 
     def write_all(self, records: Iterable[Struct]) -> None:
         for record in records:
@@ -149,6 +155,9 @@ class Run:
 
     def write_fingerprint(self, fingerprint: Fingerprint) -> None:
         self._write_json("fingerprint.json", fingerprint)
+
+    def write_hosted(self, hosted: Hosted) -> None:
+        self._write_json("locust.json", hosted)
 
     def under_load(self, load: LoadInfo) -> None:
         """Note what is put under load, before it is."""
@@ -158,7 +167,9 @@ class Run:
     def end(self) -> None:
         """Mark the run as whole. A run that never gets here is partial, and says so."""
         ended = datetime.now(tz=UTC).timestamp()
-        self.info = msgspec.structs.replace(self.info, ended=ended, records=dict(self._written))
+        files = [self.directory / name for name in FILES.values()]
+        records = {path.name: path.read_bytes().count(b"\n") for path in files if path.exists()}
+        self.info = msgspec.structs.replace(self.info, ended=ended, records=records)
         self._write_info()
 
     def close(self) -> None:
@@ -232,6 +243,11 @@ class Recorded:
         if not (self.directory / "fingerprint.json").exists():
             return None
         return self._read_json("fingerprint.json", Fingerprint)
+
+    def hosted(self) -> Hosted | None:
+        if not (self.directory / "locust.json").exists():
+            return None
+        return self._read_json("locust.json", Hosted)
 
     def _read_json(self, name: str, kind: type[RecordT]) -> RecordT:
         path = self.directory / name

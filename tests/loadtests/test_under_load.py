@@ -100,9 +100,3 @@ def test_a_closed_loop_that_means_nothing_is_refused(changes: dict[str, float], 
     settings: dict[str, object] = {"users": 1, "duration": 5.0, **changes}
     with pytest.raises(CannotRun, match=message):
         ClosedLoad(mix=Mix.of(TARGET, ["small-echo"]), **settings)  # type: ignore[arg-type]  # by name, as they are
-
-
-def test_a_closed_loop_has_no_busiest_second() -> None:
-    """So it cannot be put on what is not ours."""
-    with pytest.raises(CannotRun, match="no rate"):
-        ClosedLoad(mix=Mix.of(TARGET, ["small-echo"]), users=1, duration=1.0).busiest_second(1)

@@ -14,6 +14,7 @@ from harness.records.operations import Operation, substream
 from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.steps import Step
+from harness.sampling import sampled
 from harness.testbed import Testbed
 from loadtests.arrivals import parse
 from loadtests.engine import Progress, fire
@@ -52,8 +53,8 @@ async def capacity(
 ) -> Capacity:
     """Search the knee of this mix, and write each step into the run.
 
-    Workers must be up, and the target prepared. What saturates is told by the samples that are in the run: take them
-    meanwhile. Raises CannotRun where the scenarios wait for no result: there is no response time then.
+    Workers must be up, and the target prepared. Processes are sampled meanwhile, to tell what saturates. Raises
+    CannotRun where the scenarios wait for no result: there is no response time then.
     """
     steps: list[Step] = []
 
@@ -67,7 +68,8 @@ async def capacity(
         on_step(step)
 
     rng: Random = substream(bed.run.info.seed, "capacity")
-    await find_knee(probe, limits=search.limits, start=search.start, most=search.most, rng=rng, on_step=made)
+    async with sampled(bed):
+        await find_knee(probe, limits=search.limits, start=search.start, most=search.most, rng=rng, on_step=made)
     return capacity_of(steps)
 
 

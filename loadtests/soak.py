@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import redis
 
-from harness.checking.drift import CONNECTIONS
 from harness.clock import now
-from harness.records.samples import Sample
+from harness.records.samples import CONNECTIONS, Sample
+from harness.sampling import sampled
 from harness.scenario import Stores
 from harness.testbed import Testbed
 from loadtests.engine import Progress
@@ -17,7 +17,7 @@ from loadtests.load import Load
 from loadtests.run import under_load
 
 EVERY = 5.0
-"""Seconds between two looks at the connections."""
+"""Seconds between two looks; often enough for hours, of which each window of the trend test takes minutes."""
 CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 
 
@@ -28,11 +28,11 @@ async def soak(
     every: float = EVERY,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Put the bed under this load, and sample the connections of its stores meanwhile.
+    """Put the bed under this load; meanwhile sample, every so many seconds, its processes and its stores' connections.
 
-    What the processes use is sampled by whoever samples the run. `harness.checking.drift` judges all of it.
+    Workers must be up, and the target prepared. What grew is told by `harness.checking.drift`, from the run.
     """
-    async with connections_sampled(bed, every):
+    async with sampled(bed, every=every, counters_every=12 * every), connections_sampled(bed, every):
         await under_load(bed, load, on_progress=on_progress)
 
 

@@ -12,13 +12,12 @@ from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
-from reports.figures import duration
-from reports.svg import add, drawing, identifier, line, linear, markup
+from reports.figures import bytes_of, duration, things
+from reports.sparks import spark
+from reports.timeline import Span
 
 SOAK = "soak"
 """The kind of a run in which nothing may grow."""
-WIDTH, HEIGHT, EDGE = 200.0, 36.0, 4.0
-MEBIBYTE = 2.0**20
 
 
 class DriftRow(Struct, frozen=True, kw_only=True):
@@ -61,38 +60,33 @@ def drift_section(recorded: Recorded) -> DriftSection | None:
     if not found:
         return None
     ends = [time for drift in found for time, _ in drift.windows] or [0.0]
-    rows = [
-        DriftRow(
-            drift=drift,
-            typical="—" if drift.typical is None else in_words(drift.typical, drift.unit),
-            growth="—" if drift.growth is None else f"{drift.growth:+.0f}"[0] + in_words(abs(drift.growth), drift.unit),
-            picture=_spark(drift, (min(ends), max(ends))),
-        )
-        for drift in found
-    ]
-    return DriftSection(seconds=max(ends) - min(ends), rows=rows)
+    span = Span(since=min(ends), until=max(ends))
+    return DriftSection(seconds=span.until - span.since, rows=[_row(drift, span) for drift in found])
+
+
+def _row(drift: Drift, span: Span) -> DriftRow:
+    most = max((value for _, value in drift.windows), default=0.0)
+    growth = "—"
+    if drift.growth is not None:
+        growth = ("-" if drift.growth < 0 else "+") + in_words(abs(drift.growth), drift.unit)
+    return DriftRow(
+        drift=drift,
+        typical="—" if drift.typical is None else in_words(drift.typical, drift.unit),
+        growth=growth,
+        picture=spark(
+            f"Drift of {drift.name} of {drift.source}",
+            drift.windows,
+            span,
+            most or 1.0,
+            described=f"{things(len(drift.windows), 'median')}, from zero to {in_words(most, drift.unit)}",
+        ),
+    )
 
 
 def in_words(value: float, unit: str) -> str:
     """A figure in the unit that reads best: "12.5 MiB", "310 ms", "14"."""
     if unit == "bytes":
-        return shown(value / MEBIBYTE, "MiB")
+        return bytes_of(value)
     if unit == "s":
         return duration(value)
     return shown(value, "")
-
-
-def _spark(drift: Drift, span: tuple[float, float]) -> str:
-    values = [value for _, value in drift.windows]
-    svg = drawing(
-        f"drift-{identifier(drift.source)}-{identifier(drift.name)}",
-        WIDTH,
-        HEIGHT,
-        title=f"{drift.name} of {drift.source} over time",
-        description=f"{len(values)} medians, from zero to {in_words(max(values, default=0.0), drift.unit)}",
-    )
-    x = linear(span, (EDGE, WIDTH - EDGE))
-    y = linear((0.0, max(values, default=1.0)), (HEIGHT - EDGE, EDGE))
-    add(svg, "line", class_="axis", x1=EDGE, x2=WIDTH - EDGE, y1=HEIGHT - EDGE, y2=HEIGHT - EDGE)
-    add(svg, "path", class_="line p50", d=line([(x(time), y(value)) for time, value in drift.windows]))
-    return markup(svg)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from harness.checking.responses import Outcome, Response
 from harness.checking.trend import FEWEST, trend
-from harness.records.samples import FILES, MACHINE, MEMORY, THREADS, Sample
+from harness.records.samples import CONNECTIONS, FILES, MACHINE, MEMORY, THREADS, Sample
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
 
@@ -21,8 +21,6 @@ CHANCE = 0.01
 """How likely a trend like that may be by chance, at most, to be one."""
 MATERIAL = 0.1
 """Growth over the time, as a share of the median, from which it matters."""
-CONNECTIONS = "connections"
-"""Of a server: how many clients are connected."""
 RESPONSE_TIME, HISTORY = "response time", "history"
 WATCHED = {
     MEMORY: "bytes",

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from harness.checking.drift import CONNECTIONS, HISTORY, RESPONSE_TIME, Drift, Series, drifting, drifts, watched
+from harness.checking.drift import HISTORY, RESPONSE_TIME, Drift, Series, drifting, drifts, watched
 from harness.checking.responses import Outcome, Response
-from harness.records.samples import CPU, FILES, MACHINE, MEMORY, THREADS, Sample
+from harness.records.samples import CONNECTIONS, CPU, FILES, MACHINE, MEMORY, THREADS, Sample
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
 

@@ -11,6 +11,7 @@ from harness.driver import App
 from harness.errors import CannotRun
 from harness.records.operations import Iteration, Kind, Operation
 from harness.records.run import Recorded
+from harness.records.samples import CLIENT, CPU, MACHINE, Sample
 from harness.records.steps import Standing, Step
 from harness.stack import Stack
 from loadtests.capacity import Search, capacity
@@ -51,6 +52,7 @@ async def test_the_capacity_of_a_target_is_searched(stack: Stack, tmp_path: Path
     results = [op for op in recorded.read(Operation) if op.kind is Kind.RESULT]
     assert len(results) == len(iterations) == sum(step.iterations for step in steps)
     assert all(step.p99 is not None and step.p99 > 0 for step in steps if step.iterations)
+    assert {CLIENT, MACHINE, "worker-1"} <= {sample.source for sample in recorded.read(Sample) if sample.name == CPU}
     assert recorded.info.load is None, "its steps are no load that a gate judges"
 
 

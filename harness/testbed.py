@@ -238,7 +238,7 @@ class Testbed:
                     address=service.address,
                     flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
                     startup=None if service.provider == "external" else self.stack.startup_seconds.get(service.name),
-                    ui=_ui(service, self.target),
+                    ui=ui_of(service, self.target),
                 )
                 for service in self.stack.services.values()
             ),
@@ -290,7 +290,7 @@ def _known(target: Target, stack: Stack) -> dict[str, str]:
     }
 
 
-def _ui(service: Service, target: Target) -> str:
+def ui_of(service: Service, target: Target) -> str:
     """Where Temporal's web UI shows the namespace of the run; empty for another service, or where it is not known."""
     if service.name != "temporal":
         return ""

@@ -254,7 +254,7 @@ class Testbed:
                     address=service.address,
                     flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
                     startup=None if service.provider == "external" else self.stack.startup_seconds.get(service.name),
-                    ui=_ui(service, self.target),
+                    ui=ui_of(service, self.target),
                 )
                 for service in self.stack.services.values()
             ),
@@ -306,7 +306,7 @@ def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dic
     }
 
 
-def _ui(service: Service, target: Target) -> str:
+def ui_of(service: Service, target: Target) -> str:
     """Where Temporal's web UI shows the namespace of the run; empty for another service, or where it is not known."""
     if service.name != "temporal":
         return ""

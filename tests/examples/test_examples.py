@@ -49,7 +49,7 @@ PLANTS = {
         ),
         losing=("(workflow_id, text) VALUES ($1, $2)", "(workflow_id, text) SELECT $1, $2::text WHERE $2::text = ''"),
         lost="it completed, and left no row of thank",
-        hasty=("guest_book/workflow.py", "timedelta(seconds=10)", "timedelta(seconds=2)"),
+        hasty=("guest_book/workflow.py", "timedelta(seconds=10)", "timedelta(seconds=3)"),
     ),
     "hello-go": Plants(
         scenario="parcels-sent",
@@ -61,7 +61,7 @@ PLANTS = {
         ),
         losing=("(workflow_id, courier) VALUES ($1, $2)", "(workflow_id, courier) SELECT $1, $2 WHERE $2::text = ''"),
         lost="it completed, and left no row of hand over",
-        hasty=("parcel.go", "10 * time.Second", "2 * time.Second"),
+        hasty=("parcel.go", "10 * time.Second", "3 * time.Second"),
     ),
 }
 COMPLETED = "RespondActivityTaskCompleted"
@@ -155,7 +155,9 @@ async def test_an_attempt_that_nobody_hears_of_leaves_one_row(example: Example, 
     assert ended.code == 0, ended.told
     assert ended.run is not None
     activities = [each for workflow in ended.run.read(WorkflowRun) for each in workflow.activities]
-    assert [each.attempts for each in activities if each.type == plants.activity] == [2] * 5
+    attempts = [each.attempts for each in activities if each.type == plants.activity]
+    assert len(attempts) == 5
+    assert min(attempts) >= 2
 
 
 @BOTH

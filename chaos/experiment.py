@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import CannotRun, UnknownName
-from loadtests.arrivals import constant
+from loadtests.arrivals import Arrivals, parse
 
 SHIPPED = Path(__file__).parent / "experiments"
 
@@ -24,7 +24,12 @@ class LoadPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scenario: str
     rate: float
     duration: float
-    arrivals: Literal["constant"] = "constant"
+    arrivals: str = "constant"
+    """Their shape and its options, as `temper load --arrivals` takes them; a trace is sought from where one stands."""
+
+    def planned(self) -> Arrivals:
+        """Raises ValueError where it plans nothing, or too much."""
+        return parse(self.arrivals, self.rate, self.duration)
 
 
 class FaultPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"duration": "for"}):
@@ -50,7 +55,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: int = 2
 
     def __post_init__(self) -> None:
-        constant(self.load.rate, self.load.duration)
+        self.load.planned()
         for problem in (*self._problems(), *_overlaps(self.fault)):
             raise ValueError(problem)
 

@@ -10,6 +10,8 @@ from harness.clock import now
 from harness.errors import CannotRun, UnknownName
 from harness.testbed import Testbed
 from loadtests.engine import Progress
+from loadtests.load import Load
+from loadtests.mix import Mix
 from loadtests.run import LEAD_SECONDS, under_load
 
 
@@ -22,22 +24,14 @@ async def run_experiment(
     drained. Raises UnknownName, and ExceptionGroup of what went wrong in the load or in a fault.
     """
     scenario = bed.target.scenario(experiment.load.scenario)
+    load = Load(mix=Mix({scenario: 1.0}), arrivals=experiment.load.planned())
     async with bed.workers(experiment.workers, linked=True):
         await bed.prepare(scenario)
         begin = now() + LEAD_SECONDS
         plan = [Planned(fault=_fault(bed, fault), at=fault.at, duration=fault.duration) for fault in experiment.fault]
         async with asyncio.TaskGroup() as group:
             group.create_task(carry_out(plan, begin, bed.run.write, bed.notify))
-            group.create_task(
-                under_load(
-                    bed,
-                    scenario,
-                    rate=experiment.load.rate,
-                    duration=experiment.load.duration,
-                    begin=begin,
-                    on_progress=on_progress,
-                )
-            )
+            group.create_task(under_load(bed, load, begin=begin, on_progress=on_progress))
 
 
 def _fault(bed: Testbed, planned: FaultPlan) -> LinkDown:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from temporalio.client import (
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
 )
+from temporalio.common import Priority
 from temporalio.exceptions import (
     CancelledError,
     FailureError,
@@ -31,6 +33,7 @@ from temporalio.exceptions import (
 from temporalio.service import RPCStatusCode
 
 from harness.clock import now
+from harness.closings import Closings
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario
@@ -109,6 +112,8 @@ class App:
     record: Callable[[Operation], None]
     addresses: Mapping[str, str] = field(default_factory=dict)
     """The stack's own, past all links, as temper.toml names them: "outside.url", to tell it how to behave."""
+    closings: Closings | None = None
+    """How results are waited for where there are very many; a long poll each where it is None."""
 
     async def start(
         self,
@@ -127,6 +132,8 @@ class App:
         Raises Refused if the server says no.
         """
         workflow_id = self.iteration.id(part)
+        if self.iteration.tenant:
+            options.setdefault("priority", Priority(fairness_key=self.iteration.tenant))
 
         async def call() -> WorkflowHandle[Any, Any]:
             return await self.client.start_workflow(
@@ -175,9 +182,11 @@ class App:
     async def result(self, started: Started) -> Outcome:
         """Wait for the workflow to close, for as long as the iteration has. A failed workflow is an outcome too."""
         sent = now()
-        outcome, error = Outcome(status=None), None
+        outcome, error, by_server = Outcome(status=None), None, None
+        turn = self.closings.turn(started.handle) if self.closings else nullcontext()
         try:
-            outcome = Outcome(status="completed", value=await started.handle.result())
+            async with turn as by_server:
+                outcome = Outcome(status="completed", value=await started.handle.result())
         except WorkflowFailureError as failure:
             outcome = Outcome(status=closing_status(failure), error=_told(failure.cause))
         except RPCError as unanswered:
@@ -186,7 +195,7 @@ class App:
             error = f"no result within {now() - started.intended:.0f} s of the intended start"
             raise
         finally:
-            answered = now() if outcome.status else None
+            answered = (by_server or now()) if outcome.status else None
             self.record(
                 Operation(
                     scenario=self.iteration.scenario,
@@ -203,6 +212,8 @@ class App:
                     ack=Ack.OK if outcome.status else Ack.INFO,
                     status=outcome.status,
                     error=outcome.error or error,
+                    warm_up=self.iteration.warm_up,
+                    by_server=by_server is not None,
                 )
             )
         return outcome
@@ -246,6 +257,7 @@ class App:
                     given_up=now() if ack is Ack.INFO else None,
                     ack=ack,
                     error=error,
+                    warm_up=self.iteration.warm_up,
                 )
             )
         return value

@@ -10,6 +10,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
 
+from harness.anatomy import Anatomist
 from harness.cancelling import Cancelling
 from harness.checking.applicable import applicable
 from harness.checking.felt import felt_all
@@ -19,6 +20,7 @@ from harness.errors import HarnessError
 from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
+from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.sessions import Session
@@ -75,6 +77,7 @@ async def conclude(
         calls=calls,
         sessions=sessions,
         faults=faults,
+        load=run.info.load,
         broken=broken,
     )
     run.write_all(judgements)
@@ -92,6 +95,7 @@ def judge(  # noqa: PLR0913 one for each kind of record
     calls: Sequence[Call] | None = None,
     sessions: Sequence[Session] | None = None,
     faults: Sequence[FaultWindow] = (),
+    load: LoadInfo | None = None,
     broken: Sequence[Finding] = (),
 ) -> list[Judgement]:
     """Every invariant, and every scenario's own check, over the records of a run."""
@@ -104,6 +108,7 @@ def judge(  # noqa: PLR0913 one for each kind of record
         calls=calls,
         sessions=sessions,
         faults=faults,
+        load=load,
         ends={name: scenario.ends for name, scenario in used.items()},
     )
     by_iteration = _grouped(operations)
@@ -205,11 +210,13 @@ class _Story:
         self.begun: dict[int, HistoryEvent] = {}
         self.ended: dict[int, HistoryEvent] = {}
         self.cancelling = Cancelling()
+        self.anatomist = Anatomist()
 
     def tell(self, event: HistoryEvent) -> None:
         self.first = self.first or event
         self.last = event
         self.cancelling.tell(event)
+        self.anatomist.tell(event)
         kind = event.WhichOneof("attributes") or ""
         attributes = getattr(event, kind)
         if kind == "activity_task_scheduled_event_attributes":
@@ -248,6 +255,7 @@ class _Story:
             cancel_requested=_seconds(self.cancelling.requested) if self.cancelling.requested else None,
             begun_after_cancel=tuple(self.cancelling.begun),
             went_on_with=tuple(self.cancelling.went_on_with),
+            anatomy=None if status == OPEN else self.anatomist.anatomy(),
         )
 
     def _activity(self, event_id: int, event: HistoryEvent) -> Activity:

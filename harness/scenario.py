@@ -42,6 +42,8 @@ class Scenario(ABC, Generic[InputT]):
     """One line: what a passing run of it shows."""
     ends: frozenset[str] = frozenset({"completed"})
     """The closing statuses its workflows may have, also under faults."""
+    weight: float = 1.0
+    """How often it is used beside the others of its domain, in a mix of them; 0: only where it is named itself."""
     timeout: float = 60.0
     """Seconds one iteration may take before its open calls are given up as `info`."""
 

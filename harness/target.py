@@ -57,6 +57,8 @@ class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
     command: list[str]
     ready: str = ""
     """URL that answers 200 once the worker polls. Without one, a worker that has lived for a second counts as ready."""
+    metrics: str = ""
+    """URL where Prometheus finds its metrics; without one, what needs them is unknown."""
     drain_signal: str = "SIGTERM"
     drain_seconds: float = 15.0
 
@@ -109,6 +111,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Import path "module:NAME" of a sequence of Scenario."""
     worker: WorkerSection
     namespace: str = "default"
+    ui: str = ""
+    """Where an external Temporal has its web UI, for links in reports; that of one which is started is known."""
     environment: dict[str, str] = {}
     """Handed to workers, to `migrate` and to the client; "{postgres.url}" and its like are filled in."""
     processes: dict[str, ProcessSection] = {}
@@ -180,7 +184,7 @@ def _process_problems(name: str, process: ProcessSection, services: Sequence[str
     yield from _environment_problems(f"{key}.environment", process.environment)
     own = {f"{name}.{field}" for field in FIELDS}
     known = own | set(SURROUNDINGS) | {f"{each}.{field}" for each in services for field in FIELDS}
-    known |= {"temporal.namespace", "temporal.ui"}
+    known |= {"temporal.namespace", "temporal.ui", "temporal.metrics"}
     for place, templates, usable in (
         ("command", process.command, known),
         ("environment", process.environment.values(), known),

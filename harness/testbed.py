@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -16,6 +17,7 @@ from temporalio.client import Client
 
 from harness import bare
 from harness.clock import now
+from harness.closings import Closings
 from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
 from harness.links import Links
@@ -27,6 +29,7 @@ from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
 from harness.services.process import Process, to_its_end
+from harness.services.service import Service
 from harness.sessions import OURS
 from harness.stack import Stack
 from harness.target import BaselineSection, Target
@@ -36,8 +39,8 @@ from harness.workers import Worker, Workers, WorkerSpec
 BUILD_SECONDS = 900.0
 """The first build of a worker may download and compile all that it is made of."""
 MIGRATE_SECONDS = 120.0
-IN_FLIGHT = 1_000
-"""Iterations under load at once. Each waits in a long poll, and a Temporal frontend serves 1,200 to a namespace."""
+NO_WORKER = {"worker.health": "", "worker.metrics": ""}
+"""What is no worker listens at no such address."""
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -88,9 +91,10 @@ class Testbed:
         self.stores = stores
         self.notify = notify
         self.iterations: list[Iteration] = []
-        self.room = asyncio.Semaphore(IN_FLIGHT)
-        """How many iterations under load may still begin before arrivals are shed."""
+        self.closings = Closings(self.linked_client, f"{run.info.id}.")
         self.broken: list[Finding] = []
+        self.at_work: list[Worker] = []
+        """The workers that `workers` has started and not yet begun to drain."""
         self._worker_count = 0
         self._prepared = False
 
@@ -120,11 +124,11 @@ class Testbed:
             links = await exits.enter_async_context(_links(stack)) if wanted.links else None
             await _migrate(target, stack, run)
             plain = await _plain_client(target, stack.addresses)
-            client = await _client(target, stack, stack.addresses) or plain
+            client = await _client(target, stack.addresses, stack.directory) or plain
             linked = client
             if links is not None:
                 through = await links.open_all("client")
-                linked = await _client(target, stack, through) or await _plain_client(target, through)
+                linked = await connect(target, {**stack.addresses, **through}, stack.directory)
             stores = await exits.enter_async_context(_stores(stack))
             yield cls(target, run, stack, links, (client, linked, plain), stores, notify)
 
@@ -144,6 +148,7 @@ class Testbed:
             workspace=self.stack.directory,
             record=record or self.run.write,
             addresses=self.stack.addresses,
+            closings=self.closings if client is None else None,
         )
 
     async def once(self, scenario: Scenario[Any], *, client: Client | None = None) -> None:
@@ -155,7 +160,8 @@ class Testbed:
             seed=self.run.info.seed,
             intended=now(),
         )
-        self.driven([iteration], await drive(scenario, self.app(iteration, client=client)))
+        self.planned([iteration])
+        self.broken += await drive(scenario, self.app(iteration, client=client))
 
     async def prepare(self, *scenarios: Scenario[Any]) -> None:
         """Warm these scenarios up, and run the target's preparing ones: reference data and the like. Needs workers."""
@@ -173,10 +179,10 @@ class Testbed:
         """The number of the next iteration of this scenario, counted from 0."""
         return sum(iteration.scenario == scenario.name for iteration in self.iterations)
 
-    def driven(self, iterations: Sequence[Iteration], broken: Sequence[Finding]) -> None:
-        """Note iterations that were driven, and what broke in the scenario itself, for `conclude`."""
+    def planned(self, iterations: Sequence[Iteration]) -> None:
+        """Note iterations before they are driven: `conclude` asks after each, whatever becomes of the caller."""
+        self.run.write_all(iterations)
         self.iterations += iterations
-        self.broken += broken
 
     async def conclude(self) -> list[Judgement]:
         """Observe what the run left behind, judge it, and write all of it into the run."""
@@ -190,6 +196,7 @@ class Testbed:
             command=section.command,
             environment=self.target.file.environment,
             ready_url=section.ready,
+            metrics_url=section.metrics,
             drain_signal=section.drain_signal,
             drain_seconds=section.drain_seconds,
             directory=self.target.directory,
@@ -217,11 +224,13 @@ class Testbed:
         )
         self._worker_count = max(self._worker_count, count)
         await group.start()
+        self.at_work += group
         try:
             await await_pollers(self.plain_client, task_queue or self.target.file.task_queue, self.run.logs)
             self.notify(f"{', '.join(names)} ready" + (", each on links of its own" if linked else ""))
             yield group
         finally:
+            self.at_work = [worker for worker in self.at_work if worker not in group]
             for worker in await group.drain():
                 self.notify(f"{worker.name} did not drain within {worker.spec.drain_seconds:g} s, and was killed")
 
@@ -246,6 +255,7 @@ class Testbed:
                     address=service.address,
                     flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
                     startup=None if service.provider == "external" else self.stack.startup_seconds.get(service.name),
+                    ui=_ui(service, self.target),
                 )
                 for service in self.stack.services.values()
             ),
@@ -282,29 +292,42 @@ class Testbed:
     def _worker(
         self, name: str, spec: WorkerSpec, task_queue: str | None, addresses: Mapping[str, str] | None = None
     ) -> Worker:
-        known = {**_known(self.target, self.stack), **(addresses or {})}
+        known = {**_known(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
         if task_queue is not None:
             known["worker.task_queue"] = task_queue
         return Worker(name, spec, known, log_path=self.run.logs / f"{name}.log")
 
 
-def _known(target: Target, stack: Stack) -> dict[str, str]:
+def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dict[str, str]:
     """What the templates of temper.toml can name, beside what each worker has of its own."""
     return {
-        **stack.addresses,
+        **addresses,
         "python": sys.executable,
         "target.directory": str(target.directory),
-        "workspace": str(stack.directory),
+        "workspace": str(workspace),
         "worker.task_queue": target.file.task_queue,
         "worker.namespace": target.file.namespace,
     }
 
 
-async def _client(target: Target, stack: Stack, addresses: Mapping[str, str]) -> Client | None:
+def _ui(service: Service, target: Target) -> str:
+    """Where Temporal's web UI shows the namespace of the run; empty for another service, or where it is not known."""
+    if service.name != "temporal":
+        return ""
+    ui = service.fields_at(service.address).get("ui", target.file.ui)
+    return f"{ui.rstrip('/')}/namespaces/{target.file.namespace}" if ui else ""
+
+
+async def connect(target: Target, addresses: Mapping[str, str], workspace: Path) -> Client:
+    """The target's own client, or the bare SDK's where it has none, for the services at these addresses."""
+    return await _client(target, addresses, workspace) or await _plain_client(target, addresses)
+
+
+async def _client(target: Target, addresses: Mapping[str, str], workspace: Path) -> Client | None:
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, stack), **addresses, "worker.name": "client", "worker.health": ""}
+    known = {**_known(target, addresses, workspace), "worker.name": "client", **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 
@@ -327,7 +350,7 @@ async def _build(target: Target, run: Run, notify: Callable[[str], None]) -> Non
 async def _migrate(target: Target, stack: Stack, run: Run) -> None:
     if target.file.migrate is None:
         return
-    known = _known(target, stack) | {"worker.name": "migrate", "worker.health": ""}
+    known = _known(target, stack.addresses, stack.directory) | {"worker.name": "migrate", **NO_WORKER}
     process = Process(
         "migrate",
         fill_each(target.file.migrate, known),

@@ -1,8 +1,8 @@
 """The open-loop engine: fires each iteration at its intended time, whatever the others do."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import now
@@ -22,62 +22,49 @@ class Progress:
     shed: int = 0
 
 
-@dataclass(frozen=True)
-class Driven:
-    """What was driven: the iterations, in the order of their intended start, and what broke in the scenario."""
-
-    iterations: Sequence[Iteration]
-    broken: Sequence[Finding] = field(default_factory=list)
-
-
 async def fire(
-    scenario: Scenario[Any],
+    scenarios: Mapping[str, Scenario[Any]],
     iterations: Sequence[Iteration],
     app_for: Callable[[Iteration], App],
     *,
-    room: asyncio.Semaphore,
+    in_flight: int,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Driven:
-    """Start each iteration at its intended time and wait until all have ended.
+) -> list[Finding]:
+    """Start each iteration at its intended time and wait until all have ended; what broke in the scenarios themselves.
 
-    An arrival that finds no room is shed: recorded as a start that failed, never forgotten. Loads that run side by
-    side share one room.
+    An arrival that comes while `in_flight` others have not ended is shed: recorded as a start that failed, never
+    forgotten. `iterations` are in the order of their intended times.
     """
     progress = Progress(planned=len(iterations))
     broken: list[Finding] = []
 
-    async def one(app: App) -> None:
+    async def one(scenario: Scenario[Any], app: App) -> None:
         try:
             broken.extend(await drive(scenario, app))
         finally:
-            room.release()
             progress.ended += 1
             on_progress(progress)
 
     async with asyncio.TaskGroup() as group:
         for iteration in iterations:
-            await asyncio.sleep(max(0.0, iteration.intended - now()))
+            if (early := iteration.intended - now()) > 0:
+                await asyncio.sleep(early)
+            elif progress.started % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
             app = app_for(iteration)
-            progress.started += 1
-            if room.locked():
+            if progress.started - progress.ended < in_flight:
+                group.create_task(one(scenarios[iteration.scenario], app))
+            else:
                 progress.shed += 1
                 progress.ended += 1
                 app.record(_shed(iteration))
-            else:
-                await room.acquire()
-                group.create_task(one(app))
+            progress.started += 1
             on_progress(progress)
-    return Driven(iterations, broken)
+    return broken
 
 
-def planned(
-    run: str, scenario: str, seed: int, arrivals: Sequence[float], begin: float, first: int = 0
-) -> list[Iteration]:
-    """The iterations of these arrivals (seconds after `begin`), numbered from `first`."""
-    return [
-        Iteration(run=run, scenario=scenario, index=first + number, seed=seed, intended=begin + arrival)
-        for number, arrival in enumerate(arrivals)
-    ]
+YIELD_EVERY = 8
+"""Late iterations that are begun before those begun earlier have their turn."""
 
 
 def _shed(iteration: Iteration) -> Operation:
@@ -94,4 +81,5 @@ def _shed(iteration: Iteration) -> Operation:
         acknowledged=late,
         ack=Ack.FAIL,
         error="shed: too many iterations were in flight",
+        warm_up=iteration.warm_up,
     )

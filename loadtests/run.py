@@ -1,13 +1,11 @@
-"""Puts a scenario under load on a testbed: plans the arrivals, fires them, and notes what was driven."""
+"""Puts a testbed under load: plans the iterations, notes them, fires them."""
 
 from collections.abc import Callable
-from typing import Any
 
 from harness.clock import now
-from harness.scenario import Scenario
 from harness.testbed import Testbed
-from loadtests.arrivals import constant
-from loadtests.engine import Progress, fire, planned
+from loadtests.engine import Progress, fire
+from loadtests.load import Load
 
 LEAD_SECONDS = 0.2
 """Between planning and the first arrival, so that the first one is not late already."""
@@ -15,26 +13,19 @@ LEAD_SECONDS = 0.2
 
 async def under_load(
     bed: Testbed,
-    scenario: Scenario[Any],
+    load: Load,
     *,
-    rate: float,
-    duration: float,
     begin: float | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Start iterations at a constant `rate` a second for `duration` seconds, and wait until all have ended.
+    """Start the load's iterations at their times, and wait until all have ended.
 
-    `begin` is when the first arrives, in seconds since the Unix epoch. Workers must be up, and the target prepared.
+    `begin` is when the first may come, in seconds since the Unix epoch. Workers must be up, and the target prepared.
     """
-    arrivals = constant(rate, duration)
-    bed.run.under_load(scenario.name, rate=rate, duration=duration)
-    iterations = planned(
-        bed.run.info.id,
-        scenario.name,
-        bed.run.info.seed,
-        arrivals,
-        begin or now() + LEAD_SECONDS,
-        bed.next_index(scenario),
-    )
-    driven = await fire(scenario, iterations, bed.app, room=bed.room, on_progress=on_progress)
-    bed.driven(driven.iterations, driven.broken)
+    begin = begin or now() + LEAD_SECONDS
+    scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
+    first = {name: bed.next_index(scenario) for name, scenario in scenarios.items()}
+    iterations = load.iterations(bed.run.info.id, bed.run.info.seed, begin, first)
+    bed.run.under_load(load.info(begin))
+    bed.planned(iterations)
+    bed.broken += await fire(scenarios, iterations, bed.app, in_flight=load.in_flight, on_progress=on_progress)

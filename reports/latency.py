@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from harness.checking.percentiles import percentile
+from harness.checking.responses import Outcome, Response, by_scenario, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
 from harness.records.run import RunInfo
-from reports.percentiles import percentile
-from reports.responses import Outcome, Response, by_scenario, responses, under_load
 
 MOST_BUCKETS = 120
 
@@ -80,8 +80,11 @@ def latencies(
     info: RunInfo, operations: Iterable[Operation], windows: Sequence[FaultWindow] = ()
 ) -> list[ScenarioLatency]:
     """The latency of each scenario under load that has any response, by name."""
+    load = info.load
+    if load is None:
+        return []
     groups = by_scenario(responses(under_load(info, operations)))
-    return [_scenario(name, found, *info.load[name], windows) for name, found in groups.items()]
+    return [_scenario(name, found, load.rate_of(name), load.measured, windows) for name, found in groups.items()]
 
 
 def group(name: str, found: Sequence[Response]) -> Group:

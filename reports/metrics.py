@@ -3,14 +3,17 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.checking.drift import Drift, drifting
+from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
+from harness.checking.percentiles import median, percentile
+from harness.checking.responses import Outcome, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Judgement, Verdict
-from reports.percentiles import median, percentile
-from reports.responses import Outcome, responses, under_load
+from reports.drift import drift_of
 
 UNITS = {
     "worker_startup_max": "s",
@@ -28,6 +31,7 @@ UNITS = {
     "response_max": "ms",
     "lag_p99": "ms",
     "unserved": "",
+    "drifting": "",
 }
 """Every metric there is, and its unit."""
 
@@ -44,6 +48,7 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_faults(recorded.read(FaultWindow)),
         *_latency(operations),
         *_load(operations),
+        *_drift(drift_of(recorded)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -108,10 +113,17 @@ def _load(operations: Sequence[Operation]) -> Iterable[Found]:
     if not operations:
         return
     starts = [operation for operation in operations if operation.kind is Kind.START]
-    yield "lag_p99", _metric(percentile([start.lag * 1e3 for start in starts], 99), f"n={len(starts):,}")
+    late = lags(operations)
+    yield "lag_p99", _metric(percentile([each * 1e3 for each in late], 99), f"n={len(late):,}")
     asked = {(operation.scenario, operation.iteration) for operation in operations}
     served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
     yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")
+
+
+def _drift(found: Sequence[Drift]) -> Iterable[Found]:
+    growing = drifting(found)
+    if growing is not None:
+        yield "drifting", Metric(value=growing, detail=f"of {len(found)} figures over time")
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from harness.checking.percentiles import median
 from harness.records.measurements import Measurement
 from reports.figures import things
-from reports.percentiles import median
 from reports.svg import add, drawing, identifier, linear, markup
 
 WIDTH, HEIGHT = 260.0, 30.0

@@ -3,7 +3,7 @@
 import asyncio
 import ctypes
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import typer
@@ -17,7 +17,9 @@ SIGNALLED = 128 + signal.SIGTERM
 PR_SET_PDEATHSIG = 1
 
 
-def run_to_end(work: Coroutine[Any, Any, None]) -> None:
+def run_to_end(
+    work: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+) -> None:
     """Run to the end; Ctrl-C, SIGTERM and SIGHUP all take everything down in order first."""
 
     async def until_told() -> None:
@@ -28,7 +30,8 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
         await work
 
     try:
-        asyncio.run(until_told())
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(until_told())
     except asyncio.CancelledError:
         raise typer.Exit(SIGNALLED) from None
 

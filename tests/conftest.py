@@ -1,8 +1,9 @@
 """Real servers for every test: one stack for the session, a database of its own for each test."""
 
+import gc
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,24 @@ pytest_plugins = ["pytester", "system_fixtures"]
 # How long an example takes says how busy the machine is.
 settings.register_profile("tests", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+
+# Finalisers warn, a warning imports modules, and within an import of the workflow sandbox's that is one import too many
+# for Python 3.11 (a KeyError in importlib). So garbage is collected between modules of tests, and never within one.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays, and need not be looked at again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage() -> Iterator[None]:
+    """Collected when a module's tests are over."""
+    yield
+    gc.collect()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,6 +9,7 @@ from harness.checking.causes import why_doubled, why_standing
 from harness.records.calls import Call
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact
 from harness.records.faults import FaultWindow
+from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement, Verdict
@@ -32,6 +33,7 @@ class Records(Struct, frozen=True, kw_only=True):
     """What the outside world counted."""
     sessions: Sequence[Session] | None = None
     """The workers' connections to PostgreSQL."""
+    load: LoadInfo | None = None
 
 
 Invariant = Callable[[Records], Judgement]

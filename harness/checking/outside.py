@@ -38,7 +38,7 @@ def one_call_an_attempt(records: Records) -> Judgement:
         return unknown(CALLS, UNCOUNTED)
     runs, findings, checked = by_workflow(records.workflows), [], 0
     for (workflow_id, activity), made in _by_activity(records.calls).items():
-        attempts = _attempts(activity, runs[workflow_id]) if workflow_id in runs else None
+        attempts = _attempts(activity, runs.get(workflow_id, ()))
         if attempts is None:
             continue
         checked += 1

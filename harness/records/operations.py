@@ -37,6 +37,10 @@ class Iteration(Struct, frozen=True, kw_only=True):
     seed: int
     intended: float
     """When it is meant to start: seconds since the Unix epoch."""
+    warm_up: bool = False
+    """Whether it is left out of every figure of speed; it is checked as any other."""
+    tenant: str = ""
+    """On whose behalf: the fairness key of what it starts; empty where the load has no tenants."""
 
     @property
     def prefix(self) -> str:
@@ -75,6 +79,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     status: str | None = None
     """The workflow's closing status: completed, failed, canceled, terminated or timed_out."""
     error: str | None = None
+    warm_up: bool = False
+    """As its iteration's."""
+    by_server: bool = False
+    """Whether `acknowledged` is the closing time by the server's clock: too many waited to ask for each result."""
 
     @property
     def response_time(self) -> float | None:

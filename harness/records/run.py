@@ -1,7 +1,6 @@
 """A run: a directory with everything one run recorded. docs/results.md tells the format."""
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
 from io import FileIO
@@ -16,15 +15,19 @@ from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
+from harness.records.hosted import Hosted
+from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
-from harness.records.operations import Operation
+from harness.records.operations import Iteration, Operation
+from harness.records.samples import Sample
 from harness.records.sessions import Session
+from harness.records.steps import Step
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 
 RecordT = TypeVar("RecordT", bound=Struct)
 
-FORMAT = 1
+FORMAT = 2
 
 
 class NotARun(Exception):
@@ -41,7 +44,7 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     id: str
     kind: str
-    """scenario, load, chaos or demo: decides which objectives apply."""
+    """scenario, load, capacity, soak, chaos or demo: decides which objectives apply."""
     title: str
     target: str
     seed: int
@@ -52,12 +55,17 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     """None while it runs, and for ever if it was cut off: such a run is partial."""
     records: dict[str, int] = {}
     """How many lines each file has, once the run has ended: fewer are a run that was cut afterwards."""
-    load: dict[str, tuple[float, float]] = {}
-    """For each scenario under load: its rate in iterations a second, and its duration in seconds."""
+    load: LoadInfo | None = None
+    """What was put under load, and how; None where nothing was."""
 
     @property
     def partial(self) -> bool:
         return self.ended is None
+
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The scenarios under load."""
+        return frozenset(self.load.shares) if self.load else frozenset()
 
 
 class _Format(Struct):
@@ -67,6 +75,7 @@ class _Format(Struct):
 
 
 FILES: dict[type[Struct], str] = {
+    Iteration: "iterations.jsonl",
     Operation: "operations.jsonl",
     WorkflowRun: "workflows.jsonl",
     Effect: "effects.jsonl",
@@ -75,6 +84,8 @@ FILES: dict[type[Struct], str] = {
     Fact: "facts.jsonl",
     FaultWindow: "faults.jsonl",
     Measurement: "measurements.jsonl",
+    Sample: "samples.jsonl",
+    Step: "steps.jsonl",
     Judgement: "judgements.jsonl",
 }
 
@@ -94,7 +105,6 @@ class Run:
         self.info = info
         self._encoder = msgspec.json.Encoder()
         self._files: dict[type[Struct], FileIO] = {}
-        self._written: Counter[str] = Counter()
 
     @classmethod
     def create(cls, results: Path, *, kind: str, title: str, target: str, seed: int, command: str) -> Self:
@@ -120,6 +130,14 @@ class Run:
         run._write_info()
         return run
 
+    @classmethod
+    def joined(cls, directory: Path) -> Self:
+        """A run that another process has made, to write records into as well; its run.json is left to its maker.
+
+        Raises NotARun.
+        """
+        return cls(directory, Recorded(directory).info)
+
     @property
     def logs(self) -> Path:
         return self.directory / "logs"
@@ -130,7 +148,6 @@ class Run:
         if file is None:
             file = self._files[type(record)] = (self.directory / FILES[type(record)]).open("ab", buffering=0)
         file.write(self._encoder.encode(record) + b"\n")
-        self._written[FILES[type(record)]] += 1
 
     def write_all(self, records: Iterable[Struct]) -> None:
         for record in records:
@@ -139,15 +156,20 @@ class Run:
     def write_fingerprint(self, fingerprint: Fingerprint) -> None:
         self._write_json("fingerprint.json", fingerprint)
 
-    def under_load(self, scenario: str, *, rate: float, duration: float) -> None:
-        """Note that a scenario ran under load: iterations a second, for so many seconds."""
-        self.info = msgspec.structs.replace(self.info, load={**self.info.load, scenario: (rate, duration)})
+    def write_hosted(self, hosted: Hosted) -> None:
+        self._write_json("locust.json", hosted)
+
+    def under_load(self, load: LoadInfo) -> None:
+        """Note what is put under load, before it is."""
+        self.info = msgspec.structs.replace(self.info, load=load)
         self._write_info()
 
     def end(self) -> None:
         """Mark the run as whole. A run that never gets here is partial, and says so."""
         ended = datetime.now(tz=UTC).timestamp()
-        self.info = msgspec.structs.replace(self.info, ended=ended, records=dict(self._written))
+        files = [self.directory / name for name in FILES.values()]
+        records = {path.name: path.read_bytes().count(b"\n") for path in files if path.exists()}
+        self.info = msgspec.structs.replace(self.info, ended=ended, records=records)
         self._write_info()
 
     def close(self) -> None:
@@ -221,6 +243,11 @@ class Recorded:
         if not (self.directory / "fingerprint.json").exists():
             return None
         return self._read_json("fingerprint.json", Fingerprint)
+
+    def hosted(self) -> Hosted | None:
+        if not (self.directory / "locust.json").exists():
+            return None
+        return self._read_json("locust.json", Hosted)
 
     def _read_json(self, name: str, kind: type[RecordT]) -> RecordT:
         path = self.directory / name

@@ -118,7 +118,8 @@ class Trial:
     async def driven(self, scenario: Scenario[Any]) -> None:
         """Drive it, for whoever works on its queue."""
         app = self.bed.app(self.iteration, task_queue=self.queue)
-        self.bed.driven([self.iteration], await drive(scenario, app))
+        self.bed.planned([self.iteration])
+        self.bed.broken += await drive(scenario, app)
         self.faults.wake()
 
     async def found(self) -> Found:

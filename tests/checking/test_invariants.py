@@ -117,6 +117,11 @@ def test_surplus_rows_are_doubled() -> None:
     assert problems(nothing_doubled, replace(GOOD, facts=[fact(found=200)])) == ["doubled"]
 
 
+def test_an_effect_without_rows_where_none_are_expected_is_well() -> None:
+    """A chunk may be empty: what stands there is in nobody's way."""
+    assert problems(nothing_doubled, replace(GOOD, facts=[fact(expected=0, found=0)])) == []
+
+
 def test_rows_alone_can_show_that_nothing_is_doubled() -> None:
     """A target without a ledger is judged by its rows; with neither, nothing is known."""
     assert nothing_doubled(replace(GOOD, effects=None)).verdict is Verdict.VALID

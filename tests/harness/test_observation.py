@@ -62,6 +62,8 @@ async def test_a_completed_workflow_is_read_with_its_activity(small: Small) -> N
     assert activity.closed is not None
     assert run.started <= activity.scheduled <= activity.started <= activity.closed <= run.closed
     assert run.activity_time() == pytest.approx(activity.closed - activity.started)
+    assert run.anatomy is not None
+    assert run.anatomy.total == pytest.approx(run.closed - run.started, abs=1e-6)
 
 
 async def test_a_retried_activity_tells_why_the_attempt_before_failed(small: Small) -> None:
@@ -95,7 +97,7 @@ async def test_every_closing_status_is_read(small: Small) -> None:
     assert len(runs) == 4
     for run in runs:
         assert run.workflow_id.rpartition(".")[2] == run.status
-        assert (run.closed is None) == (run.status == "running")
+        assert (run.closed is None) == (run.anatomy is None) == (run.status == "running")
 
 
 async def test_children_and_later_runs_are_found_by_prefix(small: Small) -> None:

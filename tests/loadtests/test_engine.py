@@ -17,8 +17,7 @@ from harness.records.effects import Fact
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario, Stores
-from loadtests.arrivals import constant
-from loadtests.engine import Progress, fire, planned
+from loadtests.engine import Progress, fire
 
 
 class Acts(Scenario[Any]):
@@ -67,15 +66,24 @@ def app_for(client: Client, recorded: list[Operation], tmp_path: Path) -> Callab
 
 
 def plan(rate: float, duration: float) -> list[Iteration]:
-    """Iterations of a run that no other test shares, the first in a tenth of a second."""
-    return planned(f"engine-{secrets.token_hex(4)}", Acts.name, 1, constant(rate, duration), now() + 0.1)
+    """Iterations of a run that no other test shares, evenly spaced, the first in a tenth of a second."""
+    begin, run = now() + 0.1, f"engine-{secrets.token_hex(4)}"
+    return [
+        Iteration(run=run, scenario=Acts.name, index=number, seed=1, intended=begin + number / rate)
+        for number in range(round(rate * duration))
+    ]
 
 
-def test_iterations_are_planned_with_their_intended_times() -> None:
-    """Each arrival is one iteration: numbered on from the first, meant for its time after the beginning."""
-    iterations = planned("r", "s", 7, [0.0, 0.5, 1.0], begin=100.0, first=4)
-    assert [(each.index, each.intended) for each in iterations] == [(4, 100.0), (5, 100.5), (6, 101.0)]
-    assert {(each.run, each.scenario, each.seed) for each in iterations} == {("r", "s", 7)}
+async def drive_all(
+    scenario: Scenario[Any],
+    iterations: Sequence[Iteration],
+    app_for: Callable[[Iteration], App],
+    *,
+    in_flight: int = 1_000,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> list[Finding]:
+    """Fire iterations of one scenario."""
+    return await fire({Acts.name: scenario}, iterations, app_for, in_flight=in_flight, on_progress=on_progress)
 
 
 async def test_a_stalled_iteration_does_not_delay_the_next(app_for: Callable[[Iteration], App]) -> None:
@@ -90,15 +98,9 @@ async def test_a_stalled_iteration_does_not_delay_the_next(app_for: Callable[[It
         await last.wait()  # every one stalls until the last has started
 
     iterations = plan(20, 0.5)
-    driven = await fire(Acts(act), iterations, app_for, room=plenty())
-    assert driven.iterations == iterations
+    assert await drive_all(Acts(act), iterations, app_for) == []
     assert sorted(lags) == list(range(10))
     assert all(0 <= lag < 2 for lag in lags.values()), lags
-
-
-def plenty() -> asyncio.Semaphore:
-    """Room for every iteration."""
-    return asyncio.Semaphore(1_000)
 
 
 async def test_calls_are_sent_at_their_intended_times(
@@ -111,7 +113,7 @@ async def test_calls_are_sent_at_their_intended_times(
 
     scenario = Acts(act)
     scenario.timeout = 1
-    await fire(scenario, plan(20, 0.5), app_for, room=plenty())
+    await drive_all(scenario, plan(20, 0.5), app_for)
     starts = [op for op in recorded if op.kind is Kind.START]
     results = [op for op in recorded if op.kind is Kind.RESULT]
     assert [op.iteration for op in starts] == list(range(10))
@@ -140,7 +142,7 @@ async def test_what_cannot_be_taken_on_is_shed_and_recorded(
             two_were_shed.set()
 
     iterations = plan(5, 1.2)
-    await fire(Acts(act), iterations, app_for, room=asyncio.Semaphore(2), on_progress=watch)
+    await drive_all(Acts(act), iterations, app_for, in_flight=2, on_progress=watch)
     assert ran == [0, 1, 4, 5]
     assert [shed.iteration for shed in recorded] == [2, 3]
     for shed in recorded:
@@ -160,11 +162,11 @@ async def test_what_breaks_in_one_iteration_spares_the_others(app_for: Callable[
         if app.iteration.index == 1:
             raise LookupError("gone")
 
-    driven = await fire(Acts(act), plan(50, 0.1), app_for, room=plenty())
+    iterations = plan(50, 0.1)
+    (broke,) = await drive_all(Acts(act), iterations, app_for)
     assert sorted(ran) == [0, 1, 2, 3, 4]
-    (broke,) = driven.broken
     assert broke.problem == "broke"
-    assert broke.workflow_id == driven.iterations[1].prefix
+    assert broke.workflow_id == iterations[1].prefix
 
 
 async def test_a_load_that_is_cancelled_records_what_is_open(
@@ -175,7 +177,7 @@ async def test_a_load_that_is_cancelled_records_what_is_open(
     async def act(app: App) -> None:
         await app.result(await app.start("Never", None))
 
-    load = asyncio.create_task(fire(Acts(act), plan(1, 60), app_for, room=plenty()))
+    load = asyncio.create_task(drive_all(Acts(act), plan(1, 60), app_for))
     await eventually(lambda: recorded)
     load.cancel()
     with pytest.raises(asyncio.CancelledError):

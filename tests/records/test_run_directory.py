@@ -10,6 +10,7 @@ import pytest
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
+from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import FORMAT, NotARun, Recorded, Run, latest
@@ -86,11 +87,14 @@ def test_a_run_is_partial_until_it_ends(run: Run) -> None:
     assert not Recorded(run.directory).info.partial
 
 
-def test_load_is_noted_scenario_by_scenario(run: Run) -> None:
-    """Each keeps its own rate and duration."""
-    run.under_load("a", rate=10, duration=20)
-    run.under_load("b", rate=5, duration=2)
-    assert Recorded(run.directory).info.load == {"a": (10, 20), "b": (5, 2)}
+def test_a_load_is_noted_before_it_begins(run: Run) -> None:
+    """With the share of each scenario, which tells its rate."""
+    load = LoadInfo(began=1.0, duration=20, rate=15, arrivals="constant", shares={"a": 0.8, "b": 0.2})
+    run.under_load(load)
+    info = Recorded(run.directory).info
+    assert info.load == load
+    assert info.loaded == {"a", "b"}
+    assert [load.rate_of(name) for name in ("a", "b", "c")] == pytest.approx([12, 3, 0])
 
 
 def test_leaving_the_context_brings_everything_to_the_disk(run: Run) -> None:

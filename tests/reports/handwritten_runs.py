@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from handwritten_samples import healthy
 from msgspec import Struct
 
+from harness.records.anatomy import Anatomy, Part
 from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint, ServiceInfo
+from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import Run
@@ -32,14 +35,22 @@ def write_run(
     """Write a run with these records, and tell its directory."""
     command = f"temper {kind} --seed 7"
     with Run.create(results, kind=kind, title=title, target="system", seed=7, command=command) as run:
-        for scenario, (rate, duration) in (load or {}).items():
-            run.under_load(scenario, rate=rate, duration=duration)
+        if load:
+            run.under_load(loaded(load))
         run.write_all(records)
         if fingerprint is not None:
             run.write_fingerprint(fingerprint)
         if ended:
             run.end()
     return run.directory
+
+
+def loaded(load: dict[str, tuple[float, float]]) -> LoadInfo:
+    """A load of these scenarios, each at so many iterations a second; all for so many seconds."""
+    rate = sum(each for each, _ in load.values())
+    ((duration,),) = [{duration for _, duration in load.values()}]
+    shares = {scenario: each / rate for scenario, (each, _) in load.items()}
+    return LoadInfo(began=BEGIN, duration=duration, rate=rate, arrivals="constant", shares=shares)
 
 
 def start(index: int, at: float, *, scenario: str = "slice", ack: Ack = Ack.OK, late: float = 0.0) -> Operation:
@@ -159,7 +170,13 @@ def workflow(
         closed=None if took is None else BEGIN + since + took,
         events=20,
         activities=activities,
+        anatomy=None if took is None else spent(activity_execution=0.75 * took, worker=0.25 * took),
     )
+
+
+def spent(**seconds: float) -> Anatomy:
+    """An anatomy, by the names of the parts."""
+    return Anatomy(seconds={Part(name): length for name, length in seconds.items()})
 
 
 def effect(index: int, item: str = "0", *, kind: EffectKind = EffectKind.FORWARD, attempt: int = 1) -> Effect:
@@ -220,6 +237,7 @@ def conditions() -> Fingerprint:
                 address="127.0.0.1:7233",
                 flags=("history.transferProcessorMaxPollRPS=2000",),
                 startup=1.25,
+                ui="http://127.0.0.1:8233/namespaces/default",
             ),
             ServiceInfo(name="redis", provider="external", version="7.4", address="127.0.0.1:6379"),
         ),
@@ -248,6 +266,7 @@ def whole_run(results: Path, *, ended: bool = True) -> Path:
             measured("platform_overhead", -0.5, 1.5, unit="ms"),
             measured("pipeline_throughput", 400_000.0, unit="rows/s"),
             measured("copy_throughput", 600_000.0, unit="rows/s"),
+            *healthy(),
         ],
         load={"slice": (2.0, 10.0)},
         fingerprint=conditions(),

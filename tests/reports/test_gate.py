@@ -30,7 +30,7 @@ def test_a_run_in_which_all_holds_may_ship(tmp_path: Path) -> None:
 
 def test_a_broken_hard_objective_closes_the_gate(tmp_path: Path) -> None:
     """The sentence says which, with its figure and its threshold."""
-    directory = write_run(tmp_path, LOST, kind="load")
+    directory = write_run(tmp_path, LOST, kind="scenario")
     assert gate_of([directory]).overall is Verdict.INVALID
     assert said(directory) == (
         "May we ship? No: 2 of 3 hard objectives failed: Operations and rows lost (2, must be 0); "
@@ -40,14 +40,14 @@ def test_a_broken_hard_objective_closes_the_gate(tmp_path: Path) -> None:
 
 def test_an_unmeasured_hard_objective_is_not_known(tmp_path: Path) -> None:
     """Nothing failed, and still nobody may say yes."""
-    directory = write_run(tmp_path, [judged("nothing lost")], kind="load")
+    directory = write_run(tmp_path, [judged("nothing lost")], kind="scenario")
     assert gate_of([directory]).overall is Verdict.UNKNOWN
     assert said(directory) == "May we ship? Not known: 1 of 3 hard objectives could not be judged: Effects doubled."
 
 
 def test_failed_and_unknown_are_both_told(tmp_path: Path) -> None:
     """The failure first, then what is not known."""
-    sentence = said(write_run(tmp_path, [judged("nothing lost", Verdict.INVALID, 1)], kind="load"))
+    sentence = said(write_run(tmp_path, [judged("nothing lost", Verdict.INVALID, 1)], kind="scenario"))
     assert sentence.index("Operations and rows lost") < sentence.index("could not be judged: Effects doubled")
 
 
@@ -86,15 +86,15 @@ def test_a_run_without_objectives_is_not_known(tmp_path: Path) -> None:
 
 def test_a_partial_run_never_passes(tmp_path: Path) -> None:
     """All that was measured holds, and it was cut off: not known. If something failed, it still fails."""
-    good = write_run(tmp_path, JUDGED, kind="load", ended=False)
+    good = write_run(tmp_path, JUDGED, kind="scenario", ended=False)
     assert gate_of([good]).overall is Verdict.UNKNOWN
     assert "cut off before its end" in said(good)
-    assert gate_of([write_run(tmp_path, LOST, kind="load", ended=False)]).overall is Verdict.INVALID
+    assert gate_of([write_run(tmp_path, LOST, kind="scenario", ended=False)]).overall is Verdict.INVALID
 
 
 def test_of_several_runs_the_worst_wins(tmp_path: Path) -> None:
     """Each run is listed with its own verdict and objectives."""
-    good, bad = write_run(tmp_path, JUDGED, kind="load"), write_run(tmp_path, LOST, kind="load")
+    good, bad = write_run(tmp_path, JUDGED, kind="scenario"), write_run(tmp_path, LOST, kind="load")
     result = gate_of([good, bad])
     assert result.overall is Verdict.INVALID
     assert [(run.run, run.verdict) for run in result.runs] == [
@@ -118,7 +118,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 def test_json_tells_everything(tmp_path: Path) -> None:
     """Another program finds the verdict, and value, threshold and verdict of each objective."""
-    told = json.loads(to_json(gate_of([write_run(tmp_path, LOST, kind="load")], strict=True)))
+    told = json.loads(to_json(gate_of([write_run(tmp_path, LOST, kind="scenario")], strict=True)))
     assert (told["overall"], told["strict"]) == ("invalid", True)
     lost = told["runs"][0]["objectives"][0]
     assert (lost["name"], lost["value"], lost["threshold"], lost["verdict"]) == ("lost", 2, "= 0", "fails")
@@ -136,7 +136,7 @@ def test_the_terminal_table_is_aligned(tmp_path: Path) -> None:
 
 def test_recorded_words_do_not_steer_the_terminal(tmp_path: Path) -> None:
     """Control characters of a title are shown as question marks."""
-    directory = write_run(tmp_path, JUDGED, kind="load", title="\x1b[2Jgone", ended=False)
+    directory = write_run(tmp_path, JUDGED, kind="scenario", title="\x1b[2Jgone", ended=False)
     told = text(gate_of([directory]))
     assert "\x1b" not in told
     assert told.startswith("?[2Jgone")
@@ -145,14 +145,14 @@ def test_recorded_words_do_not_steer_the_terminal(tmp_path: Path) -> None:
 
 def test_recorded_words_do_not_break_out_of_the_markdown_table(tmp_path: Path) -> None:
     """Pipes, tags and backticks of a title stay words."""
-    told = markdown(gate_of([write_run(tmp_path, JUDGED, kind="load", title=f"a|b`c\n{EVIL}", ended=False)]))
+    told = markdown(gate_of([write_run(tmp_path, JUDGED, kind="scenario", title=f"a|b`c\n{EVIL}", ended=False)]))
     assert "a\\|b\\`c &lt;script&gt;" in told
     assert "**Partial run**" in told
 
 
 def test_markdown_has_the_verdict_and_the_table(tmp_path: Path) -> None:
     """The heading answers the question; each objective has a row with a mark and a word."""
-    told = markdown(gate_of([write_run(tmp_path, LOST, kind="load")]))
+    told = markdown(gate_of([write_run(tmp_path, LOST, kind="scenario")]))
     assert told.startswith("## May we ship? No\n")
     assert "| Operations and rows lost | 2 (10 looked at) | = 0 | hard | ❌ fails |" in told
     assert "| Effects doubled | 0 (10 looked at) | = 0 | hard | ✅ holds |" in told

@@ -3,19 +3,19 @@
 from pathlib import Path
 
 import pytest
-from handwritten_runs import BEGIN, cut, iteration, result, start
+from handwritten_runs import BEGIN, cut, iteration, loaded, result, start
 
+from harness.checking.responses import Outcome, responses
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Operation
 from harness.records.run import Run, RunInfo
 from reports.latency import ScenarioLatency, latencies
-from reports.responses import Outcome, responses
 
 
 def info(tmp_path: Path, **load: tuple[float, float]) -> RunInfo:
     run = Run.create(tmp_path, kind="load", title="", target="system", seed=1, command="")
-    for scenario, (rate, duration) in load.items():
-        run.under_load(scenario, rate=rate, duration=duration)
+    if load:
+        run.under_load(loaded(load))
     return run.info
 
 

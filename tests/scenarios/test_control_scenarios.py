@@ -265,8 +265,9 @@ async def test_every_story_holds_on_real_servers(bed: Testbed) -> None:
     for name, stories in (("control-single", single.STORIES), ("control-bulk", in_bulk.STORIES)):
         scenario = bed.target.scenario(name)
         chosen = [_quickest(bed, scenario, story) for story in stories]
-        broken = await asyncio.gather(*(drive(scenario, bed.app(iteration)) for iteration in chosen))
-        bed.driven(chosen, [finding for findings in broken for finding in findings])
+        bed.planned(chosen)
+        for broken in await asyncio.gather(*(drive(scenario, bed.app(iteration)) for iteration in chosen)):
+            bed.broken += broken
     judgements = await bed.conclude()
     assert [(one.invariant, one.findings) for one in judgements if one.verdict is not Verdict.VALID] == []
     recorded = [one for one in Recorded(bed.run.directory).read(Fact) if one.step == ACT]

@@ -20,7 +20,10 @@ from harness.services.service import StartedService
 from harness.stack import Stack
 from harness.testbed import Testbed
 from harness.workers import Worker, Workers
+from loadtests.arrivals import parse
 from loadtests.engine import Progress
+from loadtests.load import Load
+from loadtests.mix import Mix
 from loadtests.run import under_load
 
 USE = {"orders-place": 2.0, "tasks-batch": 0.5, "pipeline-slice": 0.5}
@@ -39,30 +42,26 @@ class Use:
     """All of the scenarios under load at once, until as many iterations have ended as were planned."""
 
     def __init__(self, bed: Testbed, iterations: int) -> None:
-        self._of: dict[str, Progress] = {}
         self._bed = bed
         self._planned = iterations
+        self._progress = Progress(planned=iterations)
 
     @property
     def begun(self) -> int:
-        return sum(progress.started for progress in self._of.values())
+        return self._progress.started
 
     @property
     def ended(self) -> int:
-        return sum(progress.ended for progress in self._of.values())
+        return self._progress.ended
 
     async def made(self) -> None:
         """Start all of it, and wait until every iteration has ended."""
-        async with asyncio.TaskGroup() as group:
-            for name, rate in USE.items():
-                group.create_task(self._make(name, rate))
+        mix = Mix({self._bed.target.scenario(name): rate for name, rate in USE.items()})
+        load = Load(mix=mix, arrivals=parse("constant", RATE, self._planned / RATE))
+        await under_load(self._bed, load, on_progress=self._note)
 
-    async def _make(self, name: str, rate: float) -> None:
-        def note(progress: Progress) -> None:
-            self._of[name] = progress
-
-        scenario = self._bed.target.scenario(name)
-        await under_load(self._bed, scenario, rate=rate, duration=self._planned / RATE, on_progress=note)
+    def _note(self, progress: Progress) -> None:
+        self._progress = progress
 
     async def begins(self, iterations: int) -> None:
         """Wait until so many more have begun."""

@@ -40,8 +40,9 @@ class Response(Struct, frozen=True, kw_only=True):
 
 
 def under_load(info: RunInfo, operations: Iterable[Operation]) -> list[Operation]:
-    """The operations of the scenarios that ran under load."""
-    return [operation for operation in operations if operation.scenario in info.load]
+    """The operations of the scenarios that ran under load, once they were warm."""
+    loaded = info.loaded
+    return [operation for operation in operations if operation.scenario in loaded and not operation.warm_up]
 
 
 def responses(operations: Iterable[Operation]) -> list[Response]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.percentiles import median, percentile
+from harness.checking.percentiles import median, percentile
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 PERCENTS = st.integers(1, 10_000).map(lambda hundredths: hundredths / 100)

@@ -1,0 +1,156 @@
+"""What the processes of one load that Locust hosts tell each other: the plan, and each one's share of it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import CannotRun
+from harness.records.load import LoadInfo
+from harness.target import Target
+from loadtests.arrivals import parse
+from loadtests.load import IN_FLIGHT, LAG_BUDGET, Load
+from loadtests.mix import Mix
+
+Item = TypeVar("Item")
+
+VARIABLE = "TEMPER_LOCUST_PLAN"
+"""The environment variable by which a Locust process gets its plan."""
+
+
+class Loop(StrEnum):
+    """Who decides when an iteration starts."""
+
+    OPEN = "open"
+    """The arrivals, whatever becomes of the iterations before."""
+    CLOSED = "closed"
+    """Locust's users, each of whom waits for the iteration before."""
+    BOTH = "both"
+    """Both at once, side by side: shows what a closed loop does not see."""
+
+    @property
+    def is_open(self) -> bool:
+        return self is not Loop.CLOSED
+
+    @property
+    def is_closed(self) -> bool:
+        return self is not Loop.OPEN
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What is to be driven; the web UI's form can change it."""
+
+    mix: Sequence[str]
+    """Scenarios or domains, each with its weight behind an "=" or with 1."""
+    rate: float
+    """Iterations a second, of all together."""
+    duration: float
+    """Seconds over which they are started."""
+    arrivals: str = "constant"
+    loop: Loop = Loop.OPEN
+    pace: float = 1.0
+    """In a closed loop, seconds from one start of a user to its next, if the iteration does not take longer."""
+    warm_up: float = 0.0
+    tenants: Mapping[str, float] = {}
+    in_flight: int = IN_FLIGHT
+    lag_budget: float = LAG_BUDGET
+
+    @classmethod
+    def told(cls, options: Any) -> Self:
+        """What Locust's command line or form says, by the names that the locustfile gives its arguments."""
+        return cls(
+            mix=options.mix.split(),
+            rate=float(options.rate),
+            duration=float(options.duration),
+            arrivals=options.arrivals,
+            loop=Loop(options.loop),
+            pace=float(options.pace),
+        )
+
+    def load(self, target: Target) -> Load:
+        """The open-loop load it asks for. Raises CannotRun, UnknownName, ValueError."""
+        return Load(
+            mix=Mix.of(target, self.mix),
+            arrivals=parse(self.arrivals, self.rate, self.duration),
+            warm_up=self.warm_up,
+            tenants=self.tenants,
+            in_flight=self.in_flight,
+            lag_budget=self.lag_budget,
+        )
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """All that a process of the load must know, beside what its own temper.toml says."""
+
+    run: str
+    directory: str
+    """The run's, on the machine of whoever made the plan."""
+    seed: int
+    target: str
+    """Path of temper.toml, on that machine."""
+    task_queue: str
+    addresses: Mapping[str, str]
+    """As temper.toml names them: "temporal.address"."""
+    workspace: str
+    wish: Wish
+    first: Mapping[str, int] = {}
+    """For each scenario, the number of its first iteration, where some were driven before."""
+    external: Mapping[str, str] = {}
+    """Where services are that nobody started for this run."""
+    rate_cap: float | None = None
+    """The highest rate those may get, in iterations a second."""
+
+    @classmethod
+    def given(cls) -> Self | None:
+        """The plan that this process was started with; None where it was given none."""
+        text = os.environ.get(VARIABLE)
+        return msgspec.json.decode(text, type=cls) if text else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What hands it over to a child process."""
+        return {VARIABLE: msgspec.json.encode(self).decode()}
+
+    @property
+    def path(self) -> Path:
+        """The run's directory."""
+        return Path(self.directory)
+
+    def checked(self, wish: Wish, target: Target) -> Load:
+        """The load that is wished for. Raises CannotRun, ValueError where it is none, or more than is allowed."""
+        load = wish.load(target)
+        if self.rate_cap is not None and load.arrivals.highest > self.rate_cap:
+            raise CannotRun(
+                f"This would put {load.arrivals.highest:g} iterations a second on services that were not started here.",
+                remedy=f"At most {self.rate_cap:g} are allowed, by --rate-cap.",
+            )
+        return load
+
+
+class Share(Struct, frozen=True, kw_only=True):
+    """Which part of a load is one process's: number `process`, counted from 0, of `processes`."""
+
+    begin: float
+    """When the load begins: seconds since the Unix epoch."""
+    process: int
+    processes: int
+    wish: Wish
+
+    def of(self, iterations: Sequence[Item]) -> Sequence[Item]:
+        """Its own of all that are planned: every `processes`th, so that all are busy at any time."""
+        return iterations[self.process :: self.processes]
+
+    @property
+    def end(self) -> float:
+        """When no more iterations are started."""
+        return self.begin + self.wish.duration
+
+    def info(self, target: Target) -> LoadInfo:
+        """What is noted of the whole load in the run."""
+        info = self.wish.load(target).info(self.begin)
+        users = 0 if self.wish.loop.is_open else max(1, round(self.wish.rate * self.wish.pace))
+        return msgspec.structs.replace(info, processes=self.processes, users=users)

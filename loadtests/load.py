@@ -1,0 +1,76 @@
+"""What a load is to be: of which scenarios, how often, on whose behalf, for how long."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.errors import CannotRun
+from harness.records.load import LoadInfo
+from harness.records.operations import Iteration, substream
+from loadtests.arrivals import Arrivals
+from loadtests.mix import Mix, divided
+
+IN_FLIGHT = 10_000
+"""Iterations at once, beyond which arrivals are shed."""
+LAG_BUDGET = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """An open-loop load: iterations are started when they are meant to, whatever becomes of the ones before."""
+
+    mix: Mix
+    arrivals: Arrivals
+    warm_up: float = 0.0
+    """Seconds at the beginning that are left out of every figure of speed."""
+    tenants: Mapping[str, float] = field(default_factory=dict)
+    """For each tenant, its share; empty where there are none."""
+    in_flight: int = IN_FLIGHT
+    lag_budget: float = LAG_BUDGET
+    """Seconds by which the generator may be late, at the 99th percentile, before the load is void."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warm_up < self.arrivals.duration:
+            raise CannotRun(
+                f"A warm-up of {self.warm_up:g} s leaves nothing of {self.arrivals.duration:g} s.",
+                remedy="Make it shorter, or the load longer.",
+            )
+
+    def info(self, begin: float) -> LoadInfo:
+        """What is noted of it in the run; `begin` in seconds since the Unix epoch."""
+        return LoadInfo(
+            began=begin,
+            duration=self.arrivals.duration,
+            rate=self.arrivals.expected / self.arrivals.duration,
+            arrivals=self.arrivals.spec,
+            shares={scenario.name: share for scenario, share in self.mix.shares.items()},
+            warm_up=self.warm_up,
+            tenants=self.tenants,
+            lag_budget=self.lag_budget,
+        )
+
+    def iterations(self, run: str, seed: int, begin: float, first: Mapping[str, int]) -> list[Iteration]:
+        """Every iteration, in the order of intended starts.
+
+        Those of a scenario are numbered on from `first`. Pure: arrivals, scenarios and tenants have each a substream
+        of the seed.
+        """
+        times = self.arrivals.times(substream(seed, "arrivals"))
+        scenarios = self.mix.divided(len(times), substream(seed, "mix"))
+        tenants = divided(self.tenants or {"": 1.0}, len(times), substream(seed, "tenants"))
+        index = dict(first)
+        planned = []
+        for time, scenario, tenant in zip(times, scenarios, tenants, strict=True):
+            number = index.get(scenario.name, 0)
+            index[scenario.name] = number + 1
+            planned.append(
+                Iteration(
+                    run=run,
+                    scenario=scenario.name,
+                    index=number,
+                    seed=seed,
+                    intended=begin + time,
+                    warm_up=time < self.warm_up,
+                    tenant=tenant,
+                )
+            )
+        return planned

@@ -46,6 +46,7 @@ CAVEATS = {
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
 }
 """What a reader must not conclude where a service says this of itself."""
+NO_LEDGER = "The target keeps no ledger of effects: what is there is counted, and which attempt wrote it is unknown"
 
 
 class PreparationFailed(HarnessError):
@@ -260,10 +261,13 @@ class Testbed:
             ),
             links=tuple(link.name for link in self.links) if self.links else (),
             workers=self._worker_count,
-            caveats=tuple(
-                caveat
-                for (name, flag, value), caveat in CAVEATS.items()
-                if name in self.stack.services and self.stack[name].flags.get(flag) == value
+            caveats=(
+                *(
+                    caveat
+                    for (name, flag, value), caveat in CAVEATS.items()
+                    if name in self.stack.services and self.stack[name].flags.get(flag) == value
+                ),
+                *([] if self.target.read_effects else [NO_LEDGER]),
             ),
         )
 

@@ -18,7 +18,7 @@ from harness.records.verdicts import Judgement, Verdict
 from harness.services.temporal import DevServer
 from harness.stack import Stack
 from harness.target import ProcessSection
-from harness.testbed import CAVEATS, ui_of
+from harness.testbed import CAVEATS, NO_LEDGER, ui_of
 
 
 async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path: Path) -> None:
@@ -73,7 +73,8 @@ async def test_with_links_every_worker_and_the_client_have_their_own(stack: Stac
         assert not [worker for worker in workers if worker.alive]
     assert fingerprint.workers == 2
     assert len(fingerprint.links) == 3
-    assert fingerprint.caveats == (CAVEATS["temporal", "persistence", "sqlite"],), "it says so itself, though external"
+    says = CAVEATS["temporal", "persistence", "sqlite"]
+    assert fingerprint.caveats == (says, NO_LEDGER), "the server says so itself, though external"
     operations = Recorded(bed.run.directory).read(Operation)
     assert [op.ack for op in operations] == [Ack.OK, Ack.OK], "the other worker did the work"
 

@@ -53,7 +53,7 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) ->
 
     The p99 holds, or breaks, where the whole of its interval lies on one side of the limit; else it is unclear.
     """
-    on_time = [trial for trial in trials if _lag(trial) <= limits.lag_budget]
+    on_time = [trial for trial in trials if not late(trial, limits)]
     kept = on_time or trials
     times = [time for trial in kept for time in trial.times]
     unserved = sum(trial.unserved for trial in kept)
@@ -93,6 +93,11 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) ->
         reason=reason,
         saturated=next((trial.saturated for trial in reversed(kept) if trial.saturated), None),
     )
+
+
+def late(trial: Trial, limits: Limits) -> bool:
+    """Whether the generator did not keep its times, so that it measured itself and not the system."""
+    return _lag(trial) > limits.lag_budget
 
 
 def capacity_of(steps: Sequence[Step]) -> Capacity:

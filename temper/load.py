@@ -61,6 +61,9 @@ def load(
         float, typer.Option(help="Milliseconds the generator may be late, at p99, before the run is void.")
     ] = 50.0,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that generate the load; more than one where one is late.")
+    ] = 1,
     seed: SeedOption = 1,
     target: TargetOption = DEFAULT_TARGET,
     external: ExternalOption = None,

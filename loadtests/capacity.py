@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from harness.checking.capacity import Capacity, Limits, Trial, capacity_of
+from msgspec.structs import replace
+
+from harness.checking.capacity import Capacity, Limits, Trial, capacity_of, late
 from harness.checking.load import lags
 from harness.checking.responses import Outcome, responses
 from harness.checking.saturation import saturated
@@ -60,7 +62,7 @@ async def capacity(
 
     async def probe(rate: float) -> Trial:
         arrivals = parse(ARRIVALS, rate, max(search.seconds, search.fewest / rate))
-        return await _trial(bed, Load(mix=mix, arrivals=arrivals, lag_budget=search.limits.lag_budget), on_progress)
+        return await _trial(bed, Load(mix=mix, arrivals=arrivals), search.limits, on_progress)
 
     def made(step: Step) -> None:
         steps.append(step)
@@ -73,7 +75,7 @@ async def capacity(
     return capacity_of(steps)
 
 
-async def _trial(bed: Testbed, load: Load, on_progress: Callable[[Progress], None]) -> Trial:
+async def _trial(bed: Testbed, load: Load, limits: Limits, on_progress: Callable[[Progress], None]) -> Trial:
     """Offer this load, and wait until all of it has ended. The run's own load, which its gate judges, it is not."""
     began = now() + LEAD_SECONDS
     scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
@@ -101,11 +103,6 @@ async def _trial(bed: Testbed, load: Load, on_progress: Callable[[Progress], Non
             f"{', '.join(scenarios)}: no iteration waits for a result, so there is no response time to find a knee by.",
             remedy="Choose scenarios that wait for their results.",
         )
-    return Trial(
-        began=began,
-        ended=ended,
-        times=times,
-        lags=lags(operations),
-        unserved=len(iterations) - len(times),
-        saturated=saturated(Recorded(bed.run.directory).read(Sample), began, ended),
-    )
+    trial = Trial(began=began, ended=ended, times=times, lags=lags(operations), unserved=len(iterations) - len(times))
+    samples = Recorded(bed.run.directory).read(Sample)
+    return replace(trial, saturated=saturated(samples, began, ended, generator_late=late(trial, limits)))

@@ -44,6 +44,7 @@ FILE = "report.html"
 WIDE, NARROW = 960.0, 340.0
 MOST_FINDINGS = 20
 TILES = {
+    "knee": "iterations a second, at the knee",
     "lost": "lost",
     "doubled": "doubled",
     "response_p99": "response time, p99",

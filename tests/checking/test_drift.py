@@ -57,6 +57,18 @@ def test_what_does_not_drift_is_said_to_be_steady(value: Callable[[float, Random
     assert told(value).verdict is Verdict.VALID
 
 
+def test_a_slope_that_chance_explains_is_no_drift() -> None:
+    """Twelve noisy values rise by a third of their median, and as many would by chance one time in three."""
+    values = [100, 60, 140, 90, 130, 70, 150, 95, 120, 110, 160, 105]
+    points = [(BEGAN + HOUR * (0.12 + 0.075 * number), float(value)) for number, value in enumerate(values)]
+    (drift,) = drifts([Series(source="a", name=MEMORY, unit="bytes", points=points)], BEGAN, BEGAN + HOUR)
+    assert drift.share is not None
+    assert drift.share > 0.2
+    assert drift.p is not None
+    assert drift.p > 0.05
+    assert drift.verdict is Verdict.VALID
+
+
 def test_too_short_a_time_tells_nothing() -> None:
     """Nine windows with samples are too few for a trend, however steep."""
     points = [(BEGAN + HOUR * share / 100, share) for share in range(20, 100, 9)]

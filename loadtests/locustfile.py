@@ -155,6 +155,7 @@ class Leading:
 
     def _leave(self, **_: Any) -> None:
         self._end()
+        self.leader.run.close()
         if self._given is None and self.leader.share is not None:
             self._environment.process_exit_code = judge(self.leader.plan)
 

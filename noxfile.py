@@ -16,7 +16,7 @@ nox.options.sessions = ["lint", "types", "imports", "test", "scenarios"]
 nox.options.error_on_external_run = False
 
 PACKAGES = ("system", "harness", "scenarios", "loadtests", "chaos", "reports", "temper")
-SOURCES = (*PACKAGES, "tests", "noxfile.py")
+SOURCES = (*PACKAGES, "benchmarks", "tests", "examples", "noxfile.py")
 PR_SET_PDEATHSIG = 1
 BIN = Path(sys.executable).parent
 IMAGES = "harness.services.obtain_images"
@@ -264,6 +264,13 @@ def demo(session: nox.Session) -> None:
     # The demo ends when its parent does, which is this process; and this one when make does.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     run(session, "temper", "demo", *session.posargs)
+
+
+@nox.session(python=False)
+def bench(session: nox.Session) -> None:
+    """Measure how fast it is, as ratios to a peer in one run, and write docs/benchmarks.md; or only what is named."""
+    compile_sources(session)
+    run(session, "benchmarks", *session.posargs)
 
 
 @nox.session(python=False)

@@ -1,8 +1,8 @@
 """Asks the server and the stores what really happened in a run, and lets the invariants judge it."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
@@ -10,11 +10,13 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
 
+from harness.anatomy import Anatomist
 from harness.cancelling import Cancelling
 from harness.checking.applicable import applicable
 from harness.checking.felt import felt_all
 from harness.checking.invariants import Records, as_judgement
 from harness.driver import resolve
+from harness.errors import HarnessError
 from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
@@ -32,6 +34,11 @@ TOO_LARGE = "Failure exceeds size limit."
 """What the server puts in place of a long failure; the reason is in its cause."""
 HISTORIES_AT_ONCE = 16
 """Histories fetched concurrently: enough to hide the round trip, few enough not to disturb the server."""
+AnswerT = TypeVar("AnswerT")
+
+
+class NotObserved(HarnessError):
+    """One of the target's own functions failed as it was asked what is in the stores: nothing can be judged."""
 
 
 async def conclude(
@@ -49,9 +56,10 @@ async def conclude(
     operations = await _resolved(run, client)
     workflows = await read_workflows(client, run.info.id, operations)
     run.write_all(workflows)
-    effects = await target.read_effects(stores, run.info.id + ".") if target.read_effects else None
+    prefix = run.info.id + "."
+    effects = await _told("effects", target.read_effects(stores, prefix)) if target.read_effects else None
     run.write_all(effects or ())
-    calls = await target.read_calls(stores, run.info.id + ".") if target.read_calls else None
+    calls = await _told("calls", target.read_calls(stores, prefix)) if target.read_calls else None
     run.write_all(calls or ())
     sessions = await read_sessions(stores.postgres) if stores.postgres is not None else None
     run.write_all(sessions or ())
@@ -141,9 +149,17 @@ async def read_facts(
     for name in dict.fromkeys(iteration.scenario for iteration in iterations):
         scenario: Scenario[Any] = target.scenario(name)
         mine = [iteration for iteration in iterations if iteration.scenario == name]
-        for index, found in (await scenario.observe(stores, mine)).items():
+        for index, found in (await _told(f"observe of {name}", scenario.observe(stores, mine))).items():
             facts[name, index] = found
     return facts
+
+
+async def _told(asked: str, answer: Awaitable[AnswerT]) -> AnswerT:
+    """What a function of the target's own answers. Raises NotObserved where it raises anything."""
+    try:
+        return await answer
+    except Exception as error:
+        raise NotObserved(f"{asked} failed, so nothing was judged: {type(error).__name__}: {error}") from error
 
 
 async def read_workflows(client: Client, run_id: str, operations: Iterable[Operation]) -> list[WorkflowRun]:
@@ -194,11 +210,13 @@ class _Story:
         self.begun: dict[int, HistoryEvent] = {}
         self.ended: dict[int, HistoryEvent] = {}
         self.cancelling = Cancelling()
+        self.anatomist = Anatomist()
 
     def tell(self, event: HistoryEvent) -> None:
         self.first = self.first or event
         self.last = event
         self.cancelling.tell(event)
+        self.anatomist.tell(event)
         kind = event.WhichOneof("attributes") or ""
         attributes = getattr(event, kind)
         if kind == "activity_task_scheduled_event_attributes":
@@ -237,6 +255,7 @@ class _Story:
             cancel_requested=_seconds(self.cancelling.requested) if self.cancelling.requested else None,
             begun_after_cancel=tuple(self.cancelling.begun),
             went_on_with=tuple(self.cancelling.went_on_with),
+            anatomy=None if status == OPEN else self.anatomist.anatomy(),
         )
 
     def _activity(self, event_id: int, event: HistoryEvent) -> Activity:

@@ -43,6 +43,8 @@ TAKEN = ", ".join([*NOT_FOR_PROCESSES, "worker…"])
 
 STARTER = Path(__file__).with_name("starter.toml")
 """What `temper init` writes."""
+STARTER_SCENARIOS = Path(__file__).with_name("starter_scenarios.py")
+"""What it writes beside it, as `my_scenarios.py`."""
 
 
 class BadTarget(CannotRun):
@@ -55,6 +57,8 @@ class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
     command: list[str]
     ready: str = ""
     """URL that answers 200 once the worker polls. Without one, a worker that has lived for a second counts as ready."""
+    metrics: str = ""
+    """URL where Prometheus finds its metrics; without one, what needs them is unknown."""
     drain_signal: str = "SIGTERM"
     drain_seconds: float = 15.0
 
@@ -107,6 +111,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Import path "module:NAME" of a sequence of Scenario."""
     worker: WorkerSection
     namespace: str = "default"
+    ui: str = ""
+    """Where an external Temporal has its web UI, for links in reports; that of one which is started is known."""
     environment: dict[str, str] = {}
     """Handed to workers, to `migrate` and to the client; "{postgres.url}" and its like are filled in."""
     processes: dict[str, ProcessSection] = {}
@@ -118,6 +124,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
     replay: str | None = None
     """Import path of a function () -> what `temporalio.worker.Replayer` takes: workflows, plugins, …."""
+    build: list[str] | None = None
+    """Runs before anything is started: what compiles a worker that is to be compiled."""
     migrate: list[str] | None = None
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
@@ -135,8 +143,9 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"{key} is empty"
         yield from _service_problems(self.services)
         yield from _worker_problems(self.worker)
-        if self.migrate == []:
-            yield "migrate is empty; give it as a list, or leave it out"
+        for key, command in (("build", self.build), ("migrate", self.migrate)):
+            if command == []:
+                yield f"{key} is empty; give it as a list, or leave it out"
         if self.measure.spawns < 1 or self.measure.pairs < 1:
             yield "measure.spawns and measure.pairs count from 1"
         yield from _environment_problems("environment", self.environment)
@@ -175,7 +184,7 @@ def _process_problems(name: str, process: ProcessSection, services: Sequence[str
     yield from _environment_problems(f"{key}.environment", process.environment)
     own = {f"{name}.{field}" for field in FIELDS}
     known = own | set(SURROUNDINGS) | {f"{each}.{field}" for each in services for field in FIELDS}
-    known |= {"temporal.namespace", "temporal.ui"}
+    known |= {"temporal.namespace", "temporal.ui", "temporal.metrics"}
     for place, templates, usable in (
         ("command", process.command, known),
         ("environment", process.environment.values(), known),
@@ -280,6 +289,11 @@ class Target:
         for scenario in scenarios:
             if not isinstance(scenario, Scenario):
                 raise BadTarget(f"{self.path}: scenarios holds {scenario!r}, which is no Scenario")
+            for attribute in ("name", "proves"):
+                if not isinstance(getattr(scenario, attribute, None), str):
+                    which = type(scenario).__name__
+                    message = f"{self.path}: the scenario {which} has no {attribute}; give it a string"
+                    raise BadTarget(message)
             if scenario.name in named:
                 message = f"{self.path}: two scenarios are called {scenario.name!r}"
                 raise BadTarget(message)

@@ -1,7 +1,10 @@
 """Everything one run needs standing: the stack, the links, the workers, the client, the stores."""
 
 import asyncio
+import os
+import shlex
 import sys
+import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,19 +22,25 @@ from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
 from harness.links import Links
 from harness.observation import conclude
+from harness.pollers import await_pollers
 from harness.records.fingerprint import Fingerprint, ServiceInfo
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
-from harness.services.process import Process, describe_exit
+from harness.services.process import Process, to_its_end
+from harness.services.service import Service
 from harness.sessions import OURS
 from harness.stack import Stack
 from harness.target import BaselineSection, Target
 from harness.templates import fill_each, fill_values
 from harness.workers import Worker, Workers, WorkerSpec
 
+BUILD_SECONDS = 900.0
+"""The first build of a worker may download and compile all that it is made of."""
 MIGRATE_SECONDS = 120.0
+NO_WORKER = {"worker.health": "", "worker.metrics": ""}
+"""What is no worker listens at no such address."""
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -83,6 +92,8 @@ class Testbed:
         self.iterations: list[Iteration] = []
         self.closings = Closings(self.linked_client, f"{run.info.id}.")
         self.broken: list[Finding] = []
+        self.at_work: list[Worker] = []
+        """The workers that `workers` has started and not yet begun to drain."""
         self._worker_count = 0
         self._prepared = False
 
@@ -96,6 +107,7 @@ class Testbed:
         Raises CannotRun where something the user can put right stands in the way.
         """
         names = [*target.file.services, *(["toxiproxy"] if wanted.links else [])]
+        await _build(target, run, notify)
         async with AsyncExitStack() as exits:
             stack = Stack.of(
                 names,
@@ -183,6 +195,7 @@ class Testbed:
             command=section.command,
             environment=self.target.file.environment,
             ready_url=section.ready,
+            metrics_url=section.metrics,
             drain_signal=section.drain_signal,
             drain_seconds=section.drain_seconds,
             directory=self.target.directory,
@@ -210,10 +223,13 @@ class Testbed:
         )
         self._worker_count = max(self._worker_count, count)
         await group.start()
+        self.at_work += group
         try:
+            await await_pollers(self.plain_client, task_queue or self.target.file.task_queue, self.run.logs)
             self.notify(f"{', '.join(names)} ready" + (", each on links of its own" if linked else ""))
             yield group
         finally:
+            self.at_work = [worker for worker in self.at_work if worker not in group]
             for worker in await group.drain():
                 self.notify(f"{worker.name} did not drain within {worker.spec.drain_seconds:g} s, and was killed")
 
@@ -238,6 +254,7 @@ class Testbed:
                     address=service.address,
                     flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
                     startup=None if service.provider == "external" else self.stack.startup_seconds.get(service.name),
+                    ui=_ui(service, self.target),
                 )
                 for service in self.stack.services.values()
             ),
@@ -289,6 +306,14 @@ def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dic
     }
 
 
+def _ui(service: Service, target: Target) -> str:
+    """Where Temporal's web UI shows the namespace of the run; empty for another service, or where it is not known."""
+    if service.name != "temporal":
+        return ""
+    ui = service.fields_at(service.address).get("ui", target.file.ui)
+    return f"{ui.rstrip('/')}/namespaces/{target.file.namespace}" if ui else ""
+
+
 async def connect(target: Target, addresses: Mapping[str, str], workspace: Path) -> Client:
     """The target's own client, or the bare SDK's where it has none, for the services at these addresses."""
     return await _client(target, addresses, workspace) or await _plain_client(target, addresses)
@@ -298,7 +323,7 @@ async def _client(target: Target, addresses: Mapping[str, str], workspace: Path)
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, addresses, workspace), "worker.name": "client", "worker.health": ""}
+    known = {**_known(target, addresses, workspace), "worker.name": "client", **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 
@@ -306,10 +331,22 @@ async def _plain_client(target: Target, addresses: Mapping[str, str]) -> Client:
     return await Client.connect(addresses["temporal.address"], namespace=target.file.namespace)
 
 
+async def _build(target: Target, run: Run, notify: Callable[[str], None]) -> None:
+    if target.file.build is None:
+        return
+    command = fill_each(target.file.build, {"python": sys.executable, "target.directory": str(target.directory)})
+    notify(f"building: {shlex.join(command)}")
+    # A compiler may have come as a package, beside this interpreter.
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
+    log = run.logs / "build.log"
+    process = Process("build", command, env={"PATH": path}, cwd=target.directory, log_path=log)
+    await to_its_end(process, BUILD_SECONDS)
+
+
 async def _migrate(target: Target, stack: Stack, run: Run) -> None:
     if target.file.migrate is None:
         return
-    known = _known(target, stack.addresses, stack.directory) | {"worker.name": "migrate", "worker.health": ""}
+    known = _known(target, stack.addresses, stack.directory) | {"worker.name": "migrate", **NO_WORKER}
     process = Process(
         "migrate",
         fill_each(target.file.migrate, known),
@@ -317,16 +354,7 @@ async def _migrate(target: Target, stack: Stack, run: Run) -> None:
         cwd=target.directory,
         log_path=run.logs / "migrate.log",
     )
-    try:
-        process.start()
-        async with asyncio.timeout(MIGRATE_SECONDS):
-            code = await process.wait()
-        if code:
-            raise process.failure(f"ended with {describe_exit(code)}")
-    except TimeoutError:
-        raise process.failure(f"did not end within {MIGRATE_SECONDS:.0f} s") from None
-    finally:
-        await process.kill()
+    await to_its_end(process, MIGRATE_SECONDS)
 
 
 @asynccontextmanager

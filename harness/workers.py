@@ -25,14 +25,16 @@ from harness.together import together
 class WorkerSpec:
     """How a target's workers are run.
 
-    Command, environment and `ready_url` may name addresses ("{postgres.url}"), "{python}" (this interpreter),
-    "{worker.name}" and "{worker.health}" (host:port of the worker's own, free). A worker is ready when its `ready_url`
-    answers 200 or, where there is none, when it has lived for `settle_seconds`.
+    Command, environment and URLs may name addresses ("{postgres.url}"), "{python}" (this interpreter),
+    "{worker.name}", "{worker.health}" and "{worker.metrics}" (two host:port of the worker's own, free). A worker is
+    ready when its `ready_url` answers 200 or, where there is none, when it has lived for `settle_seconds`. At
+    `metrics_url` Prometheus would find its metrics.
     """
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_url: str = ""
+    metrics_url: str = ""
     ready_seconds: float = 30.0
     settle_seconds: float = 1.0
     drain_signal: str = "SIGTERM"
@@ -54,11 +56,14 @@ class Worker:
     def __init__(self, name: str, spec: WorkerSpec, addresses: Mapping[str, str], *, log_path: Path) -> None:
         """Fill the templates of `spec` with `addresses`; raises UnknownName for a placeholder that is not known."""
         health = f"127.0.0.1:{free_port()}"
-        known = {"python": sys.executable, **addresses, "worker.name": name, "worker.health": health}
+        metrics = f"127.0.0.1:{free_port()}"
+        own = {"worker.name": name, "worker.health": health, "worker.metrics": metrics}
+        known = {"python": sys.executable, **addresses, **own}
         self.name = name
         self.spec = spec
         self.health = health
         self.ready_url = fill(spec.ready_url, known)
+        self.metrics_url = fill(spec.metrics_url, known)
         self.process = Process(
             name,
             fill_each(spec.command, known),

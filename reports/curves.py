@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from harness.checking.percentiles import percentile
+from harness.checking.responses import Outcome
 from reports.figures import duration, things
 from reports.latency import ScenarioLatency
-from reports.responses import Outcome
 from reports.svg import Scale, add, decades, drawing, identifier, line, linear, logarithmic, markup
 
 MARKED = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99)

@@ -28,7 +28,7 @@ def things(number: int, noun: str, plural: str = "") -> str:
     return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
-def share(part: int, whole: int) -> str:
+def share(part: float, whole: float) -> str:
     """A part of a whole in per cent. What is neither none nor all of it never reads as 0 % or 100 %."""
     if whole == 0:
         return "—"
@@ -43,6 +43,16 @@ def share(part: int, whole: int) -> str:
 def memory(size: int) -> str:
     """An amount of memory in binary gigabytes."""
     return f"{size / 2**30:.1f} GiB"
+
+
+def bytes_of(size: float) -> str:
+    """An amount of memory that one process uses, in binary megabytes."""
+    return shown(size / 2**20, "MiB")
+
+
+def percent(value: float) -> str:
+    """A figure that is in per cent already, to one of them; what is below reads so."""
+    return "< 1 %" if 0 < value < 1 else f"{value:,.0f} %"
 
 
 def moment(seconds: float) -> str:

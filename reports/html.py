@@ -16,11 +16,15 @@ from harness.records.fingerprint import Fingerprint
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded, RunInfo
+from harness.records.steps import Step
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
+from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
+from reports.capacity import WORDS as STANDINGS
+from reports.capacity import Search, knee_plot, search_of
 from reports.curves import percentile_curve
 from reports.gate import RunGate, run_gate
 from reports.latency import Group, ScenarioLatency, latencies
@@ -28,9 +32,12 @@ from reports.metrics import UNITS, metrics
 from reports.reconciliation import Books, books
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
+from reports.stacks import stacks
 from reports.strips import domains, strip
 from reports.tenants import tenants
 from reports.timeline import Span, response_times, span_of
+from reports.tuning import Tuning, tuning_of
+from reports.webui import WebUI, web_ui
 
 FILE = "report.html"
 WIDE, NARROW = 960.0, 340.0
@@ -44,6 +51,7 @@ TILES = {
     "pipeline_throughput_ratio": "plain COPY's speed",
 }
 MOST_TILES = 5
+FEWEST_STACKED = 3
 
 
 class Plot(Struct, frozen=True, kw_only=True):
@@ -57,6 +65,12 @@ class LatencySection(Struct, frozen=True, kw_only=True):
     latency: ScenarioLatency
     over_time: Plot
     curve: Plot
+
+
+class AnatomySection(Struct, frozen=True, kw_only=True):
+    kind: KindAnatomy
+    stacks: Plot | None
+    """None of so few runs that the table says it all."""
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -81,12 +95,19 @@ class Page(Struct, frozen=True, kw_only=True):
     void: str
     """Why the load's figures mean nothing; empty where they do."""
     tenants: Sequence[Group]
+    search: Search | None
+    knee: Plot | None
     activity: Plot | None
+    tuning: Tuning | None
+    anatomy: Sequence[AnatomySection]
+    further_kinds: int
+    """Kinds of workflows whose anatomy is not shown."""
     books: Books
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
     samples: Sequence[Sample]
     slowest: Sequence[Slow]
+    ui: WebUI
     fingerprint: Fingerprint | None
 
 
@@ -119,7 +140,7 @@ def render(recorded: Recorded) -> str:
         shown=shown,
         short=lambda name: name.removeprefix(f"{recorded.info.id}."),
     )
-    environment.globals.update(marks=MARKS, question=QUESTION, most_findings=MOST_FINDINGS)
+    environment.globals.update(marks=MARKS, standings=STANDINGS, question=QUESTION, most_findings=MOST_FINDINGS)
     page = _page(recorded)
     shown_fields: dict[str, Any] = {name: getattr(page, name) for name in Page.__struct_fields__}
     return environment.get_template("report.html.j2").render(shown_fields)
@@ -132,6 +153,9 @@ def _page(recorded: Recorded) -> Page:
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     sections = [_section(latency, windows) for latency in latencies(info, operations, windows)]
     loaded = [run for run in runs if run.scenario in info.loaded] or runs
+    fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
+    ui = web_ui(fingerprint)
+    search = search_of(recorded.read(Step))
     return Page(
         info=info,
         gate=judged,
@@ -140,13 +164,19 @@ def _page(recorded: Recorded) -> Page:
         latency=sections,
         void=_void(judgements),
         tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
+        search=search,
+        knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
         activity=_activity(loaded, [section.latency for section in sections], windows),
+        tuning=tuning_of(recorded, windows),
+        anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
+        further_kinds=len(kinds[MOST_KINDS:]),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
         judgements=judgements,
         faults=windows,
         samples=_samples(recorded.read(Measurement)),
-        slowest=slowest(loaded),
-        fingerprint=recorded.fingerprint(),
+        slowest=slowest(loaded, ui),
+        ui=ui,
+        fingerprint=fingerprint,
     )
 
 
@@ -189,6 +219,13 @@ def _activity(
         return None
     span = during or span_of_activities(found)
     return Plot(wide=attempts(found, span, windows, width=WIDE), narrow=attempts(found, span, windows, width=NARROW))
+
+
+def _anatomy(kind: KindAnatomy, number: int) -> AnatomySection:
+    if len(kind.runs) < FEWEST_STACKED:
+        return AnatomySection(kind=kind, stacks=None)
+    wide, narrow = (stacks(kind, number, width=width) for width in (WIDE, NARROW))
+    return AnatomySection(kind=kind, stacks=Plot(wide=wide, narrow=narrow))
 
 
 def _samples(measurements: Sequence[Measurement]) -> list[Sample]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from harness.checking.percentiles import percentile
+from harness.checking.responses import Outcome, Response, by_scenario, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
 from harness.records.run import RunInfo
-from reports.responses import Outcome, Response, by_scenario, responses, under_load
 
 MOST_BUCKETS = 120
 

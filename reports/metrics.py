@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
+from harness.checking.responses import Outcome, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Judgement, Verdict
-from reports.responses import Outcome, responses, under_load
 
 UNITS = {
     "worker_startup_max": "s",

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from harness.checking.responses import Response
 from harness.records.operations import Iteration
 from reports.latency import Group, ScenarioLatency, group
-from reports.responses import Response
 
 
 def tenants(iterations: Iterable[Iteration], latencies: Iterable[ScenarioLatency]) -> list[Group]:

@@ -5,10 +5,10 @@ from xml.etree.ElementTree import Element
 
 from msgspec import Struct
 
+from harness.checking.responses import Outcome
 from harness.records.faults import FaultWindow
 from reports.figures import duration, things
 from reports.latency import ScenarioLatency
-from reports.responses import Outcome
 from reports.svg import (
     Scale,
     add,

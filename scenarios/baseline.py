@@ -7,7 +7,11 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
+from system.breaker import Breakers
 from system.cache.cache import Cache
+from system.orders.activities import OrderActivities
+from system.orders.providers import Http, Provider
+from system.orders.stocktake import Stocktake
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.unfinished import ended_at
 from system.pipeline.workflow import Pipeline
@@ -22,11 +26,15 @@ async def main() -> None:
     client = await Client.connect(
         settings.temporal_address, namespace=settings.temporal_namespace, data_converter=pydantic_data_converter
     )
+    nobody = Provider("nobody", "", Http(), Breakers())
     worker = Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[Pipeline],
-        activities=PipelineActivities(pool, settings.work_directory, Cache(None), ended_at(client)).all,
+        workflows=[Pipeline, Stocktake],
+        activities=[
+            *PipelineActivities(pool, settings.work_directory, Cache(None), ended_at(client)).all,
+            OrderActivities(pool, nobody, nobody).set_stock,
+        ],
     )
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)

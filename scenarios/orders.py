@@ -130,10 +130,35 @@ def _stock_findings(facts: Sequence[Fact]) -> list[Finding]:
     return [Finding(problem="disagrees", message=message, workflow_id=facts[0].workflow_id)]
 
 
+class Count(_Orders[Given]):
+    """Somebody counts what is on hand; nobody orders."""
+
+    name = "orders-count"
+    proves = "what is on hand of a thing is written down, once: the smallest workflow, of one activity"
+    weight = 20
+
+    def draw(self, rng: Random) -> Given:
+        return Given(on_hand=(rng.randint(0, 1_000),), orders=())
+
+    def allowed(self, given: Given) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+    def check(self, given: Given, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:
+        """What was counted is what stands there."""
+        findings = [*super().check(given, operations, facts)]
+        if any(op.kind is Kind.RESULT and op.status == "completed" for op in operations):
+            counted = tuple(fact.values["counted"] for fact in facts if fact.step == STOCK)
+            if counted != given.on_hand:
+                message = f"{list(given.on_hand)} were counted, and {list(counted)} are written down"
+                findings.append(Finding(problem="lost", message=message, workflow_id=operations[0].workflow_id))
+        return findings
+
+
 class Place(_Orders[Given]):
     """A customer orders one to three things, all of them on hand."""
 
     name = "orders-place"
+    weight = 20
     proves = "an order is paid, shipped and booked once, and stock, ledger and both providers agree"
 
     def draw(self, rng: Random) -> Given:
@@ -284,4 +309,4 @@ def _part(number: int) -> str:
     return f"order-{number}"
 
 
-ORDERS = (Place(), Cancel(), Troubled(), Approval(), Contended())
+ORDERS = (Count(), Place(), Cancel(), Troubled(), Approval(), Contended())

@@ -41,9 +41,10 @@ class Slice(Struct, frozen=True):
 class LoadFlights(Scenario[Slice]):
     """A file with flights arrives and is loaded; its rows are in the database once each, or among the rejects."""
 
-    def __init__(self, name: str, proves: str, *, rows: tuple[int, int]) -> None:
+    def __init__(self, name: str, proves: str, *, rows: tuple[int, int], weight: float = 1.0) -> None:
         self.name = name
         self.proves = proves
+        self.weight = weight
         self.least, self.most = rows
 
     def warm_up(self) -> None:
@@ -243,6 +244,7 @@ class LoadReference(Scenario[tuple[str, ...]]):
     """Airlines, airports and planes are loaded by the same workflow, all at once."""
 
     name = "pipeline-reference"
+    weight = 0
     proves = "three small files of different schemas load side by side, and no row of them is rejected"
 
     def draw(self, rng: Random) -> tuple[str, ...]:  # noqa: ARG002  # there is nothing to choose
@@ -329,16 +331,19 @@ PIPELINES = (
         "pipeline-whole",
         f"all {flights.ROWS:,} flights, zipped, are loaded or rejected with a reason, each once",
         rows=(flights.ROWS, flights.ROWS),
+        weight=0,
     ),
     LoadFlights(
         "pipeline-slice",
         "a file of 200 to 2,000 flights is loaded or rejected with a reason, each row once",
         rows=(200, 2_000),
+        weight=5,
     ),
     LoadFlights(
         "pipeline-few",
         "a file of 100 flights is loaded: the smallest real use, by which a worker's start-up is timed",
         rows=(100, 100),
+        weight=20,
     ),
     LoadLines(),
     LoadAgain(),

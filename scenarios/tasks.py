@@ -113,11 +113,14 @@ class _Batches(Scenario[Batch]):
 class Mixed(_Batches):
     """Handlers of every kind side by side; some items must fail."""
 
-    name = "tasks-batch"
-    proves = "each of 20 to 60 tasks is done once, or fails for the reason it must, and none stops another"
+    def __init__(self, name: str, proves: str, *, tasks: tuple[int, int], weight: float) -> None:
+        self.name = name
+        self.proves = proves
+        self.weight = weight
+        self.least, self.most = tasks
 
     def draw(self, rng: Random) -> Batch:
-        tasks = tuple(_task(rng, f"item-{number}") for number in range(rng.randint(20, 60)))
+        tasks = tuple(_task(rng, f"item-{number}") for number in range(rng.randint(self.least, self.most)))
         return Batch(tasks, rng.choice((1, 4, 16)))
 
 
@@ -191,7 +194,24 @@ class Alike(_Batches):
         ]
 
 
-TASKS = (Mixed(), Depending(), Cancelled(), Alike())
+TASKS = (
+    Mixed(
+        "tasks-few",
+        "one to three tasks are done once each, or fail for the reason they must: the smallest batches",
+        tasks=(1, 3),
+        weight=30,
+    ),
+    Mixed(
+        "tasks-batch",
+        "each of 20 to 60 tasks is done once, or fails for the reason it must, and none stops another",
+        tasks=(20, 60),
+        weight=1,
+    ),
+    Depending(),
+    Cancelled(),
+    Alike(),
+)
+"""Batches are as frequent in a mix as they are small."""
 
 
 def _task(rng: Random, key: str, *, failing: float = 0.15) -> Task:

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from temporalio.client import Client
 from temporalio.converter import PayloadCodec
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from system.errors import SettingsError, Unavailable
@@ -18,12 +19,13 @@ from system.storage.pool import Pool
 CONNECT_SECONDS = 10.0
 
 
-async def connect(settings: Settings, database: Pool | None = None) -> Client:
+async def connect(settings: Settings, database: Pool | None = None, runtime: Runtime | None = None) -> Client:
     """Connect a client; workers made from it have the plugin too.
 
     Args:
         settings: where Temporal is, and PostgreSQL with the large payloads.
         database: the pool to read and write large payloads by; without one, a connection is made for each use.
+        runtime: what the SDK's core runs in, where it is not its own.
 
     Raises:
         Unavailable: Temporal refused, or did not answer within 10 seconds.
@@ -38,6 +40,7 @@ async def connect(settings: Settings, database: Pool | None = None) -> Client:
                 settings.temporal_address,
                 namespace=settings.temporal_namespace,
                 plugins=[plugin],
+                runtime=runtime,
             ),
             CONNECT_SECONDS,
         )

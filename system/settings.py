@@ -39,6 +39,8 @@ class Settings:
     """The providers that orders call; without them, an order fails before anything of it is begun."""
     health_address: tuple[str, int] | None = None
     """Host and port of the health endpoint; none is served when absent."""
+    metrics_address: tuple[str, int] | None = None
+    """IP address and port where a worker shows Prometheus what the SDK measures; nowhere when absent."""
     work_directory: Path = Path(tempfile.gettempdir()) / "system-work"
     """Holds decoded source files; every worker must see the same directory."""
     task_files: Path | None = None
@@ -92,6 +94,7 @@ class Settings:
             payment_url=reader.read_optional("PAYMENT_URL", HTTP_URL),
             shipping_url=reader.read_optional("SHIPPING_URL", HTTP_URL),
             health_address=reader.read_optional("HEALTH_ADDRESS", ADDRESS),
+            metrics_address=reader.read_optional("METRICS_ADDRESS", ADDRESS),
             work_directory=reader.read("WORK_DIRECTORY", DIRECTORY, cls.work_directory),
             task_files=reader.read_optional("TASK_FILES", FILES),
             task_hosts=reader.read("TASK_HOSTS", HOSTS, cls.task_hosts),

@@ -27,6 +27,7 @@ from system.health import Health, Probe, served
 from system.orders.providers import Http
 from system.settings import Settings
 from system.storage.pool import Pool, check_migrated, open_pool
+from system.telemetry import measured
 from system.tuning import HEARTBEATS, POLLS, STICKY, build_id, deployment, tuner
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ async def run_worker(
     Raises:
         Unavailable: Temporal or PostgreSQL does not answer.
         NotMigrated: the database lacks tables.
-        SettingsError: the work directory cannot be written, or a deployment has no build.
+        SettingsError: the work directory cannot be written, a deployment has no build, or metrics cannot be served.
 
     """
     versioning = deployment(settings)
@@ -57,7 +58,7 @@ async def run_worker(
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
     async with _database(settings) as database, Http() as http, _cache(settings) as cache:
-        client = await connect(settings, database)
+        client = await connect(settings, database, measured(settings.metrics_address))
         occupancy = Occupancy()
         # Ten, because a provider that fails is asked about each failure, and an answer closes the breaker again.
         breakers = Breakers(threshold=10, ttl=5, failures=(ProviderUnanswered,))

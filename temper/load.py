@@ -120,13 +120,15 @@ def load(
 
 
 async def _load(plan: Plan, load: "Load | ClosedLoad", workers: int) -> None:
+    from harness.sampling import sampled
     from loadtests.closed import ClosedLoad, in_turns
     from loadtests.run import under_load
 
     async with judged(plan) as bed, bed.workers(workers):
         await bed.prepare(*load.mix.scenarios)
         show = screen.progress(plan.title)
-        if isinstance(load, ClosedLoad):
-            await in_turns(bed, load, on_progress=show)
-        else:
-            await under_load(bed, load, on_progress=show)
+        async with sampled(bed):
+            if isinstance(load, ClosedLoad):
+                await in_turns(bed, load, on_progress=show)
+            else:
+                await under_load(bed, load, on_progress=show)

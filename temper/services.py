@@ -15,6 +15,9 @@ from temper.judged import RESULTS
 from temper.options import DEFAULT_TARGET, ExternalOption, PortOption, ProviderOption
 from temper.terminal import screen
 
+SCENARIOS_OF_STARTER = "my_scenarios.py"
+"""The module that the starter's temper.toml names."""
+
 
 def doctor() -> None:
     """Show what is installed, what each provider can use, and how to get what is missing."""
@@ -29,17 +32,26 @@ def doctor() -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_TARGET,
 ) -> None:
-    """Write a commented temper.toml that describes your own system; it refuses to overwrite one."""
-    from harness.target import STARTER
+    """Write a commented temper.toml that describes your own system, and a scenario; it never overwrites anything."""
+    from harness.target import STARTER, STARTER_SCENARIOS
 
+    _write_new(path, STARTER)
+    wrote, scenarios = str(path), path.with_name(SCENARIOS_OF_STARTER)
+    if not scenarios.exists():
+        _write_new(scenarios, STARTER_SCENARIOS)
+        wrote += f" and {scenarios}"
+    there = "" if path == DEFAULT_TARGET else f" --target {path}"
+    print(f"wrote {wrote}. Fill in what is marked, then: temper scenario list{there}")
+
+
+def _write_new(path: Path, starter: Path) -> None:
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(STARTER.read_text(encoding="utf-8"))
+            file.write(starter.read_text(encoding="utf-8"))
     except FileExistsError:
         raise CannotRun(f"{path} exists already.", remedy="Move it away, or name another file.") from None
     except OSError as error:
         raise CannotRun(f"{path} cannot be written: {error.strerror}.", remedy="Name another file.") from error
-    print(f"wrote {path}. Fill it in, then: temper scenario list --target {path}")
 
 
 def up(

@@ -12,12 +12,13 @@ from harness import faultpoints
 
 
 async def main() -> None:
-    """Work on TASK_QUEUE at TEMPORAL_ADDRESS until SIGTERM; "late" makes a worker whose Echo is slow."""
+    """Work on TASK_QUEUE at TEMPORAL_ADDRESS until SIGTERM, measured at METRICS; "late" makes Echo slow."""
     workflows = [LateEcho] if "late" in sys.argv else WORKFLOWS
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     address, task_queue = os.environ["TEMPORAL_ADDRESS"], os.environ["TASK_QUEUE"]
-    async with small_worker(address, task_queue, workflows, faultpoints.interceptors()):
+    metrics = os.environ.get("METRICS", "")
+    async with small_worker(address, task_queue, workflows, faultpoints.interceptors(), metrics):
         await told.wait()
 
 

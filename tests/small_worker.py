@@ -12,6 +12,7 @@ from typing import Any
 
 from small_workflows import ACTIVITIES, WORKFLOWS
 from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -72,12 +73,15 @@ async def small_worker(
     task_queue: str = "",
     workflows: Sequence[type] = WORKFLOWS,
     interceptors: Sequence[Interceptor] = (),
+    metrics_address: str = "",
 ) -> AsyncIterator[Worker]:
     """A worker for every small workflow, on a queue of its own unless one is named."""
+    metrics = PrometheusConfig(bind_address=metrics_address)
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=metrics)) if metrics_address else None
     restrictions = SandboxRestrictions.default.with_passthrough_modules("small_workflows")
     with ThreadPoolExecutor(2) as threads:
         async with Worker(
-            await Client.connect(address),
+            await Client.connect(address, runtime=runtime),
             task_queue=task_queue or f"small-{secrets.token_hex(4)}",
             workflows=workflows,
             activities=ACTIVITIES,

@@ -24,9 +24,9 @@ class Reader:
         self.ran: list[str] = []
 
     def write(self, example: Example) -> None:
-        """A block of Python is a file; its first line is its name."""
+        """A block of Python, or of TOML, is a file; its first line is its name."""
         text = str(example.parsed)
-        name = re.match(r"# (\w+\.py)\n", text)
+        name = re.match(r"# (\w+\.(?:py|toml))\n", text)
         assert name, f"the block at line {example.line} does not say which file it is"
         (self._directory / name[1]).write_text(text)
         self.wrote.append(name[1])
@@ -51,11 +51,12 @@ class Reader:
         assert re.search(pattern, self._printed, re.DOTALL), f"expected:\n{example.parsed}\nprinted:\n{self._printed}"
 
 
-@pytest.mark.parametrize("page", ["testing.md"])
+@pytest.mark.parametrize("page", ["testing.md", pytest.param("your-own-system.md", marks=pytest.mark.thorough)])
+@pytest.mark.timeout(5 * PATIENCE)
 def test_the_page_holds(page: str, tmp_path: Path) -> None:
     """Someone who copies every block into a project gets what the page says."""
     reader = Reader(tmp_path)
-    blocks = {"python": reader.write, "sh": reader.run, "text": reader.compare}
+    blocks = {"python": reader.write, "toml": reader.write, "sh": reader.run, "text": reader.compare}
     sybil = Sybil([CodeBlockParser(language=language, evaluator=act) for language, act in blocks.items()])
     document: Document = sybil.parse(ROOT / "docs" / page)
     for example in document.examples():

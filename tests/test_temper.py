@@ -261,9 +261,23 @@ def test_init_writes_a_description_once(here: Here, tmp_path: Path) -> None:
     assert second.code == 2
     assert "temper.toml exists already" in second.err
     assert (tmp_path / "temper.toml").read_text() == "mine"
+    assert "First(Scenario" in (tmp_path / "my_scenarios.py").read_text()
     nowhere = here("init", "no/such/place.toml")
     assert nowhere.code == 2
     assert "cannot be written" in nowhere.err
+
+
+def test_what_init_writes_has_a_scenario(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scenario is listed before anything is filled in; one that is there already is left as it is."""
+    monkeypatch.delitem(sys.modules, "my_scenarios", raising=False)
+    assert "wrote temper.toml and my_scenarios.py" in here("init").out
+    listed = here("scenario", "list")
+    assert (listed.code, listed.out.split()[0]) == (0, "mine-first")
+    (tmp_path / "my_scenarios.py").write_text("mine")
+    again = here("init", "again.toml")
+    assert "wrote again.toml. " in again.out
+    assert again.out.endswith("temper scenario list --target again.toml\n")
+    assert (tmp_path / "my_scenarios.py").read_text() == "mine"
 
 
 def test_doctor_says_what_is_there(here: Here) -> None:

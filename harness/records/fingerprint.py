@@ -22,6 +22,8 @@ class ServiceInfo(Struct, frozen=True, kw_only=True):
     """Server flags that bear on its speed or its durability."""
     startup: float | None = None
     """Seconds from spawn until it really answered; None for an external one."""
+    ui: str = ""
+    """Where its web UI shows what is in the run's namespace; empty where that is not known."""
 
 
 class Fingerprint(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Iterations and the client calls they made: who meant to do what, when, and what is known of it."""
 
 import random
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -97,6 +98,12 @@ class Operation(Struct, frozen=True, kw_only=True):
     def lag(self) -> float:
         """Seconds the caller itself was late: sent less intended."""
         return self.sent - self.intended
+
+
+def completed(operations: Iterable[Operation]) -> list[str]:
+    """The ids of the workflows that are known to have completed, in the order of their results, each once."""
+    ids = (op.workflow_id for op in operations if op.kind is Kind.RESULT and op.status == "completed")
+    return list(dict.fromkeys(ids))
 
 
 def substream(seed: int, *names: str) -> random.Random:

@@ -19,7 +19,9 @@ from harness.records.hosted import Hosted
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
+from harness.records.samples import Sample
 from harness.records.sessions import Session
+from harness.records.steps import Step
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
 
@@ -82,6 +84,8 @@ FILES: dict[type[Struct], str] = {
     Fact: "facts.jsonl",
     FaultWindow: "faults.jsonl",
     Measurement: "measurements.jsonl",
+    Sample: "samples.jsonl",
+    Step: "steps.jsonl",
     Judgement: "judgements.jsonl",
 }
 

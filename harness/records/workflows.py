@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from harness.records.anatomy import Anatomy
+
 OPEN = "running"
 CLOSED = frozenset({"completed", "failed", "canceled", "terminated", "timed_out", "continued_as_new"})
 
@@ -54,6 +56,8 @@ class WorkflowRun(Struct, frozen=True, kw_only=True):
     """Types of the activities that it began after that, in their order."""
     went_on_with: tuple[str, ...] = ()
     """Those of them whose type it had begun before, and whose input it had not: more of the work it was told to end."""
+    anatomy: Anatomy | None = None
+    """What its time was spent on; None while it is open."""
 
     def activity_time(self) -> float:
         """Seconds during which at least one activity attempt was running (last attempts only)."""

@@ -46,6 +46,11 @@ class ContainerService(StartedService):
         """Whether the container runs, or is paused."""
         return self._container is not None and self._container.alive
 
+    @property
+    def pid(self) -> int | None:
+        """The container's first process, as this machine sees it."""
+        return self._container.pid if self._container is not None and self._container.alive else None
+
     @abstractmethod
     def command(self) -> list[str]:
         """What the image's entry point is told, to serve on `self.port`."""

@@ -70,6 +70,11 @@ class Container:
         """Whether it has been started and has not ended; a paused container is alive."""
         return self._ended is not None and not self._ended.done()
 
+    @property
+    def pid(self) -> int:
+        """Its first process, by the engine's machine; 0 before the first start."""
+        return self._pid
+
     async def start(self) -> None:
         """Start it, on the data it had if it ran before; raises ServiceFailed."""
         self._log.begin()

@@ -28,6 +28,10 @@ TAIL_BYTES = 16_384
 GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh")
 
 
+NOT_FOUND = 127
+"""The exit code of a shell that does not find the program it is to run."""
+
+
 class NotReady(Exception):
     """A probe's answer: not yet, and why."""
 
@@ -248,6 +252,22 @@ async def until_ready(running: Ending, probe: Callable[[], Awaitable[Answer]], t
             pause = min(pause * 1.5, 0.1)
     finally:
         await _abandon(death)
+
+
+async def to_its_end(process: Process, timeout: float) -> None:
+    """Run it to its end, for `timeout` seconds at most. Raises ServiceFailed, quoting its log, where it does not."""
+    try:
+        process.start()
+        async with asyncio.timeout(timeout):
+            code = await process.wait()
+        if code == NOT_FOUND:
+            raise process.failure(f"cannot be done: {process.argv[0]}, or what it calls, is not on PATH")
+        if code:
+            raise process.failure(f"ended with {describe_exit(code)}")
+    except TimeoutError:
+        raise process.failure(f"did not end within {timeout:.0f} s") from None
+    finally:
+        await process.kill()
 
 
 def describe_exit(code: int) -> str:

@@ -117,6 +117,11 @@ class Service(ABC):
         """The child process, where there is one to kill and pause."""
         return None
 
+    @property
+    def pid(self) -> int | None:
+        """The process that all of it came from, while it runs on this machine and is ours."""
+        return self.process.pid if self.process is not None and self.process.alive else None
+
     @abstractmethod
     async def start(self, site: Site) -> None:
         """Start it, or see that it is there, and learn its identity; raises CannotRun."""

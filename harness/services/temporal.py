@@ -118,6 +118,7 @@ class DevServer(StartedService):
         super().__init__(kind_in(namespace), port=port)
         self._namespace = namespace
         self.ui_port = 0
+        self.metrics_port = 0
         self._asked_ui_port = ui_port
         self._persistent = persistent
 
@@ -126,23 +127,29 @@ class DevServer(StartedService):
         """The URL of the web UI."""
         return f"http://{self.host}:{self.ui_port}"
 
+    @property
+    def metrics(self) -> str:
+        """The URL of what the server measures, for Prometheus."""
+        return f"http://{self.host}:{self.metrics_port}/metrics"
+
     def fields_at(self, address: str) -> dict[str, str]:
-        """As everywhere, and "{temporal.ui}"."""
-        return {**super().fields_at(address), "ui": self.ui}
+        """As everywhere, and "{temporal.ui}" and "{temporal.metrics}", where Prometheus finds its metrics."""
+        return {**super().fields_at(address), "ui": self.ui, "metrics": self.metrics}
 
     def ports(self) -> dict[int, bool]:
-        """The frontend's and the UI's."""
-        return {**super().ports(), self.ui_port: self._asked_ui_port is not None}
+        """The frontend's, the UI's and the metrics'."""
+        return {**super().ports(), self.ui_port: self._asked_ui_port is not None, self.metrics_port: False}
 
     def choose_ports(self) -> None:
-        """One for the frontend, one for the UI."""
+        """One for the frontend, one for the UI, one for the metrics."""
         super().choose_ports()
         self.ui_port = self._asked_ui_port or free_port()
+        self.metrics_port = free_port()
 
     def arguments(self, database: Path) -> list[str]:
         """What `temporal` is told, whichever provider starts it; the file is used where it is persistent."""
         words = ["server", "start-dev", "--ip", self.host, "--port", str(self.port), "--ui-port", str(self.ui_port)]
-        words += ["--log-level", "warn", "--namespace", self._namespace]
+        words += ["--metrics-port", str(self.metrics_port), "--log-level", "warn", "--namespace", self._namespace]
         for name, value in DYNAMIC_CONFIG.items():
             words += ["--dynamic-config-value", f"{name}={value}"]
         if self._persistent:

@@ -15,6 +15,8 @@ from system.fleet.status import Status
 
 QUICK_SECONDS = 5.0
 """A worker that dies sooner than this after its start died of its start."""
+ONE_LISTENS = ("HEALTH_ADDRESS", "METRICS_ADDRESS")
+"""Addresses for one process to listen at: the fleet's health is told by its supervisor, and no member's metrics are."""
 
 
 class Member:
@@ -32,7 +34,7 @@ class Member:
         """Start ``python -m system worker`` with this process's environment and a pipe to tell its status by."""
         reading, writing = os.pipe()
         try:
-            environment = {name: value for name, value in os.environ.items() if name != "HEALTH_ADDRESS"}
+            environment = {name: value for name, value in os.environ.items() if name not in ONE_LISTENS}
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "system", "worker", "--status", str(writing),
                 pass_fds=[writing], env=environment, start_new_session=True,

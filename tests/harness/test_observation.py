@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from harness.checking.invariants import Records, as_judgement
 from harness.driver import App, drive
 from harness.eventually import eventually
-from harness.observation import conclude, judge, read_workflows
+from harness.observation import NotObserved, conclude, judge, read_workflows
 from harness.records.effects import Fact
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Iteration, Kind, Operation
@@ -62,6 +62,8 @@ async def test_a_completed_workflow_is_read_with_its_activity(small: Small) -> N
     assert activity.closed is not None
     assert run.started <= activity.scheduled <= activity.started <= activity.closed <= run.closed
     assert run.activity_time() == pytest.approx(activity.closed - activity.started)
+    assert run.anatomy is not None
+    assert run.anatomy.total == pytest.approx(run.closed - run.started, abs=1e-6)
 
 
 async def test_a_retried_activity_tells_why_the_attempt_before_failed(small: Small) -> None:
@@ -95,7 +97,7 @@ async def test_every_closing_status_is_read(small: Small) -> None:
     assert len(runs) == 4
     for run in runs:
         assert run.workflow_id.rpartition(".")[2] == run.status
-        assert (run.closed is None) == (run.status == "running")
+        assert (run.closed is None) == (run.anatomy is None) == (run.status == "running")
 
 
 async def test_children_and_later_runs_are_found_by_prefix(small: Small) -> None:
@@ -239,6 +241,23 @@ async def test_a_run_is_observed_judged_and_written(
         "operations answered": Verdict.VALID,
         "small-quiet: its own check": Verdict.VALID,
     }
+
+
+async def test_a_store_that_cannot_be_asked_is_told(
+    small: Small, judged: tuple[Target, Judged], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the scenario's own query fails, the error says whose it was and why, and nothing is judged."""
+    target, scenario = judged
+
+    async def observe(*_: object) -> dict[int, list[Fact]]:
+        message = "there is no table of votes"
+        raise LookupError(message)
+
+    monkeypatch.setattr(scenario, "observe", observe)
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        with pytest.raises(NotObserved, match=f"observe of {Quiet.name} failed.* LookupError: there is no table"):
+            await conclude(run, target, small.client, Stores(), [iteration(run.info.id, 0)])
+        assert Recorded(run.directory).read(Judgement) == []
 
 
 async def test_an_unanswered_call_is_resolved_before_it_is_judged(

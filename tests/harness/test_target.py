@@ -210,6 +210,14 @@ SCENARIOS = [{}]
 """
 
 
+@pytest.mark.parametrize("attribute", ["name", "proves"])
+def test_a_scenario_says_what_it_is_called_and_what_it_proves(described: Describe, attribute: str) -> None:
+    """One that lacks either is refused, by its class: it could not be listed, nor its workflows told apart."""
+    code = f"from small_worker import Quiet\n\nclass Bare(Quiet):\n    {attribute} = None\n\nS = [Bare()]\n"
+    with pytest.raises(BadTarget, match=f"the scenario Bare has no {attribute}; give it a string"):
+        Target.read(described(f"without_{attribute}", f'{HEAD}scenarios = "without_{attribute}:S"{WORKER}', code))
+
+
 def test_two_scenarios_of_one_name_are_refused(described: Describe) -> None:
     """A name that stands for two scenarios would hide one of them."""
     code = SCENARIO.format('One("a-b"), One("a-c"), One("a-b")')

@@ -217,3 +217,26 @@ async def test_a_placeholder_that_does_not_exist_is_told(stack: Stack, tmp_path:
     with pytest.raises(UnknownName, match=r"no placeholder '\{postgres.url\}'[\s\S]*\{temporal.address\}"):
         async with standing(target, stack, tmp_path) as bed, bed.workers(1):
             pytest.fail("there is no worker")
+
+
+async def test_what_is_to_be_compiled_is_compiled_first(stack: Stack, tmp_path: Path) -> None:
+    """`build` is done before anything stands, in the target's directory, and is told."""
+    note, told = tmp_path / "built", list[str]()
+    target = small_target(build=["{python}", "-c", f"import os; open({str(note)!r}, 'w').write(os.getcwd())"])
+    async with standing(target, stack, tmp_path, notify=told.append):
+        assert note.read_text() == str(target.directory)
+    assert told[0].startswith("building: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["{python}", "-c", "raise SystemExit('no such type')"], r"build ended with exit code 1[\s\S]*no such type"),
+        (["no-such-compiler", "."], "build cannot be done: no-such-compiler, or what it calls, is not on PATH"),
+    ],
+)
+async def test_what_cannot_be_compiled_is_told(stack: Stack, tmp_path: Path, command: list[str], says: str) -> None:
+    """Nothing is started, the log is quoted, and a compiler that is missing is named."""
+    with pytest.raises(ServiceFailed, match=says):
+        async with standing(small_target(build=command), stack, tmp_path):
+            pytest.fail("it must not stand")

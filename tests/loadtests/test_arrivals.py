@@ -154,6 +154,14 @@ def test_a_burst_comes_at_once_and_then_nothing_until_the_next() -> None:
     assert all(planned[first + 9] - planned[first] < 0.1 for first in range(0, 40, 10))
 
 
+def test_no_rounding_pushes_an_arrival_into_the_burst_before() -> None:
+    """Sums of floats come out a little above or below the size, and the first of a burst stays the first."""
+    for size in range(1, 120):
+        planned = times(parse(f"burst:size={size},every=0.7,within=0.3", 1, 7))
+        begins = [number * 0.7 for number in range(10)]
+        assert planned[::size] == pytest.approx(begins, abs=1e-6), size
+
+
 def test_where_nothing_arrives_for_a_while_the_next_comes_when_the_while_is_over() -> None:
     """A spike from nothing: its first arrival is at its beginning, not before."""
     planned = times(parse("spike:base=0,peak=10,at=3,lasting=2", 1, 20))

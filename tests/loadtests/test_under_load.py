@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from small_target import small_target, standing
 
+from harness.checking.responses import under_load as counted
 from harness.clock import now
 from harness.errors import CannotRun
 from harness.records.operations import Ack, Iteration, Kind, Operation
@@ -18,7 +19,6 @@ from loadtests.engine import Progress
 from loadtests.load import Load
 from loadtests.mix import Mix
 from loadtests.run import under_load
-from reports.responses import under_load as counted
 
 TARGET = small_target()
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from handwritten_samples import healthy
 from msgspec import Struct
 
+from harness.records.anatomy import Anatomy, Part
 from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint, ServiceInfo
@@ -168,7 +170,13 @@ def workflow(
         closed=None if took is None else BEGIN + since + took,
         events=20,
         activities=activities,
+        anatomy=None if took is None else spent(activity_execution=0.75 * took, worker=0.25 * took),
     )
+
+
+def spent(**seconds: float) -> Anatomy:
+    """An anatomy, by the names of the parts."""
+    return Anatomy(seconds={Part(name): length for name, length in seconds.items()})
 
 
 def effect(index: int, item: str = "0", *, kind: EffectKind = EffectKind.FORWARD, attempt: int = 1) -> Effect:
@@ -229,6 +237,7 @@ def conditions() -> Fingerprint:
                 address="127.0.0.1:7233",
                 flags=("history.transferProcessorMaxPollRPS=2000",),
                 startup=1.25,
+                ui="http://127.0.0.1:8233/namespaces/default",
             ),
             ServiceInfo(name="redis", provider="external", version="7.4", address="127.0.0.1:6379"),
         ),
@@ -257,6 +266,7 @@ def whole_run(results: Path, *, ended: bool = True) -> Path:
             measured("platform_overhead", -0.5, 1.5, unit="ms"),
             measured("pipeline_throughput", 400_000.0, unit="rows/s"),
             measured("copy_throughput", 600_000.0, unit="rows/s"),
+            *healthy(),
         ],
         load={"slice": (2.0, 10.0)},
         fingerprint=conditions(),

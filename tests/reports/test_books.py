@@ -6,6 +6,7 @@ from harness.records.effects import EffectKind
 from harness.records.operations import Ack
 from reports.reconciliation import Ledger, Starts, Workflows, books
 from reports.slowest import Retried, slowest
+from reports.webui import web_ui
 
 
 def test_starts_are_counted_by_fate_and_by_what_the_server_knows() -> None:
@@ -62,14 +63,15 @@ def test_books_nobody_kept_are_absent() -> None:
 
 def test_the_slowest_come_first_and_open_ones_not_at_all() -> None:
     """Nobody knows how long an open workflow takes."""
-    found = slowest([workflow(0, 1.0), workflow(1, 3.0), workflow(2, None), workflow(3, 2.0)], most=2)
+    found = slowest([workflow(0, 1.0), workflow(1, 3.0), workflow(2, None), workflow(3, 2.0)], web_ui(None), most=2)
     assert [(slow.workflow_id, slow.took) for slow in found] == [("run.slice.1.main", 3.0), ("run.slice.3.main", 2.0)]
 
 
 def test_retries_are_told_by_type_and_reason() -> None:
     """Two activities retried for one reason are one entry, with the most attempts of both."""
     (slow,) = slowest(
-        [workflow(0, 1.0, activity(0, 0, 1, attempts=2), activity(1, 0, 1, attempts=4), activity(2, 0, 1))]
+        [workflow(0, 1.0, activity(0, 0, 1, attempts=2), activity(1, 0, 1, attempts=4), activity(2, 0, 1))],
+        web_ui(None),
     )
     assert slow.retries == 4
     assert slow.retried == (

@@ -22,12 +22,16 @@ from handwritten_runs import (
     workflow,
     write_run,
 )
+from handwritten_samples import counted, scraped
 from msgspec import Struct
 
 from harness.records.run import NotARun
+from harness.records.samples import MEMORY, SLOTS_AVAILABLE, series
 from harness.records.verdicts import Verdict
+from reports.anatomy import MOST_KINDS
 from reports.html import MOST_FINDINGS, write_report
 
+SLOTS = series(SLOTS_AVAILABLE, worker_type="WorkflowWorker")
 LOAD = {"slice": (2.0, 10.0)}
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -98,12 +102,16 @@ def test_a_whole_run_is_answered_with_yes_and_nothing_unknown(tmp_path: Path) ->
 
 
 def test_a_report_needs_nothing_but_itself(tmp_path: Path) -> None:
-    """No script, no frame, no image, no address but those within the page; the page itself forbids all others."""
+    """No script, no frame, no image, no address but those within the page, and links to Temporal's UI.
+
+    The page itself forbids that anything is loaded.
+    """
     told = page(whole_run(tmp_path))
     assert not {"script", "iframe", "img", "object", "form"} & set(told.tags)
-    assert all(address.startswith("#") or address == "data:," for address in told.addresses)
+    outside = [address for address in told.addresses if not address.startswith("#") and address != "data:,"]
+    assert all(address.startswith("http://127.0.0.1:8233/namespaces/default/workflows/") for address in outside)
     html = write_report(whole_run(tmp_path)).read_text(encoding="utf-8")
-    assert "http://" not in html
+    assert html.count("http://") == len(outside) == 10
     assert "https://" not in html
     assert "@import" not in html
     assert "url(" not in html
@@ -134,6 +142,8 @@ def test_what_was_recorded_cannot_become_part_of_the_page(tmp_path: Path) -> Non
         fact(0, 1, 1, scenario=EVIL, values={EVIL: 1, f"rejected: {EVIL}": 1}),
         msgspec.structs.replace(cut(1, 2, name=EVIL, on=EVIL), evidence=EVIL, felt_by=(EVIL,)),
         measured(EVIL, 1.0, unit=EVIL),
+        *counted(EVIL, MEMORY, 1.0, 2.0),
+        *scraped(EVIL, {SLOTS: 1.0}, None),
         finding,
     ]  # fmt: skip
     caught = msgspec.structs.replace(conditions(), machine=EVIL, caveats=(EVIL,), links=(EVIL,), packages={EVIL: EVIL})
@@ -154,6 +164,7 @@ def test_an_empty_run_says_of_everything_that_it_was_not_measured(tmp_path: Path
     assert told.says("None planned: nothing was broken on purpose in this run.")
     assert told.says("Not measured: this run timed nothing beside its load.")
     assert told.says("Not measured: no workflow was seen to close.")
+    assert told.says("Not measured: of no closed workflow is it known what it spent its time on.")
     assert told.says("Not recorded: under what conditions this run took place is not known.")
     assert told.says("Operations none recorded")
     assert told.says("Rows none observed")
@@ -302,4 +313,41 @@ def test_workflow_ids_are_shown_without_the_run_they_all_share(tmp_path: Path) -
     run = msgspec.structs.replace(workflow(0, 1.0), workflow_id=f"{directory.name}.slice.0.main")
     path.write_bytes(msgspec.json.encode(run) + b"\n")
     told = page(directory)
-    assert told.says("Workflow Type Ended Took Retries What was retried slice.0.main")
+    assert told.says("Workflow Type Ended Took Most of it Retries What was retried slice.0.main")
+
+
+def test_what_the_time_was_spent_on_is_told_for_each_kind_of_workflow(tmp_path: Path) -> None:
+    """A sentence, a picture and a table; under load for the scenarios of the load alone."""
+    records = [*iteration(0, 0, 0.1), workflow(0, 0.1), workflow(0, 60.0, scenario="whole")]
+    told = report(tmp_path, *records, load=LOAD)
+    assert told.says("Three quarters (75 %) of a typical slice, which takes 100 ms, is spent executing activities.")
+    assert told.says("waiting for a worker a workflow task waits to be picked up 25 ms 25 ms 25 ms 25 ms 25 %")
+    assert told.says("from start to close 100 ms 100 ms 100 ms 100 ms 100 %")
+    assert not told.says("typical whole")
+
+
+def test_few_workflows_have_a_table_and_no_picture(tmp_path: Path) -> None:
+    """Of one or two the table says it all."""
+    assert not report(tmp_path, workflow(0, 1.0), workflow(1, 1.0)).says("from the fastest to the slowest")
+    assert report(tmp_path, *(workflow(n, 1.0) for n in range(3))).says(
+        "Each workflow, from the fastest to the slowest"
+    )
+
+
+def test_kinds_of_workflows_beyond_the_first_are_counted(tmp_path: Path) -> None:
+    """Those that took most time together are shown."""
+    told = report(tmp_path, *(workflow(0, n + 1.0, scenario=f"s{n}") for n in range(MOST_KINDS + 2)))
+    assert told.says("of a typical s2,")
+    assert not told.says("of a typical s1,")
+    assert told.says("Of 2 further kinds of workflow")
+
+
+def test_the_slowest_lead_to_temporals_ui(tmp_path: Path) -> None:
+    """Each to its history, and the page says for how long; where the address is not known, it says that."""
+    told = page(write_run(tmp_path, [workflow(0, 2.0)], fingerprint=conditions()))
+    assert "http://127.0.0.1:8233/namespaces/default/workflows/run.slice.0.main/r/history" in told.addresses
+    assert told.says("which ended with the run and took its histories with it")
+    assert told.says("activity execution, 75 %")
+    without = report(tmp_path, workflow(0, 2.0))
+    assert not [address for address in without.addresses if "workflows" in address]
+    assert without.says("No links to Temporal's UI")

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from handwritten_runs import BEGIN, cut, iteration, loaded, result, start
 
+from harness.checking.responses import Outcome, responses
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Operation
 from harness.records.run import Run, RunInfo
 from reports.latency import ScenarioLatency, latencies
-from reports.responses import Outcome, responses
 
 
 def info(tmp_path: Path, **load: tuple[float, float]) -> RunInfo:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.records.effects import Fact
 from harness.records.operations import Ack, Kind, Operation
-from scenarios.orders import Contended, Given, Place, Troubled, Troubles
+from scenarios.orders import Contended, Count, Given, Place, Troubled, Troubles
 from scenarios.outside.wire import Action, Behaviour
 from scenarios.outside.wire import Kind as Trouble
 
@@ -113,3 +114,19 @@ def test_a_refusal_decides_how_a_troubled_order_ends() -> None:
     assert Troubled().allowed(refused()) == {"confirmed"}
     assert Troubled().allowed(refused(Action.SHIP)) == {"undeliverable"}
     assert Troubled().allowed(refused(Action.SHIP, Action.CAPTURE)) == {"declined"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "messages"),
+    [
+        ([stock(shipped=0)], []),
+        ([stock(shipped=0), stock(shipped=0)], ["[5] were counted, and [5, 5] are written down"]),
+        ([], ["[5] were counted, and [] are written down"]),
+    ],
+)
+def test_what_was_counted_stands_there_once(facts: list[Fact], messages: list[str]) -> None:
+    """Of a count that completed."""
+    given = Given(on_hand=(5,), orders=())
+    counted = msgspec.structs.replace(ended(), workflow_id="r.orders-count.0.stock-0")
+    assert [finding.message for finding in Count().check(given, [counted], facts)] == messages
+    assert Count().check(given, [], facts) == []

@@ -17,7 +17,7 @@ from harness.testbed import Testbed
 from scenarios.batched import OUT_OF_ORDER, RECONCILE, RUN, SETTLE
 from scenarios.tasks import TASKS, Batch, Task
 
-BATCH, DAG, CANCEL, CACHED = TASKS
+_, BATCH, DAG, CANCEL, CACHED = TASKS
 GIVEN = Batch(
     (
         Task("good", "text.checksum", {}),

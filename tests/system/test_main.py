@@ -195,6 +195,7 @@ async def test_help_has_an_example(arguments: list[str], settings: Settings) -> 
         (["worker"], {"TEMPORAL_NAMESPACE": "nosuch"}),
         (["worker"], {"TEMPORAL_ADDRESS": "bad host:1"}),
         (["worker"], {"HEALTH_ADDRESS": "no-such-host.invalid:1"}),
+        (["worker"], {"METRICS_ADDRESS": "no-such-host.invalid:1"}),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -43,14 +44,26 @@ def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
             return error.code, json.load(error)
 
 
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        text: bytes = answer.read()
+        return text.decode()
+
+
 @pytest.fixture
 def port() -> int:
     return free_port()
 
 
 @pytest.fixture
-def worker(settings: Settings, redis_url: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    more = {"HEALTH_ADDRESS": f"127.0.0.1:{port}", "REDIS_URL": redis_url, "DRAIN_SECONDS": "20"}
+def metrics() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def worker(settings: Settings, redis_url: str, port: int, metrics: str) -> Iterator[subprocess.Popen[bytes]]:
+    more = {"HEALTH_ADDRESS": f"127.0.0.1:{port}", "METRICS_ADDRESS": metrics, "REDIS_URL": redis_url}
+    more["DRAIN_SECONDS"] = "20"
     process = start_worker(environment(settings, **more))
     yield process
     process.kill()
@@ -75,9 +88,9 @@ async def test_health_tells_polling_and_services(worker: subprocess.Popen[bytes]
 
 
 async def test_sigterm_drains(
-    worker: subprocess.Popen[bytes], settings: Settings, write: Write, people: Schema
+    worker: subprocess.Popen[bytes], settings: Settings, write: Write, people: Schema, metrics: str
 ) -> None:
-    """Told to stop in the middle of a load, it ends with 0; another worker finishes the load, each row once."""
+    """Told to stop in the middle of a load it shows metrics of, it ends with 0; another finishes it, each row once."""
     client = await connect(settings)
     source = write(b"name,age\n" + b"".join(b"n%d,1\n" % number for number in range(3000)))
     handle = await client.start_workflow(
@@ -91,6 +104,11 @@ async def test_sigterm_drains(
         return (await handle.query(Pipeline.progress)).chunks_done > 2
 
     await eventually(under_way, timeout=20)
+    shown = await asyncio.to_thread(read, f"http://{metrics}/metrics")
+    waited = re.findall(
+        r'^temporal_activity_schedule_to_start_latency_seconds_bucket.*le="0.2"} \d+$', shown, re.MULTILINE
+    )
+    assert len(waited) == 1, "a bucket ends where Temporal's threshold is"
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 30) == 0
     other = start_worker(environment(settings))

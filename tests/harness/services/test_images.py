@@ -65,6 +65,7 @@ def test_compose_tells_the_servers_the_same(composed: dict[str, Any], service: C
         assert f"127.0.0.1:{service.port}:{service.port}" in section["ports"]
     if isinstance(service, ContainerTemporal):
         service.ui_port = 8233
+        service.metrics_port = 9464
     assert section["command"] == service.command()
     assert section.get("environment", {}) == dict(service.environment)
 

@@ -1,0 +1,38 @@
+"""How fast the pipeline loads the whole file, beside a plain COPY of the same rows."""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from statistics import median
+
+from benchmarks.result import Result
+from harness.records.run import Run
+from harness.target import Target
+from harness.testbed import Testbed, Wanted
+
+WORKERS = 2
+
+
+async def measure() -> AsyncIterator[Result]:
+    """Load it by both in turn, on one server."""
+    target = Target.read(Path("temper.toml"))
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Run.create(Path(directory), kind="demo", title="", target=target.file.name, seed=1, command="") as run,
+    ):
+        async with Testbed.standing(target, run, Wanted()) as bed, bed.workers(WORKERS):
+            await bed.prepare(target.scenario("pipeline-whole"))
+            assert target.measure is not None
+            ours, peer = await target.measure(bed, _tell)
+    yield Result(
+        name="throughput of the pipeline",
+        what=f"{ours.how}; over {peer.how}",
+        value=median(ours.samples) / median(peer.samples),
+        at_least=0.7,
+        behind=f"{median(ours.samples):,.0f} over {median(peer.samples):,.0f} rows/s",
+    )
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,154 @@
+"""Where the knee is: whether objectives hold at a rate, and what a search through rates has shown."""
+
+from collections.abc import Sequence
+from math import inf
+from random import Random
+
+from msgspec import Struct
+
+from harness.checking.bootstrap import percentile_interval
+from harness.checking.objectives import shown
+from harness.checking.percentiles import percentile
+from harness.records.steps import Saturated, Standing, Step
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What must hold at a rate, beside that every iteration is served."""
+
+    p99: float
+    """Seconds that 99 of 100 users may wait at most, from the intended start."""
+    lag_budget: float = 0.05
+    """Seconds by which the generator may be late, at the 99th percentile, before what it measured is void."""
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    """One go at a rate. Times are seconds, moments seconds since the Unix epoch."""
+
+    began: float
+    ended: float
+    """When the last iteration had ended."""
+    times: Sequence[float]
+    """Response times of those that were answered, from the intended start."""
+    lags: Sequence[float]
+    """How late the generator sent each."""
+    unserved: int = 0
+    """Iterations that failed, were shed, or were never answered."""
+    saturated: Saturated | None = None
+
+
+class Capacity(Struct, frozen=True, kw_only=True):
+    """What a search has shown. Rates are iterations a second."""
+
+    knee: float | None
+    """The highest rate at which the objectives were seen to hold; None where they held at none."""
+    beyond: float | None
+    """The lowest rate above it at which they were not; None where they held at every rate."""
+    sentence: str
+    saturated: Saturated | None
+    """What was at its limit beyond the knee."""
+
+
+def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) -> Step:
+    """One step of all trials at a rate. Trials whose generator was late count only where no other is left.
+
+    The p99 holds, or breaks, where the whole of its interval lies on one side of the limit; else it is unclear.
+    """
+    on_time = [trial for trial in trials if _lag(trial) <= limits.lag_budget]
+    kept = on_time or trials
+    times = [time for trial in kept for time in trial.times]
+    unserved = sum(trial.unserved for trial in kept)
+    waits = [*times, *[inf] * unserved]
+    p99 = percentile_interval(waits, 99, rng) if waits else None
+    lag = max(map(_lag, kept))
+    if not on_time:
+        standing = Standing.VOID
+        reason = f"the generator was {_ms(lag)} late at p99, and {_ms(limits.lag_budget)} are allowed"
+    elif unserved:
+        standing = Standing.BREAKS
+        reason = f"{unserved:,} of {len(waits):,} iterations were not served"
+    elif p99 is None:
+        standing, reason = Standing.UNCLEAR, "nothing was answered, and nothing failed"
+    elif p99.high <= limits.p99:
+        standing, reason = Standing.HOLDS, f"p99 is {_ms(p99.value)}, at most {_ms(limits.p99)}"
+    elif p99.low > limits.p99:
+        standing, reason = Standing.BREAKS, f"p99 is {_ms(p99.value)}, above {_ms(limits.p99)}"
+    else:
+        standing = Standing.UNCLEAR
+        reason = f"p99 lies between {_ms(p99.low)} and {_ms(p99.high)}, about {_ms(limits.p99)}"
+    return Step(
+        rate=rate,
+        began=min(trial.began for trial in kept),
+        ended=max(trial.ended for trial in kept),
+        repeats=len(trials),
+        iterations=len(waits),
+        unserved=unserved,
+        achieved=len(times) / sum(trial.ended - trial.began for trial in kept),
+        p50=percentile(times, 50, missing=unserved),
+        p99=_finite(p99.value) if p99 else None,
+        p99_low=_finite(p99.low) if p99 else None,
+        p99_high=_finite(p99.high) if p99 else None,
+        p99_limit=limits.p99,
+        lag_p99=lag,
+        standing=standing,
+        reason=reason,
+        saturated=next((trial.saturated for trial in reversed(kept) if trial.saturated), None),
+    )
+
+
+def capacity_of(steps: Sequence[Step]) -> Capacity:
+    """Where the knee is by these steps, in a sentence that needs no table. Raises ValueError if there are none."""
+    if not steps:
+        raise ValueError("no step was made: nothing is known of the knee")
+    beyond = min((step for step in steps if step.standing is not Standing.HOLDS), key=_rate, default=None)
+    held = [step for step in steps if step.standing is Standing.HOLDS and (beyond is None or step.rate < beyond.rate)]
+    knee = max(held, key=_rate, default=None)
+    return Capacity(
+        knee=knee.rate if knee else None,
+        beyond=beyond.rate if beyond else None,
+        sentence=" ".join(filter(None, (_held(knee, beyond), _broke(beyond)))),
+        saturated=beyond.saturated if beyond else None,
+    )
+
+
+def _held(knee: Step | None, beyond: Step | None) -> str:
+    if knee is None:
+        assert beyond is not None
+        return f"The objectives were not seen to hold at any rate, down to {rate_text(beyond.rate)}."
+    up_to = f"up to {rate_text(knee.rate)}: of a hundred users ninety-nine wait {_ms(knee.p99 or 0)} or less."
+    if beyond is None:
+        return f"The objectives hold {up_to} Nothing higher was tried: the knee is above it."
+    return f"The objectives hold {up_to}"
+
+
+def _broke(beyond: Step | None) -> str:
+    if beyond is None:
+        return ""
+    if beyond.standing is Standing.VOID:
+        return (
+            f"At {rate_text(beyond.rate)} {beyond.reason}: it was the generator that saturated, so the system's knee "
+            "is not known; it is higher."
+        )
+    if beyond.standing is Standing.UNCLEAR:
+        return f"At {rate_text(beyond.rate)} it cannot be told: {beyond.reason}."
+    return f"At {rate_text(beyond.rate)} they do not: {beyond.reason}."
+
+
+def rate_text(rate: float) -> str:
+    """A rate as it reads: "12.5/s"."""
+    return f"{shown(rate, '')}/s"
+
+
+def _rate(step: Step) -> float:
+    return step.rate
+
+
+def _lag(trial: Trial) -> float:
+    return percentile(trial.lags, 99) or 0.0
+
+
+def _finite(seconds: float) -> float | None:
+    return None if seconds == inf else seconds
+
+
+def _ms(seconds: float) -> str:
+    return "endless" if seconds == inf else shown(seconds * 1e3, "ms")

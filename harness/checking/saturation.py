@@ -1,0 +1,106 @@
+"""What was at its limit while a rate was offered: by what was sampled of processes and workers meanwhile."""
+
+from collections.abc import Iterable
+
+from harness.checking.percentiles import median
+from harness.records import samples as names
+from harness.records.samples import CLIENT, CPU, MACHINE, Sample, series
+from harness.records.steps import Saturated
+
+BUSY = 90.0
+"""Per cent from which processors are at their limit: of one core, for what runs on one; of all, for the machine."""
+SLOTS = (
+    ("activities", "ActivityWorker", "max_concurrent_activities"),
+    ("workflow tasks", "WorkflowWorker", "max_concurrent_workflow_tasks"),
+)
+RELIEF = {
+    "temporal": "put Temporal on PostgreSQL or Cassandra, with more history shards: the dev server has one, and SQLite",
+    "postgres": "look for its slowest statements, and for connections that wait for one another",
+    "redis": "look for its slowest commands: it runs them one after the other",
+}
+"""The services, and what to try where one of them is at its limit."""
+BACKLOG_FROM = 10.0
+"""Tasks waiting in a queue, at the median, from which its workers do not keep up."""
+
+
+def saturated(samples: Iterable[Sample], began: float, ended: float) -> Saturated | None:
+    """What was at its limit between two moments, the nearest cause first; None where nothing was seen to be.
+
+    By medians over the time, so that a moment's peak is none. Looked at in this order: the generator, which runs on one
+    core; each worker, for Python runs on one; the whole machine, with who used most of it; the slots of the workers;
+    tasks that wait though none of these is short; a service. What was not sampled was not seen.
+    """
+    during: dict[tuple[str, str], list[float]] = {}
+    for sample in samples:
+        if began <= sample.time <= ended:
+            during.setdefault((sample.source, sample.name), []).append(sample.value)
+    cores = {source: median(values) or 0.0 for (source, name), values in during.items() if name == CPU}
+    return _one_core(cores) or _machine(cores) or _slots(during) or _backlog(during) or _service(cores)
+
+
+def _one_core(cores: dict[str, float]) -> Saturated | None:
+    if cores.get(CLIENT, 0.0) >= BUSY:
+        return Saturated(
+            what="the generator",
+            evidence=f"it used {cores[CLIENT]:.0f} % of a core, at the median",
+            change="generate the load with more processes",
+        )
+    workers = {source: share for source, share in cores.items() if source.startswith("worker")}
+    busy = [source for source, share in workers.items() if share >= BUSY]
+    if busy and cores.get(MACHINE, 0.0) < BUSY:
+        return Saturated(
+            what="the workers' processors",
+            evidence=", ".join(f"{source} used {workers[source]:.0f} % of a core" for source in sorted(busy)),
+            change=f"start more workers than {len(workers)} (--workers {len(workers) + 1})",
+        )
+    return None
+
+
+def _machine(cores: dict[str, float]) -> Saturated | None:
+    if cores.get(MACHINE, 0.0) < BUSY:
+        return None
+    used = sorted(((share, source) for source, share in cores.items() if source != MACHINE), reverse=True)
+    most = f"; most by {used[0][1]}, {used[0][0]:.0f} % of a core" if used else ""
+    return Saturated(
+        what="the processors of the machine",
+        evidence=f"{cores[MACHINE]:.0f} % of all cores were busy, at the median{most}",
+        change=f"give the machine more cores, or {used[0][1] if used else 'part of it'} one of its own",
+    )
+
+
+def _slots(during: dict[tuple[str, str], list[float]]) -> Saturated | None:
+    for noun, worker_type, setting in SLOTS:
+        wanted = series(names.SLOTS_AVAILABLE, worker_type=worker_type)
+        free = {source: values for (source, name), values in during.items() if name == wanted}
+        without = sorted(source for source, values in free.items() if (median(values) or 0.0) <= 0)
+        if without:
+            return Saturated(
+                what=f"the workers' slots for {noun}",
+                evidence=f"{', '.join(without)} had none free most of the time, with processors to spare",
+                change=f"raise {setting}",
+            )
+    return None
+
+
+def _backlog(during: dict[tuple[str, str], list[float]]) -> Saturated | None:
+    """Tasks wait, and whoever should take them has room: they are asked for too seldom."""
+    waiting = [median(values) or 0.0 for (_, name), values in during.items() if name.startswith(names.BACKLOG)]
+    backlog = max(waiting, default=0.0)
+    if backlog < BACKLOG_FROM:
+        return None
+    return Saturated(
+        what="the workers' pollers",
+        evidence=f"{backlog:,.0f} tasks waited in a queue, at the median, and the workers had slots and processors",
+        change="raise the maximum of the pollers (workflow_task_poller_behavior, activity_task_poller_behavior)",
+    )
+
+
+def _service(cores: dict[str, float]) -> Saturated | None:
+    """A server may use several cores; the machine has more to give, so this one alone does not get on."""
+    busy = {source: share for source, share in cores.items() if source in RELIEF and share >= BUSY}
+    if not busy:
+        return None
+    most = max(busy, key=busy.__getitem__)
+    return Saturated(
+        what=most, evidence=f"it used {busy[most]:.0f} % of a core, the most of all services", change=RELIEF[most]
+    )

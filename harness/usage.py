@@ -1,0 +1,94 @@
+"""What processes use of the machine, each counted to the service, worker or client that it came from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import psutil
+
+from harness.clock import now
+from harness.records.samples import CLIENT, CPU, FILES, MACHINE, MEMORY, THREADS, Sample
+
+Identity = tuple[int, float]
+"""Pid and moment of birth: a pid is given out again."""
+
+
+@dataclass
+class _Tally:
+    cpu: float = 0.0
+    private: int = 0
+    shared: int = 0
+    files: int = 0
+    threads: int = 0
+
+    def samples(self, time: float, source: str, since: float | None) -> Iterator[Sample]:
+        """What was added up, as samples; of the CPU only where there was a look before."""
+        if since is not None:
+            share = 100 * self.cpu / (time - since)
+            yield Sample(time=time, source=source, name=CPU, value=share, unit="%")
+        yield Sample(time=time, source=source, name=MEMORY, value=self.private + self.shared, unit="bytes")
+        yield Sample(time=time, source=source, name=FILES, value=self.files)
+        yield Sample(time=time, source=source, name=THREADS, value=self.threads)
+
+
+@dataclass
+class Usage:
+    """Looks at processes again and again; CPU is what was used since the last look."""
+
+    _spent: dict[Identity, float] = field(default_factory=dict)
+    _machine: tuple[float, float] = (0.0, 0.0)
+    _since: float | None = None
+
+    def look(self, roots: Mapping[str, int]) -> list[Sample]:
+        """One round of samples: of each source by the pid of its first process, of the client and of the machine.
+
+        A process counts to the nearest of its ancestors that is a root, and to the client where that is this process.
+        """
+        time, tallies = now(), {name: _Tally() for name in (CLIENT, *roots)}
+        spent: dict[Identity, float] = {}
+        for source, process in _owned({**{pid: name for name, pid in roots.items()}, os.getpid(): CLIENT}):
+            try:
+                self._add(process, tallies[source], spent)
+            except psutil.Error:
+                continue  # it has just ended
+        since, self._since, self._spent = self._since, time, spent
+        found = [sample for name, tally in tallies.items() for sample in tally.samples(time, name, since)]
+        return [*found, *self._of_machine(time, since)]
+
+    def _add(self, process: psutil.Process, tally: _Tally, spent: dict[Identity, float]) -> None:
+        with process.oneshot():
+            times, memory = process.cpu_times(), process.memory_info()
+            identity, used = (process.pid, process.create_time()), times.user + times.system
+            tally.threads += process.num_threads()
+        spent[identity] = used
+        # What was not there at the last look was born since, and all that it used was used since.
+        tally.cpu += used - self._spent.get(identity, 0.0)
+        tally.private += memory.rss - memory.shared
+        tally.shared = max(tally.shared, memory.shared)
+        with contextlib.suppress(psutil.AccessDenied):  # another user's: PostgreSQL's, where we are not root
+            tally.files += process.num_fds()
+
+    def _of_machine(self, time: float, since: float | None) -> Iterator[Sample]:
+        times = psutil.cpu_times()
+        whole = sum(times) - times.guest - times.guest_nice  # which are in user and nice too
+        busy = whole - times.idle - times.iowait
+        (busy_before, whole_before), self._machine = self._machine, (busy, whole)
+        if since is not None and whole > whole_before:
+            share = 100 * (busy - busy_before) / (whole - whole_before)
+            yield Sample(time=time, source=MACHINE, name=CPU, value=share, unit="%")
+        memory = psutil.virtual_memory()
+        yield Sample(time=time, source=MACHINE, name=MEMORY, value=memory.total - memory.available, unit="bytes")
+
+
+def _owned(roots: Mapping[int, str]) -> Iterator[tuple[str, psutil.Process]]:
+    """Every process that came from one of the roots, with the name of the nearest."""
+    processes = {process.pid: process for process in psutil.process_iter(["ppid"])}
+    for pid, process in processes.items():
+        ancestor = pid
+        while ancestor in processes and ancestor not in roots:
+            ancestor = processes[ancestor].info["ppid"]
+        if ancestor in roots:
+            yield roots[ancestor], process

@@ -1,0 +1,101 @@
+"""Finds the capacity of a system that stands: offers it rate after rate, and tells where its knee is."""
+
+from collections.abc import Callable
+from random import Random
+
+from harness.checking.capacity import Capacity, Limits, Trial, capacity_of
+from harness.checking.load import lags
+from harness.checking.responses import Outcome, responses
+from harness.checking.saturation import saturated
+from harness.clock import now
+from harness.errors import CannotRun
+from harness.records.operations import Operation, substream
+from harness.records.run import Recorded
+from harness.records.samples import Sample
+from harness.records.steps import Step
+from harness.testbed import Testbed
+from loadtests.arrivals import parse
+from loadtests.engine import Progress, fire
+from loadtests.knee import find_knee
+from loadtests.load import Load
+from loadtests.mix import Mix
+from loadtests.run import LEAD_SECONDS
+
+SECONDS = 20.0
+"""How long a rate is offered. In a shorter time a rate just above the knee leaves too little behind to be seen."""
+FEWEST = 100
+"""Iterations of a trial, at least, however long they take: of fewer the p99 is but the slowest."""
+ARRIVALS = "poisson"
+"""Users come at random: evenly spaced, they would never meet, and the knee would look higher than it is."""
+
+
+async def capacity(
+    bed: Testbed,
+    mix: Mix,
+    *,
+    limits: Limits,
+    start: float,
+    most: float,
+    seconds: float = SECONDS,
+    fewest: int = FEWEST,
+    on_step: Callable[[Step], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Capacity:
+    """Search the knee of this mix between two rates, and write each step into the run.
+
+    A rate is offered for so many `seconds`, or for as long as it takes to have the `fewest` iterations.
+    Workers must be up, and the target prepared. What saturates is told by the samples that are in the run: take them
+    meanwhile. Raises CannotRun where the scenarios wait for no result: there is no response time then.
+    """
+    steps: list[Step] = []
+
+    async def probe(rate: float) -> Trial:
+        arrivals = parse(ARRIVALS, rate, max(seconds, fewest / rate))
+        return await _trial(bed, Load(mix=mix, arrivals=arrivals, lag_budget=limits.lag_budget), on_progress)
+
+    def made(step: Step) -> None:
+        steps.append(step)
+        bed.run.write(step)
+        on_step(step)
+
+    rng: Random = substream(bed.run.info.seed, "capacity")
+    await find_knee(probe, limits=limits, start=start, most=most, rng=rng, on_step=made)
+    return capacity_of(steps)
+
+
+async def _trial(bed: Testbed, load: Load, on_progress: Callable[[Progress], None]) -> Trial:
+    """Offer this load, and wait until all of it has ended. The run's own load, which its gate judges, it is not."""
+    began = now() + LEAD_SECONDS
+    scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
+    first = {name: bed.next_index(scenario) for name, scenario in scenarios.items()}
+    iterations = load.iterations(bed.run.info.id, bed.run.info.seed, began, first)
+    operations: list[Operation] = []
+
+    def record(operation: Operation) -> None:
+        bed.run.write(operation)
+        operations.append(operation)
+
+    bed.planned(iterations)
+    bed.broken += await fire(
+        scenarios,
+        iterations,
+        lambda iteration: bed.app(iteration, record=record),
+        in_flight=load.in_flight,
+        on_progress=on_progress,
+    )
+    ended = now()
+    found = responses(operations)
+    times = [response.time for response in found if response.outcome is Outcome.ANSWERED and response.time is not None]
+    if operations and not found:
+        raise CannotRun(
+            f"{', '.join(scenarios)}: no iteration waits for a result, so there is no response time to find a knee by.",
+            remedy="Choose scenarios that wait for their results.",
+        )
+    return Trial(
+        began=began,
+        ended=ended,
+        times=times,
+        lags=lags(operations),
+        unserved=len(iterations) - len(times),
+        saturated=saturated(Recorded(bed.run.directory).read(Sample), began, ended),
+    )

@@ -24,6 +24,7 @@ from harness.target import Target
 from harness.testbed import Testbed, Wanted
 from loadtests.hosted import Loop, Wish
 from loadtests.hosting import LOCUSTFILE, Hosting, LocustFailed, hosted
+from reports.html import write_report
 
 TESTS = Path(__file__).parent.parent
 SLOW = 60.0
@@ -112,6 +113,8 @@ async def test_a_stall_that_a_closed_loop_hides(target: Target, tmp_path: Path) 
     assert theirs is not None
     assert lines["open"].calls == 300
     assert ours >= 10 * theirs
+    assert len([op for op in Recorded(run.directory).read(Operation) if not op.warm_up]) == 300
+    assert "What a closed loop does not see." in write_report(run.directory).read_text()
 
 
 async def test_the_web_ui_starts_one_load_and_shows_its_percentiles(

@@ -18,7 +18,6 @@ Identity = tuple[int, float]
 
 @dataclass
 class _Tally:
-    processes: int = 0
     cpu: float = 0.0
     private: int = 0
     shared: int = 0
@@ -26,9 +25,7 @@ class _Tally:
     threads: int = 0
 
     def samples(self, time: float, source: str, since: float | None) -> Iterator[Sample]:
-        """What was added up, as samples; of the CPU only where there was a look before. Of what has died, none."""
-        if not self.processes:
-            return
+        """What was added up, as samples; of the CPU only where there was a look before."""
         if since is not None:
             share = 100 * self.cpu / (time - since)
             yield Sample(time=time, source=source, name=CPU, value=share, unit="%")
@@ -66,7 +63,6 @@ class Usage:
             times, memory = process.cpu_times(), process.memory_info()
             identity, used = (process.pid, process.create_time()), times.user + times.system
             tally.threads += process.num_threads()
-        tally.processes += 1
         spent[identity] = used
         # What was not there at the last look was born since, and all that it used was used since.
         tally.cpu += used - self._spent.get(identity, 0.0)

@@ -1,5 +1,6 @@
 """Scenarios, under load: `temper load`."""
 
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,13 +22,15 @@ from temper.options import (
 from temper.terminal import screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.target import Target
     from harness.testbed import Testbed
     from loadtests.hosted import Wish
     from loadtests.load import Load
     from loadtests.mix import Mix
+
+    Beside = Callable[[Testbed, Mix], AbstractAsyncContextManager[None]]
 
 EXAMPLE = "Example: temper load pipeline-slice --rate 6 --duration 20"
 
@@ -63,6 +66,13 @@ WorkersOption = Annotated[int, typer.Option(min=1, help="Worker processes.")]
 ProcessesOption = Annotated[
     int, typer.Option(min=1, help="Processes that generate the load; more than one where one is late.")
 ]
+BaselineOption = Annotated[
+    bool,
+    typer.Option("--baseline", help="Once a second, a bare SDK workflow beside an iteration: the platform's overhead."),
+]
+ProfileOption = Annotated[
+    bool, typer.Option("--profile", help="Show where the processor time of workers and client went, by py-spy.")
+]
 RateCapOption = Annotated[
     float | None, typer.Option(help="For external services: the highest rate you allow, of all together.")
 ]
@@ -94,6 +104,8 @@ def run(
     lag_budget: LagBudgetOption = 50.0,
     workers: WorkersOption = 2,
     processes: ProcessesOption = 1,
+    baseline: BaselineOption = False,
+    profile: ProfileOption = False,
     seed: SeedOption = 1,
     target: TargetOption = DEFAULT_TARGET,
     external: ExternalOption = None,
@@ -148,7 +160,7 @@ def run(
             else:
                 await under_load(bed, load, on_progress=show)
 
-    _run(plan, mix, workers, drive)
+    _run(plan, mix, workers, drive, baseline=baseline, profile=profile)
 
 
 def capacity(
@@ -307,20 +319,47 @@ def _allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool) -> 
     return load
 
 
-def _run(plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", *, sampling: bool = True) -> None:
+def _run(
+    plan: Plan,
+    mix: "Mix",
+    workers: int,
+    drive: "Callable[[Testbed], Any]",
+    *,
+    sampling: bool = True,
+    baseline: bool = False,
+    profile: bool = False,
+) -> None:
     """A testbed with workers, prepared, under what `drive` does, sampled meanwhile unless `drive` samples itself."""
     from loadtests.loop import new_event_loop
 
-    run_to_end(_driven(plan, mix, workers, drive, sampling=sampling), new_event_loop)
+    beside = [look for look, wanted in ((_sampled, sampling), (_paired, baseline), (_profiled, profile)) if wanted]
+    run_to_end(_driven(plan, mix, workers, drive, beside), new_event_loop)
 
 
-async def _driven(plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", *, sampling: bool) -> None:
-    from harness.sampling import sampled
-
+async def _driven(
+    plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", beside: "Sequence[Beside]"
+) -> None:
     async with judged(plan) as bed, bed.workers(workers):
         await bed.prepare(*mix.scenarios)
-        if not sampling:
+        async with AsyncExitStack() as watching:
+            for each in beside:
+                await watching.enter_async_context(each(bed, mix))
             await drive(bed)
-            return
-        async with sampled(bed):
-            await drive(bed)
+
+
+def _sampled(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others
+    from harness.sampling import sampled
+
+    return sampled(bed)
+
+
+def _paired(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":
+    from loadtests.pairs import paired
+
+    return paired(bed, mix)
+
+
+def _profiled(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others
+    from harness.profiling import profiled
+
+    return profiled(bed)

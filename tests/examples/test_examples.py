@@ -29,8 +29,6 @@ from harness.wire import Wire
 
 BUILD_PATIENCE = 900
 """Seconds that Go may take to download and compile the SDK, on a slow machine that has none of it."""
-
-
 COMPLETED = "RespondActivityTaskCompleted"
 BOTH = pytest.mark.parametrize("name", PLANTS)
 PYTHON_QUICKLY = pytest.mark.parametrize(

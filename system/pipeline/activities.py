@@ -129,12 +129,12 @@ class PipelineActivities:
         data = await asyncio.to_thread(_read, chunk)
         parsed, typed = await _in_stage(chunk, stages.read, data, chunk.rows, schema)
         async with self._database.acquire() as connection:
-            known = {
-                field.name: await datasets.known_values(connection, reference, field.type, values)
+            unknown = {
+                field.name: await datasets.unknown_values(connection, reference, field.type, values)
                 for field, reference, values in stages.references(typed, schema)
             }
             chunk_id = await store.next_chunk_id(connection)
-        judged = await _in_stage(chunk, stages.judge, parsed, typed, known, schema)
+        judged = await _in_stage(chunk, stages.judge, parsed, typed, unknown, schema)
         rows = await _in_stage(chunk, stages.transform, judged.good, schema)
         copies = await _in_stage(chunk, stages.copies, rows, judged.rejected, data, file, chunk, chunk_id)
         async with self._database.acquire() as connection:

@@ -9,8 +9,7 @@ import polars as pl
 
 from system.pipeline import json_lines
 from system.pipeline.models import ChunkReference, ChunkResult
-from system.pipeline.parse import Parsed, parse
-from system.pipeline.records import split_records
+from system.pipeline.parse import REASON, Parsed, as_written, parse
 from system.pipeline.schema import Schema, SchemaField
 from system.pipeline.store import ChunkRows, File
 from system.pipeline.transform import check_expressions, reject_csv, table_csv, transform
@@ -38,7 +37,7 @@ def copies(
 ) -> ChunkRows:
     """Return what COPY is to write for one chunk."""
     schema = file.schema
-    records = split_records(data, schema.delimiter, schema.enclosing) if rejected.height else []
+    raw = as_written(data, schema).gather(rejected["index"]) if rejected.height else rejected[REASON]
     return ChunkRows(
         id=chunk_id,
         result=ChunkResult(
@@ -50,5 +49,5 @@ def copies(
         dataset=schema.dataset,
         columns=tuple(rows.columns),
         rows=table_csv(rows, chunk_id),
-        rejects=reject_csv(rejected, records, file.load_id, chunk.number, file.name, chunk.first_row),
+        rejects=reject_csv(rejected, raw, file.load_id, chunk.number, file.name, chunk.first_row),
     )

@@ -128,10 +128,11 @@ class PipelineActivities:
         schema = file.schema
         data = await asyncio.to_thread(_read, chunk)
         parsed, typed = await _in_stage(chunk, stages.read, data, chunk.rows, schema)
+        references = await _in_stage(chunk, stages.references, typed, schema)
         async with self._database.acquire() as connection:
             unknown = {
                 field.name: await datasets.unknown_values(connection, reference, field.type, values)
-                for field, reference, values in stages.references(typed, schema)
+                for field, reference, values in references
             }
             chunk_id = await store.next_chunk_id(connection)
         judged = await _in_stage(chunk, stages.judge, parsed, typed, unknown, schema)

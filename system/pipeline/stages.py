@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -24,12 +23,10 @@ def read(data: bytes, rows: int, schema: Schema) -> tuple[Parsed, pl.DataFrame]:
     return parsed, type_values(parsed, schema)
 
 
-def references(typed: pl.DataFrame, schema: Schema) -> Iterator[tuple[SchemaField, str, list[Any]]]:
-    """Yield field, ``dataset.column`` and distinct values for each field that refers to another data set."""
+def references(typed: pl.DataFrame, schema: Schema) -> list[tuple[SchemaField, str, list[Any]]]:
+    """Return field, ``dataset.column`` and distinct values for each field that refers to another data set."""
     values = referenced_values(typed, schema)
-    for field in schema.fields:
-        if field.references is not None:
-            yield field, field.references, values[field.name]
+    return [(field, field.references, values[field.name]) for field in schema.fields if field.references is not None]
 
 
 def copies(

@@ -18,7 +18,7 @@ TYPES = {
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
 }
-MOMENT = "%Y-%m-%dT%H:%M:%S%.6fZ"
+MOMENT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 
 def transform(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:

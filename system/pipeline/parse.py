@@ -13,8 +13,6 @@ from system.pipeline.schema import Schema
 # Read natively where every value is well-formed; the other types keep their text until they are validated.
 NATIVE = {"integer": pl.Int64(), "number": pl.Float64()}
 REASON, NUL = "reason", "contains a NUL character"
-# Polars unpacks a text that begins as a packed file does, with "x^" for example: no packed file begins so.
-UNPACKED = b"\n"
 SPACES = tuple(bytes([code]) for code in (9, 11, 12, 13, 28, 29, 30, 31, 32))
 
 
@@ -52,7 +50,8 @@ def as_written(data: bytes, schema: Schema) -> pl.Series:
     if schema.enclosing and schema.enclosing.encode() in data:
         records = split_records(data, schema.delimiter, schema.enclosing)
         return pl.Series("record", [record.decode() for record in records], dtype=pl.String)
-    return pl.read_lines(UNPACKED + data, name="record")["record"][1:]
+    text, before = _unlike_packed(data)
+    return pl.read_lines(text, name="record")["record"][before:]
 
 
 def _read_clean(data: bytes, rows: int, schema: Schema) -> pl.DataFrame | None:
@@ -66,11 +65,12 @@ def _read_clean(data: bytes, rows: int, schema: Schema) -> pl.DataFrame | None:
     if width == 1 or rows == 0 or schema.quote.encode() in data or b"\0" in data:
         return None
     types = {field.name: NATIVE.get(field.type, pl.String()) for field in schema.fields}
+    text, before = _unlike_packed(data)
     try:
         frame = pl.read_csv(
-            UNPACKED + data,
+            text,
             has_header=False,
-            skip_lines=1,
+            skip_lines=before,
             schema=types,
             separator=schema.delimiter,
             quote_char=None,
@@ -80,6 +80,14 @@ def _read_clean(data: bytes, rows: int, schema: Schema) -> pl.DataFrame | None:
         return None
     full = not frame[:, -1].null_count() or data.count(schema.delimiter.encode()) == rows * (width - 1)
     return frame if full and frame.height == rows else None
+
+
+def _unlike_packed(text: bytes) -> tuple[bytes, int]:
+    """Return a text that polars reads as it stands, and how many lines that puts before it.
+
+    It would unpack one that begins like a file packed with zlib, which "x^" is enough for.
+    """
+    return (b"\n" + text, 1) if text.startswith(b"x") else (text, 0)
 
 
 def _null_values(schema: Schema) -> str | list[str] | None:
@@ -112,10 +120,11 @@ def _read_texts(lines: bytes, rows: int, schema: Schema, names: list[str]) -> pl
     texts = dict.fromkeys(names, pl.String())
     if rows == 0:
         return pl.DataFrame(schema=texts)
+    text, before = _unlike_packed(lines)
     frame = pl.read_csv(
-        UNPACKED + lines,
+        text,
         has_header=False,
-        skip_lines=1,
+        skip_lines=before,
         schema=texts,
         separator=schema.delimiter,
         quote_char=schema.quote,

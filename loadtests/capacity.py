@@ -1,5 +1,6 @@
 """Finds the capacity of a system that stands: offers it rate after rate, and tells where its knee is."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -111,4 +112,5 @@ async def _trial(bed: Testbed, load: Load, limits: Limits, on_progress: Callable
         )
     trial = Trial(began=began, ended=ended, times=times, lags=lags(operations), unserved=len(iterations) - len(times))
     samples = Recorded(bed.run.directory).read(Sample)
-    return replace(trial, saturated=saturated(samples, began, ended, generator_late=late(trial, limits)))
+    limit = saturated(samples, began, ended, processors=os.cpu_count() or 1, generator_late=late(trial, limits))
+    return replace(trial, saturated=limit)

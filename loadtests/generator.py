@@ -102,6 +102,7 @@ class Generator:
             index=self.plan.first.get(scenario.name, 0) + index,
             seed=self.plan.seed,
             intended=now(),
+            warm_up=self.share.wish.loop is Loop.BOTH,  # the run's figures are those of the open loop
         )
         self._in_flight += 1
         try:

@@ -56,9 +56,9 @@ class Hosting:
         return [*command, "--web-host", self.host, "--web-port", str(self.ui_port)]
 
     def worker_command(self, master: str = "HOST") -> str:
-        """What to type on another machine, beside the same temper.toml."""
-        words = ["locust", "-f", str(self.locustfile), "--worker", "--master-host", master]
-        return shlex.join([*words, "--master-port", str(self.master_port)])
+        """What to type on another machine, beside the same temper.toml; the locustfile comes from the master."""
+        words = ["locust", "-f", "-", "--worker", "--master-host", master, "--master-port", str(self.master_port)]
+        return shlex.join(words)
 
 
 class Locust:

@@ -1,6 +1,6 @@
 """The locustfile: hosts a load in Locust, in one process or in a master and any number of workers.
 
-Import * from it in a locustfile of your own, to have its users and shapes there, or subclasses of them.
+Import it as a module in a locustfile of your own, to have its arguments and the hosting for users of your own.
 """
 
 import atexit
@@ -155,6 +155,7 @@ class Leading:
 
     def _leave(self, **_: Any) -> None:
         self._end()
+        self.leader.run.close()
         if self._given is None and self.leader.share is not None:
             self._environment.process_exit_code = judge(self.leader.plan)
 

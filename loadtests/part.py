@@ -1,8 +1,8 @@
 """One of several processes that generate a load: drives its share, and tells whoever started it how far it is.
 
-Both ends of the socket that it is started with write one JSON value a line: which process it is goes, the plan comes, a
-report that it has connected goes, the share comes, and reports go until all is driven. When the socket ends, so does the
-process.
+Both ends of the socket that it is started with write one JSON value a line: which process it is goes, the plan comes,
+a report that it has connected goes, the share comes, and reports go until all is driven. When the socket ends, so does
+the process.
 """
 
 import asyncio

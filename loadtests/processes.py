@@ -1,9 +1,9 @@
 """Generates a load from several processes: plans it, deals out the shares, waits until all are driven."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -109,12 +109,20 @@ class _Parts:
             raise failures.exceptions[0] from None
         return [finding for report in self._reports.values() for finding in report.broken]
 
+    async def close(self) -> None:
+        """Close the streams; the processes are gone."""
+        for _, writer in self._streams.values():
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
     async def _over(self, number: int, on_progress: Callable[[Progress], None]) -> None:
-        while not (report := await self._heard(number)).over:
-            self._reports[number] = report
-            on_progress(self._progress())
-        self._reports[number] = report
-        on_progress(self._progress())
+        over = False
+        while not over:
+            report = self._reports[number] = await self._heard(number)
+            over = report.over
+            if report.planned:
+                on_progress(self._progress())
 
     def _progress(self) -> Progress:
         told = self._reports.values()
@@ -139,7 +147,7 @@ class _Parts:
         return GeneratorFailed(str(self._children[number].failure(what)))
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _parts(bed: Testbed, count: int) -> AsyncIterator[_Parts]:
     """As many processes, not yet started; they are gone after the block."""
     socket = bed.stack.directory / "generators"
@@ -158,4 +166,5 @@ async def _parts(bed: Testbed, count: int) -> AsyncIterator[_Parts]:
     finally:
         server.close()
         await asyncio.gather(*(child.kill() for child in children))
+        await parts.close()
         socket.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from loadtests.leader import Leader
 
 TAB = "temper"
 LINK = (
-    '<p style="position:fixed;right:1rem;bottom:.4rem;margin:0">'
+    '<p style="position:fixed;left:1.5rem;bottom:.4rem;margin:0">'
     '<a href="./temper" style="color:inherit">Temper: percentiles and report</a></p>'
 )
 View = Callable[[], str | Response]

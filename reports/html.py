@@ -28,6 +28,7 @@ from reports.capacity import CapacitySection, knee_plot, search_of
 from reports.curves import percentile_curve
 from reports.drift import DriftSection, drift_section
 from reports.gate import RunGate, run_gate
+from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
 from reports.reconciliation import Books, books
@@ -101,6 +102,7 @@ class Page(Struct, frozen=True, kw_only=True):
     knee: Plot | None
     drift: DriftSection | None
     activity: Plot | None
+    locust: HostedSection | None
     tuning: Tuning | None
     anatomy: Sequence[AnatomySection]
     further_kinds: int
@@ -171,6 +173,7 @@ def _page(recorded: Recorded) -> Page:
         knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
         drift=drift_section(recorded),
         activity=_activity(loaded, [section.latency for section in sections], windows),
+        locust=section_of(recorded.hosted()),
         tuning=tuning_of(recorded, windows),
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),

@@ -209,3 +209,25 @@ def test_a_sample_that_is_no_figure_is_refused(value: float) -> None:
     """JSON could not hold it, and the run would not be readable."""
     with pytest.raises(ValueError, match="not all finite"):
         Measurement(name="m", unit="s", samples=(1.0, value), how="")
+
+
+def test_processes_write_into_one_run(run: Run) -> None:
+    """Who joins a run appends to its records, and leaves run.json alone; its maker counts what all have written."""
+    before = (run.directory / "run.json").read_bytes()
+    joined = Run.joined(run.directory)
+    for number in range(3):
+        (run if number % 2 else joined).write(measurement(str(number)))
+    joined.close()
+    assert joined.info == run.info
+    assert (run.directory / "run.json").read_bytes() == before
+    run.end()
+    run.close()
+    recorded = Recorded(run.directory)
+    assert recorded.info.records == {"measurements.jsonl": 3}
+    assert [each.name for each in recorded.read(Measurement)] == ["0", "1", "2"]
+
+
+def test_only_a_run_can_be_joined(tmp_path: Path) -> None:
+    """A directory that is none is refused."""
+    with pytest.raises(NotARun):
+        Run.joined(tmp_path)

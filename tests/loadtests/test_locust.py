@@ -90,7 +90,7 @@ async def test_workers_of_their_own_join_a_master(target: Target, stack: Stack, 
                 found = await locust.loaded()
             await counts_agree(bed, found, len(bed.iterations))
         assert len(bed.iterations) >= 3
-        assert {each.index % 2 for each in bed.iterations} == {0, 1}
+        assert len({each.index for each in bed.iterations}) == len(bed.iterations)
         assert (found.load.processes, found.load.users, found.stopped) == (2, 6, False)
         assert [await worker.wait() for worker in workers] == [0, 0]
     finally:

@@ -72,8 +72,8 @@ class Anatomist:
         for event_id, scheduled in self._activities.items():
             until = self._given_up.get(event_id, self._now)
             yield from self._activity(event_id, scheduled, until, never_begun=Part.UNFINISHED)
-        for event_id, scheduled in self._tasks.items():
-            yield Span(Part.WORKER, scheduled, self._executing.get(event_id, self._now))
+        for scheduled in self._tasks.values():
+            yield Span(Part.WORKER, scheduled, self._now)  # if it is being executed, that comes first
         for started in self._executing.values():
             yield Span(Part.WORKFLOW_TASKS, started, self._now)
         for part, since in self._awaited.values():

@@ -35,10 +35,11 @@ async def read_sessions(postgres: asyncpg.Pool) -> list[Session]:
     """
     deadline = time.monotonic() + LONGEST_TRANSACTION
     while True:
+        asked = time.monotonic()
         sessions = [Session(**row) for row in await postgres.fetch(SESSIONS, OURS, SHOWN)]
         within = [session for session in sessions if session.state.startswith(IN_TRANSACTION)]
         if not within:
             return sessions
-        if time.monotonic() > deadline:
+        if asked > deadline:
             return [session for session in sessions if session not in within or session.seconds >= LONGEST_TRANSACTION]
         await asyncio.sleep(LOOK_AGAIN)

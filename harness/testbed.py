@@ -46,6 +46,7 @@ CAVEATS = {
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
 }
 """What a reader must not conclude where a service says this of itself."""
+NO_LEDGER = "The target keeps no ledger of effects: what is there is counted, and which attempt wrote it is unknown"
 
 
 class PreparationFailed(HarnessError):
@@ -254,16 +255,19 @@ class Testbed:
                     address=service.address,
                     flags=tuple(f"{key}={value}" for key, value in service.flags.items()),
                     startup=None if service.provider == "external" else self.stack.startup_seconds.get(service.name),
-                    ui=_ui(service, self.target),
+                    ui=ui_of(service, self.target),
                 )
                 for service in self.stack.services.values()
             ),
             links=tuple(link.name for link in self.links) if self.links else (),
             workers=self._worker_count,
-            caveats=tuple(
-                caveat
-                for (name, flag, value), caveat in CAVEATS.items()
-                if name in self.stack.services and self.stack[name].flags.get(flag) == value
+            caveats=(
+                *(
+                    caveat
+                    for (name, flag, value), caveat in CAVEATS.items()
+                    if name in self.stack.services and self.stack[name].flags.get(flag) == value
+                ),
+                *([] if self.target.read_effects else [NO_LEDGER]),
             ),
         )
 
@@ -306,7 +310,7 @@ def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dic
     }
 
 
-def _ui(service: Service, target: Target) -> str:
+def ui_of(service: Service, target: Target) -> str:
     """Where Temporal's web UI shows the namespace of the run; empty for another service, or where it is not known."""
     if service.name != "temporal":
         return ""

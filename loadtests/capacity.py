@@ -1,9 +1,12 @@
 """Finds the capacity of a system that stands: offers it rate after rate, and tells where its knee is."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
-from harness.checking.capacity import Capacity, Limits, Trial, capacity_of
+from msgspec.structs import replace
+
+from harness.checking.capacity import Capacity, Limits, Trial, capacity_of, late
 from harness.checking.load import lags
 from harness.checking.responses import Outcome, responses
 from harness.checking.saturation import saturated
@@ -13,6 +16,7 @@ from harness.records.operations import Operation, substream
 from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.steps import Step
+from harness.sampling import sampled
 from harness.testbed import Testbed
 from loadtests.arrivals import parse
 from loadtests.engine import Progress, fire
@@ -29,29 +33,36 @@ ARRIVALS = "poisson"
 """Users come at random: evenly spaced, they would never meet, and the knee would look higher than it is."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Between which rates the knee is sought, and by what it is told. Rates are iterations a second."""
+
+    limits: Limits
+    start: float
+    most: float
+    seconds: float = SECONDS
+    """How long a rate is offered; longer where that is needed for the fewest iterations."""
+    fewest: int = FEWEST
+
+
 async def capacity(
     bed: Testbed,
     mix: Mix,
+    search: Search,
     *,
-    limits: Limits,
-    start: float,
-    most: float,
-    seconds: float = SECONDS,
-    fewest: int = FEWEST,
     on_step: Callable[[Step], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Capacity:
-    """Search the knee of this mix between two rates, and write each step into the run.
+    """Search the knee of this mix, and write each step into the run.
 
-    A rate is offered for so many `seconds`, or for as long as it takes to have the `fewest` iterations.
-    Workers must be up, and the target prepared. What saturates is told by the samples that are in the run: take them
-    meanwhile. Raises CannotRun where the scenarios wait for no result: there is no response time then.
+    Workers must be up, and the target prepared. Processes are sampled meanwhile, to tell what saturates. Raises
+    CannotRun where the scenarios wait for no result: there is no response time then.
     """
     steps: list[Step] = []
 
     async def probe(rate: float) -> Trial:
-        arrivals = parse(ARRIVALS, rate, max(seconds, fewest / rate))
-        return await _trial(bed, Load(mix=mix, arrivals=arrivals, lag_budget=limits.lag_budget), on_progress)
+        arrivals = parse(ARRIVALS, rate, max(search.seconds, search.fewest / rate))
+        return await _trial(bed, Load(mix=mix, arrivals=arrivals), search.limits, on_progress)
 
     def made(step: Step) -> None:
         steps.append(step)
@@ -59,11 +70,12 @@ async def capacity(
         on_step(step)
 
     rng: Random = substream(bed.run.info.seed, "capacity")
-    await find_knee(probe, limits=limits, start=start, most=most, rng=rng, on_step=made)
+    async with sampled(bed):
+        await find_knee(probe, limits=search.limits, start=search.start, most=search.most, rng=rng, on_step=made)
     return capacity_of(steps)
 
 
-async def _trial(bed: Testbed, load: Load, on_progress: Callable[[Progress], None]) -> Trial:
+async def _trial(bed: Testbed, load: Load, limits: Limits, on_progress: Callable[[Progress], None]) -> Trial:
     """Offer this load, and wait until all of it has ended. The run's own load, which its gate judges, it is not."""
     began = now() + LEAD_SECONDS
     scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
@@ -91,11 +103,6 @@ async def _trial(bed: Testbed, load: Load, on_progress: Callable[[Progress], Non
             f"{', '.join(scenarios)}: no iteration waits for a result, so there is no response time to find a knee by.",
             remedy="Choose scenarios that wait for their results.",
         )
-    return Trial(
-        began=began,
-        ended=ended,
-        times=times,
-        lags=lags(operations),
-        unserved=len(iterations) - len(times),
-        saturated=saturated(Recorded(bed.run.directory).read(Sample), began, ended),
-    )
+    trial = Trial(began=began, ended=ended, times=times, lags=lags(operations), unserved=len(iterations) - len(times))
+    samples = Recorded(bed.run.directory).read(Sample)
+    return replace(trial, saturated=saturated(samples, began, ended, generator_late=late(trial, limits)))

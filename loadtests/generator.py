@@ -19,7 +19,7 @@ from harness.records.run import NotARun, Run
 from harness.records.verdicts import Finding
 from harness.target import Target
 from harness.testbed import connect
-from loadtests.engine import fire
+from loadtests.engine import Progress, fire
 from loadtests.hosted import Loop, Plan, Share
 from loadtests.mix import Mix
 from loadtests.tally import Tally
@@ -74,13 +74,19 @@ class Generator:
         for scenario in share.wish.load(self.target).mix.scenarios:
             scenario.warm_up()
 
-    async def walk(self) -> None:
-        """Fire this process's arrivals at their times, and wait until all their iterations have ended."""
+    async def walk(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Sequence[Finding]:
+        """Fire this process's arrivals at their times, and wait until all their iterations have ended.
+
+        What broke in the scenarios themselves is returned, and goes to the leader with the next report.
+        """
         load = self.share.wish.load(self.target)
         scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
         mine = self.share.of(self._planned())
         try:
-            self._found(await fire(scenarios, mine, partial(self._app, Loop.OPEN), in_flight=load.in_flight))
+            app_for = partial(self._app, Loop.OPEN)
+            broken = await fire(scenarios, mine, app_for, in_flight=load.in_flight, on_progress=on_progress)
+            self._found(broken)
+            return broken
         finally:
             self._walked = True
 

@@ -13,7 +13,7 @@ from harness.errors import CannotRun
 from harness.records.load import LoadInfo
 from harness.target import Target
 from loadtests.arrivals import parse
-from loadtests.load import Load
+from loadtests.load import IN_FLIGHT, LAG_BUDGET, Load
 from loadtests.mix import Mix
 
 Item = TypeVar("Item")
@@ -54,6 +54,10 @@ class Wish(Struct, frozen=True, kw_only=True):
     loop: Loop = Loop.OPEN
     pace: float = 1.0
     """In a closed loop, seconds from one start of a user to its next, if the iteration does not take longer."""
+    warm_up: float = 0.0
+    tenants: Mapping[str, float] = {}
+    in_flight: int = IN_FLIGHT
+    lag_budget: float = LAG_BUDGET
 
     @classmethod
     def told(cls, options: Any) -> Self:
@@ -69,7 +73,14 @@ class Wish(Struct, frozen=True, kw_only=True):
 
     def load(self, target: Target) -> Load:
         """The open-loop load it asks for. Raises CannotRun, UnknownName, ValueError."""
-        return Load(mix=Mix.of(target, self.mix), arrivals=parse(self.arrivals, self.rate, self.duration))
+        return Load(
+            mix=Mix.of(target, self.mix),
+            arrivals=parse(self.arrivals, self.rate, self.duration),
+            warm_up=self.warm_up,
+            tenants=self.tenants,
+            in_flight=self.in_flight,
+            lag_budget=self.lag_budget,
+        )
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from harness.records.run import Recorded
 from harness.services.ports import free_port
 from harness.services.process import Process
 from harness.testbed import Testbed
-from loadtests.hosted import Plan, Wish
+from loadtests.hosted import Wish
+from loadtests.processes import plan_for
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 LOOK_EVERY = 0.1
@@ -90,18 +91,7 @@ async def hosted(bed: Testbed, wish: Wish, hosting: Hosting) -> AsyncIterator[Lo
 
     Workers must be up, and the target prepared. It goes past all links.
     """
-    scenarios = wish.load(bed.target).mix.scenarios
-    plan = Plan(
-        run=bed.run.info.id,
-        directory=str(bed.run.directory.absolute()),
-        seed=bed.run.info.seed,
-        target=str(bed.target.path),
-        task_queue=bed.target.file.task_queue,
-        addresses=bed.stack.addresses,
-        workspace=str(bed.stack.directory),
-        wish=wish,
-        first={scenario.name: bed.next_index(scenario) for scenario in scenarios},
-    )
+    plan = plan_for(bed, wish)
     process = Process(
         "locust",
         hosting.command(bed.stack.addresses["temporal.address"]),

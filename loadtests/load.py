@@ -11,6 +11,7 @@ from loadtests.mix import Mix, divided
 
 IN_FLIGHT = 10_000
 """Iterations at once, beyond which arrivals are shed."""
+LAG_BUDGET = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Load:
     tenants: Mapping[str, float] = field(default_factory=dict)
     """For each tenant, its share; empty where there are none."""
     in_flight: int = IN_FLIGHT
-    lag_budget: float = 0.05
+    lag_budget: float = LAG_BUDGET
     """Seconds by which the generator may be late, at the 99th percentile, before the load is void."""
 
     def __post_init__(self) -> None:

@@ -21,21 +21,21 @@ TOP, MIDDLE, GAP, LOWER = 26.0, 200.0, 34.0, 110.0
 """Pixels: where the upper plot begins and ends, what lies between, how high the lower one is."""
 
 
-class Search(Struct, frozen=True, kw_only=True):
+class CapacitySection(Struct, frozen=True, kw_only=True):
     """What the section shows: the steps by their rate, and what they say."""
 
     capacity: Capacity
     steps: tuple[Step, ...]
 
 
-def search_of(steps: Sequence[Step]) -> Search | None:
+def search_of(steps: Sequence[Step]) -> CapacitySection | None:
     """The section of a run's steps; None where none were made."""
     if not steps:
         return None
-    return Search(capacity=capacity_of(steps), steps=tuple(sorted(steps, key=lambda step: step.rate)))
+    return CapacitySection(capacity=capacity_of(steps), steps=tuple(sorted(steps, key=lambda step: step.rate)))
 
 
-def knee_plot(search: Search, *, width: float = 960) -> str:
+def knee_plot(search: CapacitySection, *, width: float = 960) -> str:
     """Above, the p99 with its interval and its limit; below, what was answered of what was offered."""
     steps, found = search.steps, search.capacity
     left, right, bottom = 62.0, width - 20, MIDDLE + GAP + LOWER

@@ -24,8 +24,9 @@ from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import WORDS as STANDINGS
-from reports.capacity import Search, knee_plot, search_of
+from reports.capacity import CapacitySection, knee_plot, search_of
 from reports.curves import percentile_curve
+from reports.drift import DriftSection, drift_section
 from reports.gate import RunGate, run_gate
 from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies
@@ -44,6 +45,7 @@ FILE = "report.html"
 WIDE, NARROW = 960.0, 340.0
 MOST_FINDINGS = 20
 TILES = {
+    "knee": "iterations a second, at the knee",
     "lost": "lost",
     "doubled": "doubled",
     "response_p99": "response time, p99",
@@ -96,8 +98,9 @@ class Page(Struct, frozen=True, kw_only=True):
     void: str
     """Why the load's figures mean nothing; empty where they do."""
     tenants: Sequence[Group]
-    search: Search | None
+    search: CapacitySection | None
     knee: Plot | None
+    drift: DriftSection | None
     activity: Plot | None
     locust: HostedSection | None
     tuning: Tuning | None
@@ -168,6 +171,7 @@ def _page(recorded: Recorded) -> Page:
         tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
         search=search,
         knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
+        drift=drift_section(recorded),
         activity=_activity(loaded, [section.latency for section in sections], windows),
         locust=section_of(recorded.hosted()),
         tuning=tuning_of(recorded, windows),

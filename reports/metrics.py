@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.checking.capacity import capacity_of
+from harness.checking.drift import Drift, drifting
 from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
@@ -11,7 +13,9 @@ from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import NotARun, Recorded
+from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
+from reports.drift import drift_of
 
 UNITS = {
     "worker_startup_max": "s",
@@ -29,6 +33,8 @@ UNITS = {
     "response_max": "ms",
     "lag_p99": "ms",
     "unserved": "",
+    "drifting": "",
+    "knee": "",
 }
 """Every metric there is, and its unit."""
 
@@ -45,6 +51,8 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_faults(recorded.read(FaultWindow)),
         *_latency(operations),
         *_load(operations),
+        *_drift(drift_of(recorded)),
+        *_capacity(recorded.read(Step)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -114,6 +122,19 @@ def _load(operations: Sequence[Operation]) -> Iterable[Found]:
     asked = {(operation.scenario, operation.iteration) for operation in operations}
     served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
     yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")
+
+
+def _drift(found: Sequence[Drift]) -> Iterable[Found]:
+    growing = drifting(found)
+    if growing is not None:
+        yield "drifting", Metric(value=growing, detail=f"of {len(found)} figures over time")
+
+
+def _capacity(steps: Sequence[Step]) -> Iterable[Found]:
+    found = capacity_of(steps) if steps else None
+    if found is not None and found.knee is not None:
+        beyond = "no rate was found at which they do not" if found.beyond is None else f"not at {found.beyond:g}"
+        yield "knee", Metric(value=found.knee, detail=f"objectives hold at so many iterations a second, {beyond}")
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

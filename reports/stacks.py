@@ -1,7 +1,7 @@
 """What workflows spent their time on, as stacked areas: the fastest on the left, the slowest on the right."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
@@ -31,18 +31,27 @@ class Column(Struct, frozen=True, kw_only=True):
     def total(self) -> float:
         return sum(self.spent.values())
 
+    @property
+    def shares(self) -> dict[Part, float]:
+        """What part of its time each part is, from 0 to 1."""
+        return {part: seconds / (self.total or 1.0) for part, seconds in self.spent.items()}
+
+
+LEFT, TOP, HEIGHT, BETWEEN, SHARES = 62.0, 14.0, 210.0, 20.0, 84.0
+"""Pixels: of the labels and above; of the seconds; between these and the shares; of the shares."""
+
 
 def stacks(kind: KindAnatomy, number: int, *, width: float = 960) -> str:
     """Runs by percentile, each further nine as wide as the one before, so that the slowest are seen as well.
 
-    A run's column is as high as it took long, in the colours of its parts; the slowest has one of its own.
-    `number` is that of the kind on its page.
+    Above, a run's column is as high as it took long, in the colours of its parts; below, all are of one height, so
+    that the fast ones are seen beside the slow. `number` is that of the kind on its page.
     """
-    left, right, top, bottom = 62.0, width - 14, 14.0, 264.0 if width > 600 else 224.0
     columns = columns_of(kind.runs, COLUMNS if width > 600 else COLUMNS_NARROW)
-    x = linear((0, columns[-1].right), (left, right))
+    right, floor, bottom = width - 14, TOP + HEIGHT, TOP + HEIGHT + BETWEEN + SHARES
     highest = max(column.total for column in columns) or 1e-3
-    y = linear((0, highest), (bottom, top))
+    x = linear((0, columns[-1].right), (LEFT, right))
+    seconds, shares = linear((0, highest), (floor, TOP)), linear((0, 1), (bottom, bottom - SHARES))
     svg = drawing(
         f"anatomy-{number}-{width:g}",
         width,
@@ -51,21 +60,16 @@ def stacks(kind: KindAnatomy, number: int, *, width: float = 960) -> str:
         description=f"{things(len(kind.runs), 'run')}. {kind.sentence}",
     )
     for tick in even_ticks(highest, 5):
-        add(svg, "line", class_="grid", x1=left, x2=right, y1=y(tick), y2=y(tick))
-        add(svg, "text", duration(tick), class_="tick end", x=left - 8, y=y(tick) + 4)
-    _draw_areas(svg, columns, x, y)
-    add(svg, "line", class_="axis", x1=left, x2=right, y1=bottom, y2=bottom)
-    for percent in MARKED if width > 600 else MARKED_NARROW:
-        nine = -math.log10(1 - percent / 100)
-        if nine < columns[-1].right - 0.1:
-            add(svg, "line", class_="axis", x1=x(nine), x2=x(nine), y1=bottom, y2=bottom + 4)
-            add(svg, "text", f"p{percent:g}", class_="tick middle", x=x(nine), y=bottom + 18)
-    add(svg, "text", "fastest", class_="tick", x=left, y=bottom + 37)
-    add(svg, "text", "slowest", class_="tick end", x=right, y=bottom + 37)
+        _draw_level(svg, duration(tick), seconds(tick), right)
+    _draw_areas(svg, columns, [column.spent for column in columns], x, seconds)
+    _draw_areas(svg, columns, [column.shares for column in columns], x, shares)
+    for share in (0, 1):
+        _draw_level(svg, f"{share:.0%}".replace("%", " %"), shares(share), right)
+    _draw_percentiles(svg, columns[-1].right, x, bottom, MARKED if width > 600 else MARKED_NARROW)
     for column in columns:
         strip = add(
-            svg, "rect", class_="hover", x=x(column.left), y=top, width=x(column.right) - x(column.left),
-            height=bottom - top,
+            svg, "rect", class_="hover", x=x(column.left), y=TOP, width=x(column.right) - x(column.left),
+            height=bottom - TOP,
         )  # fmt: skip
         hint(strip, _told(column))
     return markup(svg)
@@ -96,11 +100,29 @@ def _nines(rank: int, number: int, end: float) -> float:
     return end if rank == number else -math.log10(1 - rank / number)
 
 
-def _draw_areas(svg: Element, columns: Sequence[Column], x: Scale, y: Scale) -> None:
+def _draw_level(svg: Element, words: str, y: float, right: float) -> None:
+    add(svg, "line", class_="grid", x1=LEFT, x2=right, y1=y, y2=y)
+    add(svg, "text", words, class_="tick end", x=LEFT - 8, y=y + 4)
+
+
+def _draw_percentiles(svg: Element, end: float, x: Scale, bottom: float, marked: Sequence[float]) -> None:
+    add(svg, "line", class_="axis", x1=x(0), x2=x(end), y1=bottom, y2=bottom)
+    for percent in marked:
+        nines = -math.log10(1 - percent / 100)
+        if nines < end - 0.1:
+            add(svg, "line", class_="axis", x1=x(nines), x2=x(nines), y1=bottom, y2=bottom + 4)
+            add(svg, "text", f"p{percent:g}", class_="tick middle", x=x(nines), y=bottom + 18)
+    add(svg, "text", "fastest", class_="tick", x=x(0), y=bottom + 37)
+    add(svg, "text", "slowest", class_="tick end", x=x(end), y=bottom + 37)
+
+
+def _draw_areas(
+    svg: Element, columns: Sequence[Column], heights: Sequence[Mapping[Part, float]], x: Scale, y: Scale
+) -> None:
     """An area a part, each upon the one before."""
     floor = [0.0] * len(columns)
     for part in Part:
-        ceiling = [below + column.spent[part] for below, column in zip(floor, columns, strict=True)]
+        ceiling = [below + height[part] for below, height in zip(floor, heights, strict=True)]
         if ceiling != floor:
             area = add(svg, "path", class_=f"part {part}", d=_area(columns, floor, ceiling, x, y))
             hint(area, WORDS[part].name)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from harness.checking.advice import Advice
 from harness.checking.counted import Point, Samples
 from harness.checking.percentiles import median
-from harness.checking.tuning import SYNC_MATCH, Advice, advise
+from harness.checking.tuning import SYNC_MATCH, advise
 from harness.records import samples as names
 from harness.records.faults import FaultWindow
 from harness.records.run import Recorded

@@ -44,13 +44,25 @@ replay_app = typer.Typer(
     epilog="Example: temper replay check",
 )
 
+load_app = typer.Typer(
+    cls=load.Loads,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Put scenarios under load; `run` may be left out.",
+    epilog=load.EXAMPLE,
+)
+
 app.command(epilog="Example: temper doctor")(services.doctor)
 app.command(epilog="Example: temper init && $EDITOR temper.toml")(services.init)
 app.command(epilog="Example: temper up --only postgres,redis --port postgres=5432")(services.up)
-app.command(epilog="Example: temper load pipeline-slice --rate 6 --duration 20")(load.load)
 app.command(epilog="Example: temper demo")(demo.demo)
 app.command(epilog="Example: temper report --open")(reporting.report)
 app.command(epilog="Example: temper gate --strict --json")(reporting.gate)
+app.add_typer(load_app, name="load")
+load_app.command("run", epilog=load.EXAMPLE)(load.run)
+load_app.command("ui", epilog="Example: temper load ui orders=3 tasks --rate 10 --processes 2")(load.ui)
+load_app.command("capacity", epilog="Example: temper load capacity orders-place --p99 2")(load.capacity)
+load_app.command("soak", epilog="Example: temper load soak orders tasks --rate 2 --duration 14400")(load.soak)
 app.add_typer(scenario_app, name="scenario")
 scenario_app.command("list", epilog="Example: temper scenario list")(scenarios.scenario_list)
 scenario_app.command("run", epilog="Example: temper scenario run pipeline -n 3 --seed 7")(scenarios.scenario_run)

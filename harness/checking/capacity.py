@@ -53,7 +53,7 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) ->
 
     The p99 holds, or breaks, where the whole of its interval lies on one side of the limit; else it is unclear.
     """
-    on_time = [trial for trial in trials if _lag(trial) <= limits.lag_budget]
+    on_time = [trial for trial in trials if not late(trial, limits)]
     kept = on_time or trials
     times = [time for trial in kept for time in trial.times]
     unserved = sum(trial.unserved for trial in kept)
@@ -62,19 +62,19 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) ->
     lag = max(map(_lag, kept))
     if not on_time:
         standing = Standing.VOID
-        reason = f"the generator was {_ms(lag)} late at p99, and {_ms(limits.lag_budget)} are allowed"
+        reason = f"the generator was {_wait(lag)} late at p99, and {_wait(limits.lag_budget)} are allowed"
     elif unserved:
         standing = Standing.BREAKS
         reason = f"{unserved:,} of {len(waits):,} iterations were not served"
     elif p99 is None:
         standing, reason = Standing.UNCLEAR, "nothing was answered, and nothing failed"
     elif p99.high <= limits.p99:
-        standing, reason = Standing.HOLDS, f"p99 is {_ms(p99.value)}, at most {_ms(limits.p99)}"
+        standing, reason = Standing.HOLDS, f"p99 is {_wait(p99.value)}, at most {_wait(limits.p99)}"
     elif p99.low > limits.p99:
-        standing, reason = Standing.BREAKS, f"p99 is {_ms(p99.value)}, above {_ms(limits.p99)}"
+        standing, reason = Standing.BREAKS, f"p99 is {_wait(p99.value)}, above {_wait(limits.p99)}"
     else:
         standing = Standing.UNCLEAR
-        reason = f"p99 lies between {_ms(p99.low)} and {_ms(p99.high)}, about {_ms(limits.p99)}"
+        reason = f"p99 lies between {_wait(p99.low)} and {_wait(p99.high)}, about {_wait(limits.p99)}"
     return Step(
         rate=rate,
         began=min(trial.began for trial in kept),
@@ -93,6 +93,11 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) ->
         reason=reason,
         saturated=next((trial.saturated for trial in reversed(kept) if trial.saturated), None),
     )
+
+
+def late(trial: Trial, limits: Limits) -> bool:
+    """Whether the generator did not keep its times, so that it measured itself and not the system."""
+    return _lag(trial) > limits.lag_budget
 
 
 def capacity_of(steps: Sequence[Step]) -> Capacity:
@@ -114,7 +119,7 @@ def _held(knee: Step | None, beyond: Step | None) -> str:
     if knee is None:
         assert beyond is not None
         return f"The objectives were not seen to hold at any rate, down to {rate_text(beyond.rate)}."
-    up_to = f"up to {rate_text(knee.rate)}: of a hundred users ninety-nine wait {_ms(knee.p99 or 0)} or less."
+    up_to = f"up to {rate_text(knee.rate)}: of a hundred users ninety-nine wait {_wait(knee.p99 or 0)} or less."
     if beyond is None:
         return f"The objectives hold {up_to} Nothing higher was tried: the knee is above it."
     return f"The objectives hold {up_to}"
@@ -150,5 +155,7 @@ def _finite(seconds: float) -> float | None:
     return None if seconds == inf else seconds
 
 
-def _ms(seconds: float) -> str:
-    return "endless" if seconds == inf else shown(seconds * 1e3, "ms")
+def _wait(seconds: float) -> str:
+    if seconds == inf:
+        return "for ever"
+    return shown(seconds, "s") if seconds >= 1 else shown(seconds * 1e3, "ms")

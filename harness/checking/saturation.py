@@ -9,6 +9,7 @@ from harness.records.steps import Saturated
 
 BUSY = 90.0
 """Per cent from which processors are at their limit: of one core, for what runs on one; of all, for the machine."""
+PROCESSORS = "the processors of the machine"
 SLOTS = (
     ("activities", "ActivityWorker", "max_concurrent_activities"),
     ("workflow tasks", "WorkflowWorker", "max_concurrent_workflow_tasks"),
@@ -23,48 +24,58 @@ BACKLOG_FROM = 10.0
 """Tasks waiting in a queue, at the median, from which its workers do not keep up."""
 
 
-def saturated(samples: Iterable[Sample], began: float, ended: float) -> Saturated | None:
+def saturated(
+    samples: Iterable[Sample], began: float, ended: float, *, generator_late: bool = False
+) -> Saturated | None:
     """What was at its limit between two moments, the nearest cause first; None where nothing was seen to be.
 
-    By medians over the time, so that a moment's peak is none. Looked at in this order: the generator, which runs on one
-    core; each worker, for Python runs on one; the whole machine, with who used most of it; the slots of the workers;
-    tasks that wait though none of these is short; a service. What was not sampled was not seen.
+    By medians over the time, so that a moment's peak is none. Looked at in this order: the generator, where it was
+    late; each worker, for Python runs on one core; the whole machine, with who used most of it; the slots of the
+    workers; tasks that wait though none of these is short; a service. What was not sampled was not seen.
     """
     during: dict[tuple[str, str], list[float]] = {}
     for sample in samples:
         if began <= sample.time <= ended:
             during.setdefault((sample.source, sample.name), []).append(sample.value)
     cores = {source: median(values) or 0.0 for (source, name), values in during.items() if name == CPU}
-    return _one_core(cores) or _machine(cores) or _slots(during) or _backlog(during) or _service(cores)
+    if generator_late:
+        return _generator(cores)
+    return _workers(cores) or _machine(cores) or _slots(during) or _backlog(during) or _service(cores)
 
 
-def _one_core(cores: dict[str, float]) -> Saturated | None:
-    if cores.get(CLIENT, 0.0) >= BUSY:
-        return Saturated(
-            what="the generator",
-            evidence=f"it used {cores[CLIENT]:.0f} % of a core, at the median",
-            change="generate the load with more processes",
-        )
+def _generator(cores: dict[str, float]) -> Saturated:
+    used = f"it used {cores[CLIENT]:.0f} % of a core, at the median" if CLIENT in cores else "it sent late"
+    if cores.get(MACHINE, 0.0) >= BUSY:
+        used += f", and {cores[MACHINE]:.0f} % of all cores were busy: it did not get its turn"
+    return Saturated(
+        what="the generator", evidence=used, change="generate the load with more processes, or from another machine"
+    )
+
+
+def _workers(cores: dict[str, float]) -> Saturated | None:
     workers = {source: share for source, share in cores.items() if source.startswith("worker")}
     busy = [source for source, share in workers.items() if share >= BUSY]
-    if busy and cores.get(MACHINE, 0.0) < BUSY:
-        return Saturated(
-            what="the workers' processors",
-            evidence=", ".join(f"{source} used {workers[source]:.0f} % of a core" for source in sorted(busy)),
-            change=f"start more workers than {len(workers)} (--workers {len(workers) + 1})",
-        )
-    return None
+    if not busy or cores.get(MACHINE, 0.0) >= BUSY:
+        return None
+    return Saturated(
+        what="the workers' processors",
+        evidence=", ".join(f"{source} used {workers[source]:.0f} % of a core" for source in sorted(busy)),
+        change=f"start more workers than {len(workers)} (--workers {len(workers) + 1})",
+    )
 
 
 def _machine(cores: dict[str, float]) -> Saturated | None:
     if cores.get(MACHINE, 0.0) < BUSY:
         return None
-    used = sorted(((share, source) for source, share in cores.items() if source != MACHINE), reverse=True)
-    most = f"; most by {used[0][1]}, {used[0][0]:.0f} % of a core" if used else ""
+    evidence = f"{cores[MACHINE]:.0f} % of all cores were busy, at the median"
+    ours = {source: share for source, share in cores.items() if source != MACHINE}
+    if not ours:
+        return Saturated(what=PROCESSORS, evidence=evidence, change="give the machine more cores")
+    most = max(ours, key=ours.__getitem__)
     return Saturated(
-        what="the processors of the machine",
-        evidence=f"{cores[MACHINE]:.0f} % of all cores were busy, at the median{most}",
-        change=f"give the machine more cores, or {used[0][1] if used else 'part of it'} one of its own",
+        what=PROCESSORS,
+        evidence=f"{evidence}; this run used {sum(ours.values()):.0f} % of one, most of it {most}, {ours[most]:.0f} %",
+        change=f"give the machine more cores, or {most} a machine of its own",
     )
 
 

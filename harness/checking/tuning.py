@@ -1,12 +1,21 @@
 """What to tune: what server and workers measured, beside the thresholds that Temporal publishes."""
 
-import math
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 
 from msgspec import Struct
 
-from harness.checking.counted import Bounds, Samples, quantile_bounds
+from harness.checking.advice import (
+    Advice,
+    TuningVerdict,
+    above,
+    below,
+    between,
+    of,
+    percent,
+    silent_server,
+    silent_workers,
+)
+from harness.checking.counted import Samples, quantile_bounds
 from harness.checking.objectives import shown
 from harness.checking.percentiles import median, percentile
 from harness.records import samples as names
@@ -21,32 +30,9 @@ LONG_POLL_SECONDS = 60.0
 """How long a server holds a poll that finds no task. In less time than that, none can time out."""
 BUSY = 90.0
 """Per cent of a core, of a worker, or of all cores, of the machine, from which it is at its limit."""
-NO_TASKS = "handed out none by its queues: activities often go to the worker with the task that scheduled them"
 HEALTH, PERFORMANCE = "Monitor worker health", "Worker performance"
 """Pages of docs.temporal.io."""
-
-
-class TuningVerdict(StrEnum):
-    OK = "ok"
-    BREACH = "breach"
-    UNKNOWN = "unknown"
-
-
-class Advice(Struct, frozen=True, kw_only=True):
-    """One figure beside its threshold. It is no invariant and no objective: it closes no gate."""
-
-    title: str
-    means: str
-    """What the figure is, for who has never met it."""
-    threshold: str
-    source: str
-    """Title of the page of Temporal's documentation that says so."""
-    verdict: TuningVerdict
-    measured: str = "not measured"
-    detail: str = ""
-    """What stands behind the figure or, where it is unknown, why."""
-    change: str = ""
-    """Which setting to change, where the threshold is breached."""
+NO_TASKS = "handed out none by its queues: activities often go to the worker with the task that scheduled them"
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -99,16 +85,17 @@ def _sync_match(seen: Samples, kind: Kind) -> Advice:
     whole = seen.grown(series(names.POLL_SUCCESS, task_type=kind.task_type))
     part = seen.grown(series(names.POLL_SUCCESS_SYNC, task_type=kind.task_type)) or 0.0
     share = part / whole if whole else None
+    verdict = above(share, SYNC_MATCH, whole)
     return Advice(
         title=f"Sync match rate, {kind.noun}",
         means="Tasks that went straight to a worker that was waiting for one. The others were written to the database "
         "first, because no worker was free to take them.",
-        threshold=f"> {SYNC_MATCH:.0%}, better > {SYNC_MATCH_BETTER:.0%}",
+        threshold=f"> {percent(SYNC_MATCH)}, better > {percent(SYNC_MATCH_BETTER)}",
         source=HEALTH,
-        verdict=_above(share, SYNC_MATCH),
-        measured=_percent(share),
-        detail=f"of {whole:,.0f} tasks" if whole else _silent_server(seen, NO_TASKS),
-        change=_more_room(seen, kind) if share is not None and share <= SYNC_MATCH else "",
+        verdict=verdict,
+        measured=percent(share),
+        detail=of(whole, "tasks") if whole else silent_server(seen, NO_TASKS),
+        change=_more_room(seen, kind) if verdict is TuningVerdict.BREACH else "",
     )
 
 
@@ -118,19 +105,19 @@ def _poll_success(seen: Samples, kind: Kind) -> Advice:
     empty = seen.grown(series(names.POLL_TIMEOUTS, task_type=kind.task_type)) or 0.0
     polls = (found or 0.0) + empty
     share = (found or 0.0) / polls if polls else None
-    verdict = _above(share, POLL_SUCCESS)
-    lasted = max((seen.seconds(source) for source in seen.sources(names.UP) if source == "temporal"), default=0.0)
-    told = f"of {polls:,.0f} polls" if polls else _silent_server(seen, NO_TASKS)
+    verdict = above(share, POLL_SUCCESS, polls)
+    lasted = seen.seconds("temporal")
+    told = of(polls, "polls") if polls else silent_server(seen, NO_TASKS)
     if verdict is TuningVerdict.OK and lasted < LONG_POLL_SECONDS:
         verdict = TuningVerdict.UNKNOWN
         told += f"; a poll waits {LONG_POLL_SECONDS:.0f} s before it times out, and this was watched for {lasted:.0f} s"
     return Advice(
         title=f"Poll success rate, {kind.noun}",
         means="Polls that came back with a task, and not empty-handed. Few do where there are more pollers than work.",
-        threshold=f"> {POLL_SUCCESS:.0%} under a steady, high load",
+        threshold=f"> {percent(POLL_SUCCESS)} under a steady, high load",
         source=HEALTH,
         verdict=verdict,
-        measured=_percent(share),
+        measured=percent(share),
         detail=told,
         change=f"Too many pollers for this load: lower {kind.pollers}, or run fewer workers. Under a light load it may "
         "stay as it is."
@@ -173,8 +160,14 @@ def _wait_by_buckets(seen: Samples, kind: Kind) -> Advice:
     counted = {name.removeprefix(prefix).removesuffix(end): seen.grown(name) for name in seen.names(prefix)}
     bounds = quantile_bounds([(float(le), count or 0.0) for le, count in counted.items()], 0.99)
     if bounds is None:
-        return _wait(kind, seen, TuningVerdict.UNKNOWN, "not measured", _silent_workers(seen, "counted none"))
-    return _wait(kind, seen, _below(bounds), _between(bounds), f"by buckets, of {bounds.count:,} {kind.noun}")
+        return _wait(kind, seen, TuningVerdict.UNKNOWN, "not measured", silent_workers(seen, "counted none"))
+    return _wait(
+        kind,
+        seen,
+        below(bounds, WAIT_SECONDS),
+        between(bounds, WAIT_SECONDS),
+        f"by buckets, of {bounds.count:,} {kind.noun}",
+    )
 
 
 def _slots(seen: Samples, kind: Kind) -> Advice:
@@ -187,7 +180,7 @@ def _slots(seen: Samples, kind: Kind) -> Advice:
     elif used:
         told = f"the workers size their slots by their resources, and tell none free; {max(used):.0f} were used at most"
     else:
-        told = _silent_workers(seen, "told no slots of this kind")
+        told = silent_workers(seen, "told no slots of this kind")
     return Advice(
         title=f"Free slots, {kind.noun}",
         means="How many more tasks a worker could run at that moment. Without a free slot it does not ask for one.",
@@ -207,17 +200,17 @@ def _sticky(seen: Samples) -> Advice:
     asked = (hits or 0.0) + misses
     share = (hits or 0.0) / asked if asked else None
     evicted = seen.grown(names.EVICTIONS) or 0.0
-    verdict = _above(share, STICKY_HITS)
-    told = f"of {asked:,.0f} workflow tasks" + (f"; {evicted:,.0f} workflows were evicted" if evicted else "")
+    verdict = above(share, STICKY_HITS, asked)
+    told = of(asked, "workflow tasks") + (f"; {evicted:,.0f} workflows were evicted" if evicted else "")
     return Advice(
         title="Sticky cache hits",
         means="Workflow tasks whose workflow the worker still had in memory. For the others it fetched the history, "
         "and replayed it.",
-        threshold=f"> {STICKY_HITS:.0%} (Temporal names no figure)",
+        threshold=f"> {percent(STICKY_HITS)} (Temporal names no figure)",
         source=PERFORMANCE,
         verdict=verdict,
-        measured=_percent(share),
-        detail=told if asked else _silent_workers(seen, "counted none"),
+        measured=percent(share),
+        detail=told if asked else silent_workers(seen, "counted none"),
         change="Raise max_cached_workflows, if the workers' memory allows it. Workers that die or come anew miss too."
         if verdict is TuningVerdict.BREACH
         else "",
@@ -243,45 +236,3 @@ def _more_room(seen: Samples, kind: Kind) -> str:
         f"Workers have room, and ask too seldom: raise {kind.pollers} (PollerBehaviorAutoscaling: initial, maximum), "
         "or add workers."
     )
-
-
-def _silent_server(seen: Samples, what: str) -> str:
-    if not seen.points("temporal", names.UP):
-        return "the server has no metrics endpoint that is known here"
-    if not any(value for _, value in seen.points("temporal", names.UP)):
-        return "the server's metrics endpoint never answered"
-    return f"the server {what}"
-
-
-def _silent_workers(seen: Samples, what: str) -> str:
-    workers = [source for source in seen.sources(names.UP) if source != "temporal"]
-    if not workers:
-        return "the workers have no metrics endpoint: temper.toml names it under [worker] metrics"
-    if not any(value for source in workers for _, value in seen.points(source, names.UP)):
-        return "the workers' metrics endpoints never answered"
-    return f"the workers {what}"
-
-
-def _above(share: float | None, limit: float) -> TuningVerdict:
-    if share is None:
-        return TuningVerdict.UNKNOWN
-    return TuningVerdict.OK if share > limit else TuningVerdict.BREACH
-
-
-def _below(bounds: Bounds) -> TuningVerdict:
-    if bounds.at_most <= WAIT_SECONDS:
-        return TuningVerdict.OK
-    return TuningVerdict.BREACH if bounds.above >= WAIT_SECONDS else TuningVerdict.UNKNOWN
-
-
-def _between(bounds: Bounds) -> str:
-    if math.isinf(bounds.at_most):
-        return f"> {shown(bounds.above * 1000, 'ms')}"
-    above = f"> {shown(bounds.above * 1000, 'ms')}, " if bounds.above >= WAIT_SECONDS else ""
-    return f"{above}≤ {shown(bounds.at_most * 1000, 'ms')}"
-
-
-def _percent(share: float | None) -> str:
-    if share is None:
-        return "not measured"
-    return f"{math.floor(share * 1000) / 10:g} %"

@@ -44,7 +44,7 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     id: str
     kind: str
-    """scenario, load, chaos or demo: decides which objectives apply."""
+    """scenario, load, capacity, soak, chaos or demo: decides which objectives apply."""
     title: str
     target: str
     seed: int

@@ -12,6 +12,8 @@ MEMORY = "memory"
 """Bytes that are resident; what the processes of one source share is counted once. Of the machine: in use."""
 FILES = "open_files"
 THREADS = "threads"
+CONNECTIONS = "connections"
+"""Clients that are connected to a store."""
 UP = "up"
 """1 where the metrics endpoint answered, 0 where it did not."""
 

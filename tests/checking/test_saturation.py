@@ -32,7 +32,6 @@ IDLE = (
 @pytest.mark.parametrize(
     ("told", "what", "evidence", "change"),
     [
-        (((CLIENT, CPU, 97.0), (MACHINE, CPU, 99.0)), "the generator", "97 % of a core", "more processes"),
         (
             (("worker-2", CPU, 95.0),),
             "the workers' processors",
@@ -42,8 +41,8 @@ IDLE = (
         (
             (("temporal", CPU, 160.0), ("worker-2", CPU, 95.0), (MACHINE, CPU, 96.0)),
             "the processors of the machine",
-            "96 % of all cores were busy, at the median; most by temporal, 160 % of a core",
-            "give the machine more cores, or temporal one of its own",
+            "96 % of all cores were busy, at the median; this run used 325 % of one, most of it temporal, 160 %",
+            "give the machine more cores, or temporal a machine of its own",
         ),
         (
             (("worker-1", ACTIVITIES, 0.0), ("worker-2", ACTIVITIES, 4.0)),
@@ -65,6 +64,7 @@ IDLE = (
         ),
         ((("temporal", CPU, 120.0), ("postgres", CPU, 95.0)), "temporal", "120 % of a core", "more history shards"),
         ((("postgres", CPU, 90.0),), "postgres", "90 % of a core", "slowest statements"),
+        (((CLIENT, CPU, 190.0), ("redis", CPU, 91.0)), "redis", "91 % of a core", "slowest commands"),
     ],
 )
 def test_each_limit_is_named(told: tuple[tuple[str, str, float], ...], what: str, evidence: str, change: str) -> None:
@@ -75,6 +75,32 @@ def test_each_limit_is_named(told: tuple[tuple[str, str, float], ...], what: str
     assert found.what == what
     assert evidence in found.evidence
     assert change in found.change
+
+
+def test_a_generator_that_was_late_is_named_before_all_else() -> None:
+    """What it offered was not the rate, so nothing else is to blame; whether it had its turn is told."""
+    busy = saturated(sampled((CLIENT, CPU, 97.0), (MACHINE, CPU, 99.0)), 10, 20, generator_late=True)
+    assert busy is not None
+    assert (busy.what, busy.evidence) == (
+        "the generator",
+        "it used 97 % of a core, at the median, and 99 % of all cores were busy: it did not get its turn",
+    )
+    alone = saturated(sampled((CLIENT, CPU, 97.0), (MACHINE, CPU, 60.0)), 10, 20, generator_late=True)
+    assert alone is not None
+    assert (alone.evidence, "more processes" in alone.change) == ("it used 97 % of a core, at the median", True)
+    unseen = saturated((), 10, 20, generator_late=True)
+    assert unseen is not None
+    assert unseen.evidence == "it sent late"
+
+
+def test_a_machine_of_which_only_the_whole_was_seen_is_named_alone() -> None:
+    """Nobody is blamed who was not looked at."""
+    found = saturated(sampled((MACHINE, CPU, 99.0)), 10, 20)
+    assert found is not None
+    assert (found.evidence, found.change) == (
+        "99 % of all cores were busy, at the median",
+        "give the machine more cores",
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from handwritten_samples import BEGIN, counted, flat, scraped
 
-from harness.checking.tuning import Advice, TuningVerdict, advise
+from harness.checking.advice import Advice, TuningVerdict
+from harness.checking.tuning import advise
 from harness.records import samples as names
 from harness.records.samples import CPU, MACHINE, Sample, series
 from harness.records.workflows import Activity, WorkflowRun
@@ -75,6 +76,15 @@ def test_the_sync_match_rate_is_above_95_per_cent(sync: float, verdict: TuningVe
     """Of what was handed out in this run, and not before."""
     advice = told(SYNC, server(sync=sync, tasks=100))
     assert (advice.verdict, advice.measured, advice.detail) == (verdict, measured, "of 100 tasks")
+    assert bool(advice.change) == (verdict is BREACH)
+
+
+@pytest.mark.parametrize(("tasks", "verdict"), [(19, UNKNOWN), (20, BREACH)])
+def test_a_share_of_a_few_says_nothing(tasks: float, verdict: TuningVerdict) -> None:
+    """One of nineteen is more than five per cent, and may be chance."""
+    advice = told(SYNC, server(sync=tasks - 1, tasks=tasks))
+    assert advice.verdict is verdict
+    assert ("too few to tell" in advice.detail) == (verdict is UNKNOWN)
     assert bool(advice.change) == (verdict is BREACH)
 
 

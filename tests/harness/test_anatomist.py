@@ -427,6 +427,13 @@ def test_no_events_have_no_parts() -> None:
     assert spent(event("workflow_execution_started", 5)) == {}
 
 
+def test_an_event_of_a_kind_that_is_not_known_is_passed_over() -> None:
+    """A newer server may write some; their time is theirs all the same."""
+    unknown = HistoryEvent()
+    unknown.event_time.FromSeconds(5)
+    assert spent(*first_task(), unknown, event("workflow_execution_terminated", 9)) == {**BEFORE, "messages": 7.0}
+
+
 def test_it_can_be_asked_for_again() -> None:
     """Asking changes nothing."""
     anatomist = Anatomist()

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 from small_target import small_target, standing
 
+from harness.checking.advice import TuningVerdict
 from harness.checking.counted import Samples
-from harness.checking.tuning import TuningVerdict, advise
+from harness.checking.tuning import advise
 from harness.eventually import eventually
 from harness.records.run import FILES, Recorded, Run
 from harness.records.samples import CLIENT, CPU, MACHINE, MEMORY, POLL_SUCCESS, SLOTS_AVAILABLE, UP, Sample, series

@@ -15,9 +15,10 @@ from harness.records.fingerprint import Fingerprint
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, Verdict
+from harness.services.temporal import DevServer
 from harness.stack import Stack
 from harness.target import ProcessSection
-from harness.testbed import CAVEATS
+from harness.testbed import CAVEATS, NO_LEDGER, ui_of
 
 
 async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path: Path) -> None:
@@ -72,9 +73,21 @@ async def test_with_links_every_worker_and_the_client_have_their_own(stack: Stac
         assert not [worker for worker in workers if worker.alive]
     assert fingerprint.workers == 2
     assert len(fingerprint.links) == 3
-    assert fingerprint.caveats == (CAVEATS["temporal", "persistence", "sqlite"],), "it says so itself, though external"
+    says = CAVEATS["temporal", "persistence", "sqlite"]
+    assert fingerprint.caveats == (says, NO_LEDGER), "the server says so itself, though external"
     operations = Recorded(bed.run.directory).read(Operation)
     assert [op.ack for op in operations] == [Ack.OK, Ack.OK], "the other worker did the work"
+
+
+async def test_the_fingerprint_says_where_temporals_ui_shows_the_run(stack: Stack, tmp_path: Path) -> None:
+    """A server that is started tells; of an external one the target may, and else nothing is guessed."""
+    for ui, shown in (("", ""), ("https://ui.example/", "https://ui.example/namespaces/default")):
+        async with standing(small_target(ui=ui), stack, tmp_path) as bed:
+            assert [service.ui for service in bed.fingerprint().services] == [shown]
+    started = stack["temporal"]
+    assert isinstance(started, DevServer)
+    assert ui_of(started, small_target(ui="https://ui.example")) == f"{started.ui}/namespaces/default"
+    assert ui_of(stack["redis"], small_target(ui="https://ui.example")) == ""
 
 
 async def test_the_clients_link_is_not_the_measurements(stack: Stack, tmp_path: Path) -> None:

@@ -11,14 +11,15 @@ from harness.driver import App
 from harness.errors import CannotRun
 from harness.records.operations import Iteration, Kind, Operation
 from harness.records.run import Recorded
+from harness.records.samples import CLIENT, CPU, MACHINE, Sample
 from harness.records.steps import Standing, Step
 from harness.stack import Stack
-from loadtests.capacity import capacity
+from loadtests.capacity import Search, capacity
 from loadtests.mix import Mix
 
 TARGET = small_target()
-EVER = Limits(p99=60.0, lag_budget=60.0)
-NEVER = Limits(p99=1e-6, lag_budget=60.0)
+UP = Search(limits=Limits(p99=60.0, lag_budget=60.0), start=10, most=20, seconds=0.5, fewest=5)
+DOWN = Search(limits=Limits(p99=1e-6, lag_budget=60.0), start=160, most=160, seconds=0.05, fewest=4)
 
 
 class Fired(Quiet):
@@ -35,8 +36,8 @@ async def test_the_capacity_of_a_target_is_searched(stack: Stack, tmp_path: Path
     mix = Mix.of(TARGET, ["small-echo"])
     told: list[Step] = []
     async with standing(TARGET, stack, tmp_path) as bed, bed.workers(1):
-        up = await capacity(bed, mix, limits=EVER, start=10, most=20, seconds=0.5, fewest=5, on_step=told.append)
-        down = await capacity(bed, mix, limits=NEVER, start=160, most=160, seconds=0.05, fewest=4)
+        up = await capacity(bed, mix, UP, on_step=told.append)
+        down = await capacity(bed, mix, DOWN)
         await bed.conclude()
     recorded = Recorded(bed.run.directory)
     steps = recorded.read(Step)
@@ -51,6 +52,7 @@ async def test_the_capacity_of_a_target_is_searched(stack: Stack, tmp_path: Path
     results = [op for op in recorded.read(Operation) if op.kind is Kind.RESULT]
     assert len(results) == len(iterations) == sum(step.iterations for step in steps)
     assert all(step.p99 is not None and step.p99 > 0 for step in steps if step.iterations)
+    assert {CLIENT, MACHINE, "worker-1"} <= {sample.source for sample in recorded.read(Sample) if sample.name == CPU}
     assert recorded.info.load is None, "its steps are no load that a gate judges"
 
 
@@ -59,4 +61,4 @@ async def test_scenarios_that_wait_for_no_result_have_no_knee(stack: Stack, tmp_
     mix = Mix({Fired(): 1.0})
     async with standing(TARGET, stack, tmp_path) as bed:
         with pytest.raises(CannotRun, match="small-fired: no iteration waits for a result"):
-            await capacity(bed, mix, limits=EVER, start=10, most=20, seconds=0.5, fewest=5)
+            await capacity(bed, mix, UP)

@@ -124,7 +124,8 @@ async def test_a_start_above_the_knee_is_halved_until_it_holds() -> None:
     """The search goes down as well as up."""
     steps = await made(3, start=20)
     assert [step.rate for step in steps[:4]] == [20, 10, 5, 2.5]
-    assert 2.5 <= (capacity_of(steps).knee or 0) <= 3
+    assert [step.rate for step in steps[4:]] == pytest.approx([3.54, 2.97], abs=0.01)
+    assert capacity_of(steps).knee == pytest.approx(2.97, abs=0.01)
 
 
 async def test_a_system_that_never_holds_ends_the_search() -> None:

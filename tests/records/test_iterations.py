@@ -2,11 +2,12 @@
 
 from itertools import product
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records.operations import Ack, Iteration, Kind, Operation, substream
+from harness.records.operations import Ack, Iteration, Kind, Operation, completed, substream
 from harness.records.workflows import Activity, WorkflowRun
 
 
@@ -114,3 +115,13 @@ def spans(*times: tuple[float | None, float | None]) -> WorkflowRun:
 def test_activity_time_counts_each_moment_once(times: list[tuple[float | None, float | None]], total: float) -> None:
     """Activities that overlap share their time; those that never ran have none."""
     assert spans(*times).activity_time() == pytest.approx(total)
+
+
+def test_a_workflow_has_completed_when_its_result_says_so() -> None:
+    """Not when it ended otherwise, or nobody answered; and it counts once, however often it was asked."""
+    results = [
+        msgspec.structs.replace(operation(11.0 if status else None), workflow_id=name, status=status)
+        for name, status in (("b", "completed"), ("f", "failed"), ("a", "completed"), ("b", "completed"), ("u", None))
+    ]
+    start = msgspec.structs.replace(results[0], kind=Kind.START, workflow_id="s", status=None)
+    assert completed([start, *results]) == ["b", "a"]

@@ -147,12 +147,16 @@ def test_a_column_of_many_runs_is_their_mean_and_lies_where_they_do() -> None:
 
 
 def test_areas_lie_upon_each_other_and_reach_the_top() -> None:
-    """Two parts of one run: the lower one fills its share from the axis, the upper one the rest."""
-    svg = fromstring(stacks(kind_of([spent(activity_execution=3.0, worker=1.0)]), 0, width=960))
-    areas = {each.get("class", "").removeprefix("part "): each.get("d", "") for each in svg.iter("path")}
-    assert list(areas) == ["activity_execution", "worker"]
-    assert areas["activity_execution"] == "M62.0 76.5H946.0L946.0 264.0H62.0Z"
-    assert areas["worker"] == "M62.0 14.0H946.0L946.0 76.5H62.0Z"
+    """Two parts: the lower one fills its share from the axis, the upper one the rest; below, each fills its height."""
+    svg = fromstring(stacks(kind_of([spent(activity_execution=3.0, worker=1.0), spent(worker=2.0)]), 0, width=960))
+    areas = [(each.get("class", "").removeprefix("part "), each.get("d", "")) for each in svg.iter("path")]
+    half = 62 + 884 / 2  # of two runs, the slower half reaches from p50 to p75
+    assert areas == [
+        ("activity_execution", f"M62.0 224.0H{half}L{half} 66.5H946.0L946.0 224.0H{half}L{half} 224.0H62.0Z"),
+        ("worker", f"M62.0 119.0H{half}L{half} 14.0H946.0L946.0 66.5H{half}L{half} 224.0H62.0Z"),
+        ("activity_execution", f"M62.0 328.0H{half}L{half} 265.0H946.0L946.0 328.0H{half}L{half} 328.0H62.0Z"),
+        ("worker", f"M62.0 244.0H{half}L{half} 244.0H946.0L946.0 265.0H{half}L{half} 328.0H62.0Z"),
+    ]
 
 
 @pytest.mark.parametrize("width", [340, 960])
@@ -162,7 +166,7 @@ def test_percentiles_are_labelled_where_they_lie_within(width: float) -> None:
     words = [text.text or "" for text in svg.iter("text")]
     labels = [word for word in words if re.fullmatch(r"p[\d.]+", word)]
     assert labels == (["p50", "p75", "p90", "p95", "p99", "p99.5"] if width == 960 else ["p50", "p90", "p99"])
-    assert {"fastest", "slowest", "0 ms", "20 s"} <= set(words)
+    assert {"fastest", "slowest", "0 ms", "20 s", "0 %", "100 %"} <= set(words)
 
 
 def test_the_picture_says_what_it_shows() -> None:

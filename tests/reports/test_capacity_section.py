@@ -12,6 +12,7 @@ from harness.records.run import Recorded
 from harness.records.steps import Saturated, Standing, Step
 from reports.capacity import WORDS, knee_plot, search_of
 from reports.html import render
+from reports.metrics import metrics
 
 LIMITS = Limits(p99=0.5)
 
@@ -43,6 +44,19 @@ def test_the_knee_is_told_in_a_sentence_with_what_saturated_and_what_to_try(tmp_
     assert '<a href="#capacity">' in html
     at = [html.index(f'<th scope="row">{rate}/s</th>') for rate in (5, 10, 14, 20)]
     assert at == sorted(at)
+
+
+def test_the_knee_is_a_metric_and_heads_the_page(tmp_path: Path) -> None:
+    """Where none was found, there is no such metric, and no zero."""
+    found = metrics(Recorded(write_run(tmp_path, STEPS)))
+    assert (found["knee"].value, found["knee"].detail) == (
+        14,
+        "objectives hold at so many iterations a second, not at 20",
+    )
+    above = metrics(Recorded(write_run(tmp_path, STEPS[:2])))
+    assert (above["knee"].value, above["knee"].detail.endswith("no rate was found at which they do not")) == (10, True)
+    assert "knee" not in metrics(Recorded(write_run(tmp_path, [step(5, 0.9)])))
+    assert "<dt>iterations a second, at the knee</dt><dd>14</dd>" in page(tmp_path, *STEPS)
 
 
 def test_where_nothing_was_seen_to_saturate_that_is_said(tmp_path: Path) -> None:

@@ -328,10 +328,8 @@ def test_what_the_time_was_spent_on_is_told_for_each_kind_of_workflow(tmp_path: 
 
 def test_few_workflows_have_a_table_and_no_picture(tmp_path: Path) -> None:
     """Of one or two the table says it all."""
-    assert not report(tmp_path, workflow(0, 1.0), workflow(1, 1.0)).says("from the fastest to the slowest")
-    assert report(tmp_path, *(workflow(n, 1.0) for n in range(3))).says(
-        "Each workflow, from the fastest to the slowest"
-    )
+    assert not report(tmp_path, workflow(0, 1.0), workflow(1, 1.0)).says("From the fastest workflow to the slowest")
+    assert report(tmp_path, *(workflow(n, 1.0) for n in range(3))).says("From the fastest workflow to the slowest")
 
 
 def test_kinds_of_workflows_beyond_the_first_are_counted(tmp_path: Path) -> None:

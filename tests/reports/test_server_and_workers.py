@@ -7,7 +7,7 @@ from handwritten_runs import cut, write_run
 from handwritten_samples import counted, flat, healthy, scraped
 from msgspec import Struct
 
-from harness.checking.tuning import TuningVerdict
+from harness.checking.advice import TuningVerdict
 from harness.records import samples as names
 from harness.records.faults import FaultWindow
 from harness.records.run import Recorded

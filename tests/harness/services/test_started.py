@@ -156,7 +156,7 @@ async def test_a_port_taken_in_the_meantime_is_changed(
     provider: str, tmp_path: Path, name: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another server got the chosen port first, the service starts on another, and never answers as that one."""
-    choices = iter([stack[name].port, free_port(), free_port(), free_port()])
+    choices = iter([stack[name].port, *(free_port() for _ in range(5))])
     for module in (service, temporal):
         monkeypatch.setattr(module, "free_port", lambda: next(choices))
     second = Stack.of([name], provider=provider, log_directory=tmp_path)

@@ -12,7 +12,9 @@ from loadtests.arrivals import SHAPES, parse
 def test_each_kind_of_arrivals_has_its_users() -> None:
     """Users who each start twice a second are half as many as the rate; after the end they are those of the end."""
     program = Path(__file__).with_name("shaped.py")
-    told = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=100, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=100, check=True
+    ).stdout
     users: dict[str, list[int]] = json.loads(told)
     assert set(users) == set(SHAPES)
     for spec, found in users.items():

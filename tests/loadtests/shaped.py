@@ -1,4 +1,4 @@
-"""A program that asks each of Locust's shapes for the users of a closed loop; prints them as JSON, by their arrivals."""
+"""A program that asks each of Locust's shapes for the users of a closed loop; prints them as JSON, by arrivals."""
 
 import json
 

@@ -208,7 +208,8 @@ async def test_the_command_judges_what_locust_drove_and_leaves_its_web_ui(target
     try:
         await eventually(lambda: asyncio.to_thread(requests.get, base, timeout=SLOW), timeout=SLOW)
         await eventually(lambda: asked(f"{base}/stats/requests").get("worker_count") == 2, timeout=SLOW)
-        assert requests.post(f"{base}/swarm", data={"rate": "10"}, timeout=SLOW).json()["success"]
+        started = await asyncio.to_thread(requests.post, f"{base}/swarm", data={"rate": "10"}, timeout=SLOW)
+        assert started.json()["success"]
         await eventually(lambda: requests.get(f"{base}/temper/report", timeout=SLOW).ok, timeout=SLOW)
         await eventually(lambda: "Ctrl-C ends it" in (tmp_path / "log").read_text(), timeout=SLOW)
         assert command.alive

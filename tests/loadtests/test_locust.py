@@ -105,6 +105,7 @@ async def test_a_stall_that_a_closed_loop_hides(target: Target, tmp_path: Path) 
     with Run.create(tmp_path, kind="load", title="a stall", target="small", seed=1, command="pytest") as run:
         async with Testbed.standing(target, run, Wanted()) as bed, hosted(bed, wish, Hosting()) as locust:
             begun = await eventually(Recorded(run.directory).hosted, timeout=SLOW)
+            assert begun is not None
             await asyncio.sleep(begun.load.began + 4 - now())
             temporal: Any = bed.stack["temporal"]
             await temporal.pause()

@@ -46,6 +46,7 @@ class Usage:
         """One round of samples: of each source by the pid of its first process, of the client and of the machine.
 
         A process counts to the nearest of its ancestors that is a root, and to the client where that is this process.
+        Of a source whose processes are all gone there is no sample.
         """
         time, tallies = now(), {name: _Tally() for name in (CLIENT, *roots)}
         spent: dict[Identity, float] = {}
@@ -55,7 +56,8 @@ class Usage:
             except psutil.Error:
                 continue  # it has just ended
         since, self._since, self._spent = self._since, time, spent
-        found = [sample for name, tally in tallies.items() for sample in tally.samples(time, name, since)]
+        seen = {name: tally for name, tally in tallies.items() if tally.threads}
+        found = [sample for name, tally in seen.items() for sample in tally.samples(time, name, since)]
         return [*found, *self._of_machine(time, since)]
 
     def _add(self, process: psutil.Process, tally: _Tally, spent: dict[Identity, float]) -> None:

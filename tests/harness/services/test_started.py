@@ -1,6 +1,7 @@
 """What is started here keeps its promises, whichever provider starts it: ports, data, flags, what breaks it."""
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from temporalio.client import Client
 
 from harness.errors import PortInUse, ServiceFailed
 from harness.eventually import eventually
-from harness.services import postgres, service, temporal
+from harness.services import postgres, service, temporal, web
 from harness.services.ports import free_port
 from harness.services.process import NotReady
 from harness.services.service import StartedService
@@ -112,13 +113,16 @@ async def test_temporal_keeps_what_it_has_when_killed(stack: Stack) -> None:
     assert described.run_id == handle.result_run_id
 
 
-async def test_temporal_tells_its_flags_and_its_ui(stack: Stack) -> None:
-    """The fingerprint shows the raised poll rates and that the database is SQLite; the UI is a URL of its own."""
+async def test_temporal_tells_its_flags_its_ui_and_its_metrics(stack: Stack) -> None:
+    """The fingerprint shows the raised poll rates and that the database is SQLite; UI and metrics have their URLs."""
     flags = stack["temporal"].flags
     assert flags["history.transferProcessorMaxPollRPS"] == "2000"
     assert "sqlite" in flags["persistence"]
     assert stack.addresses["temporal.ui"].startswith("http://127.0.0.1:")
     assert stack.addresses["temporal.namespace"] == "default"
+    status, body = await web.get(stack.addresses["temporal.metrics"], timeout=20)
+    assert status == 200
+    assert b"\nservice_requests{" in body
 
 
 async def test_redis_keeps_nothing_when_killed(stack: Stack) -> None:
@@ -156,7 +160,7 @@ async def test_a_port_taken_in_the_meantime_is_changed(
     provider: str, tmp_path: Path, name: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another server got the chosen port first, the service starts on another, and never answers as that one."""
-    choices = iter([stack[name].port, *(free_port() for _ in range(5))])
+    choices = itertools.chain([stack[name].port], (free_port() for _ in itertools.count()))
     for module in (service, temporal):
         monkeypatch.setattr(module, "free_port", lambda: next(choices))
     second = Stack.of([name], provider=provider, log_directory=tmp_path)

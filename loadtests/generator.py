@@ -96,13 +96,15 @@ class Generator:
         index = next(self._closed_indices)
         rng = substream(self.plan.seed, "closed", str(index))
         scenario = rng.choices(list(mix.shares), list(mix.shares.values()))[0]
+        intended, wish = now(), self.share.wish
         iteration = Iteration(
             run=self.plan.run,
             scenario=scenario.name,
             index=self.plan.first.get(scenario.name, 0) + index,
             seed=self.plan.seed,
-            intended=now(),
-            warm_up=self.share.wish.loop is Loop.BOTH,  # the run's figures are those of the open loop
+            intended=intended,
+            # Beside an open loop, the run's figures are that one's.
+            warm_up=wish.loop is Loop.BOTH or intended < self.share.begin + wish.warm_up,
         )
         self._in_flight += 1
         try:
@@ -117,9 +119,11 @@ class Generator:
         return self._share is not None and now() >= self._share.end and self._walked and not self._in_flight
 
     def drain(self) -> None:
-        """Count what has been recorded since, and tell of it."""
+        """Count what has been recorded since, and tell of it; the warm-up of an open loop is no figure."""
         while self._told:
             loop, operation = self._told.popleft()
+            if loop is Loop.OPEN and operation.warm_up:
+                continue
             self.tally.count(loop, operation, self.target.scenario(operation.scenario).ends)
             self._tell(loop, operation)
 

@@ -59,10 +59,10 @@ class Wish(Struct, frozen=True, kw_only=True):
     in_flight: int = IN_FLIGHT
     lag_budget: float = LAG_BUDGET
 
-    @classmethod
-    def told(cls, options: Any) -> Self:
-        """What Locust's command line or form says, by the names that the locustfile gives its arguments."""
-        return cls(
+    def told(self, options: Any) -> Self:
+        """This, with what Locust's command line or form says, by the names that the locustfile gives its arguments."""
+        return msgspec.structs.replace(
+            self,
             mix=options.mix.split(),
             rate=float(options.rate),
             duration=float(options.duration),
@@ -70,6 +70,10 @@ class Wish(Struct, frozen=True, kw_only=True):
             loop=Loop(options.loop),
             pace=float(options.pace),
         )
+
+    def among(self, processes: int) -> Self:
+        """The part of one of so many processes: together they have no more in flight than one would have."""
+        return msgspec.structs.replace(self, in_flight=max(1, self.in_flight // processes))
 
     def load(self, target: Target) -> Load:
         """The open-loop load it asks for. Raises CannotRun, UnknownName, ValueError."""
@@ -81,6 +85,10 @@ class Wish(Struct, frozen=True, kw_only=True):
             in_flight=self.in_flight,
             lag_budget=self.lag_budget,
         )
+
+
+ANY_WISH = Wish(mix=(), rate=1.0, duration=20.0)
+"""Where there was none: what the form has before somebody fills it in."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

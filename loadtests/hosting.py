@@ -1,6 +1,7 @@
 """Hosts a load in Locust: starts its processes as children, waits until it has ended, takes in what was driven."""
 
 import asyncio
+import contextlib
 import shlex
 import sys
 from collections.abc import AsyncIterator
@@ -81,8 +82,9 @@ class Locust:
         return take_in(self._bed)
 
     async def closed(self) -> None:
-        """Wait until somebody ends Locust, as by Ctrl-C."""
-        await self.process.wait()
+        """Wait until Locust ends, or until told to stop, as by Ctrl-C: all was done then, and nothing is cut off."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.process.wait()
 
 
 @asynccontextmanager

@@ -63,8 +63,9 @@ class Leader:
     def begin(self, wish: Wish, processes: Sequence[str]) -> None:
         """Divide a load among these processes, and note every iteration that it plans. Raises CannotRun, ValueError."""
         load, begin = self.allow(wish), now() + LEAD_SECONDS
+        mine = wish.among(len(processes))
         self.shares = {
-            name: Share(begin=begin, process=number, processes=len(processes), wish=wish)
+            name: Share(begin=begin, process=number, processes=len(processes), wish=mine)
             for number, name in enumerate(processes)
         }
         if wish.loop.is_open:

@@ -26,7 +26,7 @@ from harness.target import Target
 from loadtests import web
 from loadtests.bridge import Bridge
 from loadtests.generator import Generator
-from loadtests.hosted import Loop, Plan, Share, Wish
+from loadtests.hosted import ANY_WISH, Loop, Plan, Share
 from loadtests.leader import Leader
 from loadtests.shapes import ALONE, ArrivalsShape, present_processes
 from loadtests.standing import judge, plan_standing
@@ -58,7 +58,7 @@ class CallFailed(Exception):
 def add_arguments(parser: LocustArgumentParser, **_: Any) -> None:
     """The load, for the command line and the form of the web UI; the rest is for the command line alone."""
     given = Plan.given()
-    wish = given.wish if given else Wish(mix=[], rate=1.0, duration=20.0)
+    wish = given.wish if given else ANY_WISH
     arguments: dict[str, dict[str, Any]] = {
         "--mix": {"default": " ".join(wish.mix), "help": "Scenarios or domains, with weights: orders=3 tasks"},
         "--rate": {"type": float, "default": wish.rate, "help": "Iterations a second, of all together"},
@@ -119,7 +119,7 @@ class Leading:
     def _begin(self, **_: Any) -> None:
         shape = self._environment.shape_class
         told = self._environment.parsed_options
-        wish = shape.wish if isinstance(shape, ArrivalsShape) else Wish.told(told)
+        wish = shape.wish if isinstance(shape, ArrivalsShape) else self.leader.plan.wish.told(told)
         if not isinstance(self._runner, MasterRunner):
             self.leader.begin(wish, [ALONE])
             DrivingUser.generator.take(self.leader.shares[ALONE])

@@ -41,10 +41,11 @@ async def from_processes(
     async with _parts(bed, count) as parts:
         await parts.connected(plan)
         begin = now() + LEAD_SECONDS + 1e-5 * load.arrivals.expected
-        mine = msgspec.structs.replace(wish, in_flight=max(1, wish.in_flight // count))
         bed.run.under_load(msgspec.structs.replace(load.info(begin), processes=count))
         bed.planned(load.iterations(bed.run.info.id, bed.run.info.seed, begin, plan.first))
-        shares = [Share(begin=begin, process=number, processes=count, wish=mine) for number in range(count)]
+        shares = [
+            Share(begin=begin, process=number, processes=count, wish=wish.among(count)) for number in range(count)
+        ]
         bed.broken += await parts.driven(shares, on_progress)
 
 

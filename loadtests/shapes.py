@@ -34,7 +34,7 @@ class ArrivalsShape(LoadTestShape):
     def wish(self) -> Wish:
         """What is to be driven."""
         assert self.runner is not None
-        told = Wish.told(self.runner.environment.parsed_options)
+        told = self.leader.plan.wish.told(self.runner.environment.parsed_options)
         return msgspec.structs.replace(told, arrivals=self.spec or told.arrivals)
 
     def tick(self) -> tuple[int, float, list[type[User]] | None] | None:

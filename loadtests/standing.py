@@ -15,7 +15,7 @@ from harness.records.run import Run
 from harness.stack import Stack
 from harness.target import Target
 from harness.testbed import Testbed, Wanted
-from loadtests.hosted import Plan, Wish
+from loadtests.hosted import ANY_WISH, Plan
 from loadtests.hosting import take_in
 
 RESULTS = Path("results")
@@ -26,7 +26,7 @@ def plan_standing(target: Path, temporal: str, options: Any) -> Plan:
 
     Raises CannotRun, also without a cap on the rate and a typed yes: none of this was started here.
     """
-    read, wish = Target.read(target), Wish.told(options)
+    read, wish = Target.read(target), ANY_WISH.told(options)
     if not temporal:
         raise CannotRun("Where Temporal is was not said.", remedy="Example: --host 127.0.0.1:7233")
     allow_external(wish.load(read).arrivals.highest, options.rate_cap, yes=options.yes)

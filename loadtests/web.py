@@ -71,7 +71,7 @@ def _report(leader: Leader) -> Response:
 def _refused(leader: Leader) -> Response | None:
     """Why no load can be started as the form says; None where one can."""
     try:
-        leader.allow(Wish.told(_Form(leader.plan.wish)))
+        leader.allow(leader.plan.wish.told(_Form(leader.plan.wish)))
     except (CannotRun, ValueError) as error:
         return jsonify({"success": False, "message": str(error), "host": ""})
     return None

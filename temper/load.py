@@ -1,6 +1,7 @@
 """Scenarios, under load: `temper load`."""
 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from harness.target import Target
     from harness.testbed import Testbed
     from loadtests.hosted import Wish
+    from loadtests.hosting import Locust
     from loadtests.load import Load
     from loadtests.mix import Mix
 
@@ -265,6 +267,7 @@ def ui(
     """Host the load in Locust: its web UI, its master and workers; what was driven is judged like any other load."""
     from loadtests.hosted import Loop
     from loadtests.hosting import Hosting, hosted
+    from loadtests.loop import new_event_loop
 
     if loop not in {each.value for each in Loop}:
         raise CannotRun(f"There is no loop {loop!r}.", remedy="Say open, closed or both.")
@@ -273,15 +276,29 @@ def ui(
     load = _allowed(wish, plan, None, yes=False)
     hosting = Hosting(processes=processes, machines=machines, ui_port=None if headless else ui_port, host=host)
 
-    async def drive(bed: "Testbed") -> None:
-        if hosting.machines:
-            screen.say(f"on each other machine, beside the same temper.toml: {hosting.worker_command()}")
-        async with hosted(bed, wish, hosting) as locust:
-            if not headless:
-                screen.say(f"Locust's web UI, where the load is started: http://{host}:{ui_port}")
-            await locust.loaded()
+    async def work() -> None:
+        async with AsyncExitStack() as outliving:  # the web UI has a link to the report, once that is written
 
-    _run(plan, load.mix, workers, drive)
+            async def drive(bed: "Testbed") -> None:
+                if hosting.machines:
+                    screen.say(f"on each other machine, beside the same temper.toml: {hosting.worker_command()}")
+                locust = await outliving.enter_async_context(hosted(bed, wish, hosting))
+                if not headless:
+                    screen.say(f"Locust's web UI, where the load is started: http://{host}:{ui_port}")
+                await locust.loaded()
+                if not headless:
+                    outliving.push_async_exit(partial(_stay, locust))
+
+            await _driven(plan, load.mix, workers, drive, [_sampled])
+
+    run_to_end(work(), new_event_loop)
+
+
+async def _stay(locust: "Locust", kind: type[BaseException] | None, *_: Any) -> None:
+    """Leave the web UI standing where the run came to its verdict, whatever that is."""
+    if kind is None or issubclass(kind, typer.Exit):
+        screen.say("Locust's web UI stays, with the report; Ctrl-C ends it")
+        await locust.closed()
 
 
 def _plan(target: Any, names: list[str], *, kind: str = "load", **options: Any) -> Plan:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ async def test_workers_of_their_own_join_a_master(target: Target, stack: Stack, 
                 found = await locust.loaded()
             await counts_agree(bed, found, len(bed.iterations))
         assert len(bed.iterations) >= 3
-        assert {each.index % 2 for each in bed.iterations} == {0, 1}
+        assert len({each.index for each in bed.iterations}) == len(bed.iterations)
         assert (found.load.processes, found.load.users, found.stopped) == (2, 6, False)
         assert [await worker.wait() for worker in workers] == [0, 0]
     finally:
@@ -195,3 +196,35 @@ async def test_locust_called_by_its_own_name_exits_as_the_gate_says(
     assert not run.info.partial
     assert len([op for op in run.read(Operation) if op.kind is Kind.START]) == 5
     assert (run.directory / "report.html").exists()
+
+
+async def test_the_command_judges_what_locust_drove_and_leaves_its_web_ui(target: Target, tmp_path: Path) -> None:
+    """`temper load ui`: a load that somebody starts in the form is judged, and the page has its report until Ctrl-C."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    words = ["load", "ui", "small-marks", "--rate", "5", "--duration", "1", "--processes", "2", "--workers", "1"]
+    words += ["--ui-port", str(port), "--target", str(target.path)]
+    command = Process("temper", [sys.executable, "-m", "temper", *words], log_path=tmp_path / "log", cwd=tmp_path)
+    command.start()
+    try:
+        await eventually(lambda: asyncio.to_thread(requests.get, base, timeout=SLOW), timeout=SLOW)
+        await eventually(lambda: asked(f"{base}/stats/requests").get("worker_count") == 2, timeout=SLOW)
+        started = await asyncio.to_thread(requests.post, f"{base}/swarm", data={"rate": "10"}, timeout=SLOW)
+        assert started.json()["success"]
+        await eventually(lambda: requests.get(f"{base}/temper/report", timeout=SLOW).ok, timeout=SLOW)
+        await eventually(lambda: "Ctrl-C ends it" in (tmp_path / "log").read_text(), timeout=SLOW)
+        assert command.alive
+        assert await command.terminate(SLOW, number=signal.SIGINT)
+    finally:
+        await command.kill()
+    assert command.returncode == 0, command.last_lines(100)
+    recorded = Recorded(latest(tmp_path / "results"))
+    assert len([op for op in recorded.read(Operation) if op.kind is Kind.START]) == 10
+    assert recorded.info.load is not None
+    assert (recorded.info.load.rate, recorded.info.load.processes) == (10, 2)
+
+
+def asked(url: str) -> dict[str, Any]:
+    """What it answers, as JSON."""
+    answer: dict[str, Any] = requests.get(url, timeout=SLOW).json()
+    return answer

@@ -25,11 +25,11 @@ def hosted(*lines: HostedLine, loop: str = "both") -> Hosted:
 
 
 def page_of(results: Path, load: Hosted | None) -> str:
-    """The report's page of a run with this load."""
+    """The report's page of a run with this load, on one line."""
     directory = write_run(results, [start(0, 0)], kind="load", load=LOAD)
     if load is not None:
         Run.joined(directory).write_hosted(load)
-    return write_report(directory).read_text()
+    return " ".join(write_report(directory).read_text().split())
 
 
 STALLED = hosted(line("open", p99=1.95), line("closed", p99=0.043, locust_p99=0.043))
@@ -37,7 +37,7 @@ STALLED = hosted(line("open", p99=1.95), line("closed", p99=0.043, locust_p99=0.
 
 def test_what_a_closed_loop_hides_is_told_and_explained(tmp_path: Path) -> None:
     """Both percentiles of the same moment, how many times one is the other, and why."""
-    page = " ".join(page_of(tmp_path, STALLED).split())
+    page = page_of(tmp_path, STALLED)
     assert "a 99th percentile of 43 ms" in page
     assert "it is 1.95 s: 45.3 times as long" in page
     assert "coordinated omission" in page

@@ -1,0 +1,48 @@
+"""One process drives its share of a load without Locust; what it cannot write itself, it reports."""
+
+from pathlib import Path
+
+from small_target import small_target
+from small_worker import small_worker
+
+from harness.eventually import eventually
+from harness.records.operations import Kind, Operation
+from harness.records.run import Recorded, Run
+from harness.stack import Stack
+from loadtests.generator import Generator
+from loadtests.hosted import Loop, Plan, Wish
+from loadtests.leader import Leader
+
+
+async def test_what_is_driven_on_another_machine_is_in_the_run(stack: Stack, tmp_path: Path) -> None:
+    """There the run has no directory: its calls come with the reports, and all but the warm-up are counted."""
+    target = small_target()
+    with Run.create(tmp_path, kind="load", title="t", target="small", seed=1, command="pytest") as run:
+        plan = Plan(
+            run=run.info.id, directory=str(run.directory), seed=1, target="temper.toml",
+            task_queue=target.file.task_queue, addresses=stack.addresses, workspace=str(tmp_path),
+            wish=Wish(mix=["small-echo"], rate=40, duration=0.2, warm_up=0.1, in_flight=100),
+        )  # fmt: skip
+        leader = Leader(plan, target)
+        told: list[tuple[Loop, Operation]] = []
+        far = Plan(**{name: getattr(plan, name) for name in plan.__struct_fields__} | {"directory": "/nowhere"})
+        generator = Generator(far, target, lambda loop, operation: told.append((loop, operation)))
+        async with small_worker(stack.addresses["temporal.address"], target.file.task_queue):
+            await generator.connect()
+            leader.begin(plan.wish, ["far", "gone"])
+            generator.take(leader.shares["far"])
+            assert not generator.over
+            await generator.walk()
+            await eventually(lambda: generator.over)
+        for _ in range(2):
+            leader.hear("far", generator.report())
+        leader.run.close()
+    found = Recorded(run.directory).read(Operation)
+    assert [operation for _, operation in told] == [operation for operation in found if not operation.warm_up]
+    assert sorted((op.iteration, op.kind) for op in found) == [
+        (index, kind) for index in (0, 2, 4, 6) for kind in (Kind.RESULT, Kind.START)
+    ]
+    assert {line.calls for line in leader.tally.lines.values()} == {2}
+    assert {share.wish.in_flight for share in leader.shares.values()} == {50}
+    assert leader.over(["far"])
+    assert not leader.over(["far", "gone"])

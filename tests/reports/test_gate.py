@@ -194,3 +194,13 @@ def test_a_whole_run_forgives_no_line_cut_short(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(NotARun, match="judgements"):
         gate_of([directory])
+
+
+def test_why_invariants_are_not_known_is_said(tmp_path: Path) -> None:
+    """In the table and in the sentence: it may be that the load was void."""
+    late = judged("sent on time", Verdict.UNKNOWN, reason="the load is void: it was late")
+    directory = write_run(tmp_path, [*JUDGED, late], kind="scenario")
+    assert said(directory) == (
+        "May we ship? Not known: 1 of 3 hard objectives could not be judged: "
+        "Invariants not valid (sent on time: the load is void: it was late)."
+    )

@@ -4,10 +4,12 @@ import asyncio
 import secrets
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 import requests
 from small_target import standing
@@ -68,6 +70,27 @@ async def test_two_forked_workers_drive_every_arrival_once(target: Target, stack
         await counts_agree(bed, found, len(planned))
     assert (found.load.processes, found.stopped) == (2, False)
     assert bed.run.info.load == found.load
+
+
+async def test_a_process_that_is_lost_is_missed(target: Target, stack: Stack, tmp_path: Path) -> None:
+    """The load ends without it; what it did not drive is a finding each, and nobody drives anything twice."""
+    wish = Wish(mix=["small-starts"], rate=10, duration=8)
+    async with standing(target, stack, tmp_path) as bed, bed.workers(1):
+        async with hosted(bed, wish, Hosting(processes=2)) as locust:
+            begun = await eventually(Recorded(bed.run.directory).hosted, timeout=SLOW)
+            assert begun is not None
+            await asyncio.sleep(begun.load.began + 2 - now())
+            psutil.Process(locust.process.pid).children()[0].kill()
+            found = await locust.loaded()
+        judgements = {each.invariant: each for each in await bed.conclude()}
+    starts = Counter(op.iteration for op in Recorded(bed.run.directory).read(Operation))
+    assert found.stopped
+    assert set(starts.values()) == {1}
+    lost = set(range(80)) - set(starts)
+    assert lost
+    assert len({index % 2 for index in lost}) == 1
+    silent = [each for each in judgements["small-starts: its own check"].findings if each.problem == "silent"]
+    assert len(silent) == len(lost)
 
 
 async def test_workers_of_their_own_join_a_master(target: Target, stack: Stack, tmp_path: Path) -> None:

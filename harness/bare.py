@@ -26,16 +26,20 @@ async def echo(text: str) -> str:
 
 @workflow.defn(name="bare.Echo")
 class Echo:
-    """One activity that returns what it is given."""
+    """Activities that return what they are given, one after the other."""
 
     @workflow.run
-    async def run(self, text: str) -> str:
-        return await workflow.execute_activity(echo, text, start_to_close_timeout=timedelta(seconds=10))
+    async def run(self, text: str, activities: int) -> str:
+        for _ in range(activities):
+            text = await workflow.execute_activity(echo, text, start_to_close_timeout=timedelta(seconds=10))
+        return text
 
 
-async def start(client: Client, task_queue: str) -> WorkflowHandle[Any, Any]:
-    """Start the workflow on this queue; it waits there for a worker."""
-    return await client.start_workflow("bare.Echo", "echo", id=task_queue, task_queue=task_queue, result_type=str)
+async def start(client: Client, task_queue: str, *, id: str = "", activities: int = 1) -> WorkflowHandle[Any, Any]:  # noqa: A002
+    """Start the workflow on this queue, with the queue's name as its id unless it has one; it waits for a worker."""
+    return await client.start_workflow(
+        "bare.Echo", args=["echo", activities], id=id or task_queue, task_queue=task_queue, result_type=str
+    )
 
 
 async def main() -> None:

@@ -180,7 +180,7 @@ async def read_workflows(client: Client, run_id: str, operations: Iterable[Opera
     async def read(workflow_id: str, execution: str | None) -> WorkflowRun | None:
         async with gate:
             try:
-                return await _read_workflow(client, run_id, workflow_id, execution)
+                return await read_workflow(client, run_id, workflow_id, execution)
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return None
@@ -190,7 +190,8 @@ async def read_workflows(client: Client, run_id: str, operations: Iterable[Opera
     return sorted((run for run in runs if run), key=lambda run: run.started)
 
 
-async def _read_workflow(client: Client, prefix: str, workflow_id: str, execution: str | None) -> WorkflowRun:
+async def read_workflow(client: Client, prefix: str, workflow_id: str, execution: str | None = None) -> WorkflowRun:
+    """One run of a workflow, its latest unless told otherwise; `prefix` is that of the run's ids. Raises RPCError."""
     handle = client.get_workflow_handle(workflow_id, run_id=execution)
     scenario, index = _iteration_of(workflow_id, prefix)
     story = _Story()

@@ -93,6 +93,8 @@ class Testbed:
         self.iterations: list[Iteration] = []
         self.closings = Closings(self.linked_client, f"{run.info.id}.")
         self.broken: list[Finding] = []
+        self.caveats: list[str] = []
+        """What a reader must not conclude, beside what is known of services and target."""
         self.at_work: list[Worker] = []
         """The workers that `workers` has started and not yet begun to drain."""
         self._worker_count = 0
@@ -151,7 +153,7 @@ class Testbed:
             closings=self.closings if client is None else None,
         )
 
-    async def once(self, scenario: Scenario[Any], *, client: Client | None = None) -> None:
+    async def once(self, scenario: Scenario[Any], *, client: Client | None = None, warm_up: bool = False) -> None:
         """Drive one iteration of a scenario, now."""
         iteration = Iteration(
             run=self.run.info.id,
@@ -159,6 +161,7 @@ class Testbed:
             index=self.next_index(scenario),
             seed=self.run.info.seed,
             intended=now(),
+            warm_up=warm_up,
         )
         self.planned([iteration])
         self.broken += await drive(scenario, self.app(iteration, client=client))
@@ -268,6 +271,7 @@ class Testbed:
                     if name in self.stack.services and self.stack[name].flags.get(flag) == value
                 ),
                 *([] if self.target.read_effects else [NO_LEDGER]),
+                *self.caveats,
             ),
         )
 

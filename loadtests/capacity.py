@@ -1,7 +1,9 @@
 """Finds the capacity of a system that stands: offers it rate after rate, and tells where its knee is."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 
 from msgspec.structs import replace
@@ -24,6 +26,7 @@ from loadtests.knee import find_knee
 from loadtests.load import Load
 from loadtests.mix import Mix
 from loadtests.run import LEAD_SECONDS
+from loadtests.trace import Trace
 
 SECONDS = 20.0
 """How long a rate is offered. In a shorter time a rate just above the knee leaves too little behind to be seen."""
@@ -59,10 +62,14 @@ async def capacity(
     CannotRun where the scenarios wait for no result: there is no response time then.
     """
     steps: list[Step] = []
+    trials = count()
 
     async def probe(rate: float) -> Trial:
-        arrivals = parse(ARRIVALS, rate, max(search.seconds, search.fewest / rate))
-        return await _trial(bed, Load(mix=mix, arrivals=arrivals), search.limits, on_progress)
+        seconds = max(search.seconds, search.fewest / rate)
+        # Each trial draws anew: a rate that is tried again with the same gaps would say the same again.
+        times = parse(ARRIVALS, rate, seconds).times(substream(bed.run.info.seed, "capacity", str(next(trials))))
+        load = Load(mix=mix, arrivals=Trace(ARRIVALS, seconds, tuple(times)))
+        return await _trial(bed, load, search.limits, on_progress)
 
     def made(step: Step) -> None:
         steps.append(step)
@@ -105,4 +112,5 @@ async def _trial(bed: Testbed, load: Load, limits: Limits, on_progress: Callable
         )
     trial = Trial(began=began, ended=ended, times=times, lags=lags(operations), unserved=len(iterations) - len(times))
     samples = Recorded(bed.run.directory).read(Sample)
-    return replace(trial, saturated=saturated(samples, began, ended, generator_late=late(trial, limits)))
+    limit = saturated(samples, began, ended, processors=os.cpu_count() or 1, generator_late=late(trial, limits))
+    return replace(trial, saturated=limit)

@@ -87,6 +87,8 @@ class KindAnatomy(Struct, frozen=True, kw_only=True):
     type: str
     runs: tuple[Anatomy, ...]
     """From the shortest to the longest."""
+    open: int
+    """Runs beside them that had not closed: of those nobody knows what they will have spent."""
     median: float
     p95: float
     p99: float
@@ -101,13 +103,16 @@ class KindAnatomy(Struct, frozen=True, kw_only=True):
 def anatomies(runs: Iterable[WorkflowRun]) -> list[KindAnatomy]:
     """Each kind of closed runs, those first that took most time together."""
     kinds: dict[tuple[str, str], list[Anatomy]] = defaultdict(list)
+    still_open: Counter[tuple[str, str]] = Counter()
     for run in runs:
         if run.anatomy is not None:
             kinds[run.scenario, run.type].append(run.anatomy)
+        elif run.closed is None:
+            still_open[run.scenario, run.type] += 1
     types = Counter(scenario for scenario, _ in kinds)
     found = [
-        _kind(scenario, type_, group, called=scenario if types[scenario] == 1 else type_)
-        for (scenario, type_), group in kinds.items()
+        _kind(*kind, group, called=kind[0] if types[kind[0]] == 1 else kind[1], still_open=still_open[kind])
+        for kind, group in kinds.items()
     ]
     return sorted(found, key=lambda kind: -kind.mean * len(kind.runs))
 
@@ -117,7 +122,7 @@ def means(runs: Sequence[Anatomy]) -> dict[Part, float]:
     return {part: sum(run.seconds.get(part, 0.0) for run in runs) / len(runs) for part in Part}
 
 
-def _kind(scenario: str, type_: str, group: Sequence[Anatomy], *, called: str) -> KindAnatomy:
+def _kind(scenario: str, type_: str, group: Sequence[Anatomy], *, called: str, still_open: int) -> KindAnatomy:
     runs = sorted(group, key=lambda run: run.total)
     totals = [run.total for run in runs]
     whole = sum(totals)
@@ -126,6 +131,7 @@ def _kind(scenario: str, type_: str, group: Sequence[Anatomy], *, called: str) -
         scenario=scenario,
         type=type_,
         runs=tuple(runs),
+        open=still_open,
         median=_at(totals, 50),
         p95=_at(totals, 95),
         p99=_at(totals, 99),

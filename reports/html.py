@@ -27,6 +27,7 @@ from reports.capacity import WORDS as STANDINGS
 from reports.capacity import CapacitySection, knee_plot, search_of
 from reports.curves import percentile_curve
 from reports.drift import DriftSection, drift_section
+from reports.flames import Profile, profiles
 from reports.gate import RunGate, run_gate
 from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies
@@ -104,6 +105,7 @@ class Page(Struct, frozen=True, kw_only=True):
     activity: Plot | None
     locust: HostedSection | None
     tuning: Tuning | None
+    profiles: Sequence[Profile]
     anatomy: Sequence[AnatomySection]
     further_kinds: int
     """Kinds of workflows whose anatomy is not shown."""
@@ -175,6 +177,7 @@ def _page(recorded: Recorded) -> Page:
         activity=_activity(loaded, [section.latency for section in sections], windows),
         locust=section_of(recorded.hosted()),
         tuning=tuning_of(recorded, windows),
+        profiles=profiles(recorded.directory),
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.checking.bootstrap import percentile_interval
 from harness.checking.capacity import capacity_of
 from harness.checking.drift import Drift, drifting
 from harness.checking.load import lags
@@ -11,7 +12,7 @@ from harness.checking.percentiles import median, percentile
 from harness.checking.responses import Outcome, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
-from harness.records.operations import Ack, Kind, Operation
+from harness.records.operations import Ack, Kind, Operation, substream
 from harness.records.run import NotARun, Recorded
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
@@ -73,7 +74,7 @@ def _measured(measurements: Iterable[Measurement]) -> Iterable[Found]:
     yield "worker_startup_max", _metric(percentile(startup, 100), _spread(startup, "s"))
     yield "worker_startup_ratio", _ratio(startup, of("bare_worker_startup", "s"), "s")
     yield "workflow_overhead_p95", _metric(percentile(overhead, 95), _spread(overhead, "ms"))
-    yield "platform_overhead_median", _metric(median(platform), f"of {len(platform)} paired differences")
+    yield "platform_overhead_median", _metric(median(platform), _interval(platform))
     throughput, copied = of("pipeline_throughput", "rows/s"), of("copy_throughput", "rows/s")
     yield "pipeline_throughput_ratio", _ratio(throughput, copied, "rows/s")
 
@@ -152,6 +153,14 @@ def _metric(value: float | None, detail: str) -> Metric | None:
 def _spread(samples: Sequence[float], unit: str) -> str:
     middle = median(samples)
     return "" if middle is None else f"median {shown(middle, unit)}, n={len(samples)}"
+
+
+def _interval(differences: Sequence[float]) -> str:
+    """How many paired differences there are, and between what their median lies, in milliseconds."""
+    if not differences:
+        return ""
+    told = percentile_interval(differences, 50, substream(0, "bootstrap"))
+    return f"{told.low:+.2g} to {told.high:+.2g} ms with 95 % confidence, of {len(differences)} paired differences"
 
 
 def _ratio(samples: Sequence[float], peer: Sequence[float], unit: str) -> Metric | None:

@@ -1,6 +1,7 @@
 """The objectives of this project, read from objectives.toml."""
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import msgspec
 
 from harness.checking.objectives import Objective, evaluate
 from harness.records.run import Recorded
-from harness.records.verdicts import ObjectiveResult
+from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
 from reports.metrics import UNITS, metrics
 
 OBJECTIVES = Path(__file__).with_name("objectives.toml")
+INVARIANTS = "invariants_not_valid"
 
 
 class BadObjectives(Exception):
@@ -42,7 +44,17 @@ def load(path: Path = OBJECTIVES) -> tuple[Objective, ...]:
 
 def results_of(recorded: Recorded, objectives: tuple[Objective, ...] | None = None) -> list[ObjectiveResult]:
     """Each objective that applies to this run's kind, beside what the run measured. Default: those of the file."""
-    return evaluate(load() if objectives is None else objectives, metrics(recorded), recorded.info.kind)
+    results = evaluate(load() if objectives is None else objectives, metrics(recorded), recorded.info.kind)
+    unknown = [each for each in recorded.read(Judgement) if each.verdict is Verdict.UNKNOWN]
+    return [_told(result, unknown) for result in results]
+
+
+def _told(result: ObjectiveResult, unknown: Sequence[Judgement]) -> ObjectiveResult:
+    """The same, and where invariants are not known, which, and why."""
+    if result.name != INVARIANTS or result.verdict is not ObjectiveVerdict.UNKNOWN or not unknown:
+        return result
+    told = "; ".join(f"{each.invariant}: {each.reason}" for each in unknown)
+    return msgspec.structs.replace(result, measured=f"not known ({told})")
 
 
 def _objective(path: Path, number: int, entry: Any) -> Objective:

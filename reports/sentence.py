@@ -85,4 +85,10 @@ def _figure(result: ObjectiveResult) -> str:
 
 
 def _names(results: Sequence[ObjectiveResult]) -> str:
-    return "; ".join(result.title for result in results)
+    return "; ".join(result.title + _why(result) for result in results)
+
+
+def _why(result: ObjectiveResult) -> str:
+    """Why it is not known, where that is told."""
+    figure, _, why = result.measured.partition(" (")
+    return f" ({why}" if figure == "not known" else ""

@@ -49,7 +49,7 @@ def stacks(kind: KindAnatomy, number: int, *, width: float = 960) -> str:
     """
     columns = columns_of(kind.runs, COLUMNS if width > 600 else COLUMNS_NARROW)
     right, floor, bottom = width - 14, TOP + HEIGHT, TOP + HEIGHT + BETWEEN + SHARES
-    highest = max(column.total for column in columns) or 1e-3
+    highest = max(column.total for column in columns)
     x = linear((0, columns[-1].right), (LEFT, right))
     seconds, shares = linear((0, highest), (floor, TOP)), linear((0, 1), (bottom, bottom - SHARES))
     svg = drawing(

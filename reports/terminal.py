@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness.records.effects import Fact
 from harness.records.run import Recorded
-from harness.records.verdicts import Judgement
+from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict
 from reports.gate import GateResult, RunGate
 from reports.reconciliation import books
 from reports.sentence import MARKS, answer
@@ -50,7 +50,7 @@ def _run(run: RunGate) -> str:
         (
             MARKS[result.verdict],
             result.title,
-            result.measured,
+            _short(result),
             result.threshold,
             "hard" if result.hard else "aim",
             result.verdict.value,
@@ -70,3 +70,9 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def _printable(line: str) -> str:
     """What was recorded must not steer the terminal it is shown on."""
     return "".join(character if character.isprintable() else "?" for character in line)
+
+
+def _short(result: ObjectiveResult) -> str:
+    """What was measured; why it is not known is in the sentence below the table."""
+    unknown = result.verdict is ObjectiveVerdict.UNKNOWN
+    return result.measured.partition(" (")[0] if unknown else result.measured

@@ -22,6 +22,7 @@ from system.payloads import PayloadStore
 from system.pipeline.workflow import Pipeline
 from system.scheduling.workflow import Purge, WarmCache
 from system.search_attributes import ClientSearchAttributes, SearchAttributesInterceptor
+from system.spreading import SpreadingInterceptor
 from system.tasks.workflow import Batch
 
 WORKFLOWS: tuple[type, ...] = (Pipeline, Bulk, Redrive, Digest, Batch, Order, Doubt, Stocktake, WarmCache, Purge)
@@ -69,6 +70,7 @@ class SystemPlugin(SimplePlugin):
                 DeadLetterInterceptor(),
                 InputInterceptor(),
                 SearchAttributesInterceptor(),
+                SpreadingInterceptor(),
                 ClosingInterceptor(),
             ],
             workflow_runner=_pass_through,

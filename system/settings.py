@@ -73,7 +73,7 @@ class Settings:
     versioning: str = "pinned"
     """Whether workflows stay with the build they began on (pinned), or move on to the current one (auto-upgrade)."""
     polars_threads: int = 1
-    """Threads polars may use within one activity; chunks already run side by side."""
+    """Threads that polars has for all activities of one worker; workers already run side by side."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

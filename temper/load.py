@@ -1,6 +1,6 @@
 """Scenarios, under load: `temper load`."""
 
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +23,7 @@ from temper.options import (
 from temper.terminal import screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.target import Target
     from harness.testbed import Testbed
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from loadtests.hosting import Locust
     from loadtests.load import Load
     from loadtests.mix import Mix
+
+    Beside = Callable[[Testbed, Mix], AbstractAsyncContextManager[None]]
 
 EXAMPLE = "Example: temper load pipeline-slice --rate 6 --duration 20"
 
@@ -66,6 +68,13 @@ WorkersOption = Annotated[int, typer.Option(min=1, help="Worker processes.")]
 ProcessesOption = Annotated[
     int, typer.Option(min=1, help="Processes that generate the load; more than one where one is late.")
 ]
+BaselineOption = Annotated[
+    bool,
+    typer.Option("--baseline", help="Once a second, a bare SDK workflow beside an iteration: the platform's overhead."),
+]
+ProfileOption = Annotated[
+    bool, typer.Option("--profile", help="Show where the processor time of workers and client went, by py-spy.")
+]
 RateCapOption = Annotated[
     float | None, typer.Option(help="For external services: the highest rate you allow, of all together.")
 ]
@@ -97,6 +106,8 @@ def run(
     lag_budget: LagBudgetOption = 50.0,
     workers: WorkersOption = 2,
     processes: ProcessesOption = 1,
+    baseline: BaselineOption = False,
+    profile: ProfileOption = False,
     seed: SeedOption = 1,
     target: TargetOption = DEFAULT_TARGET,
     external: ExternalOption = None,
@@ -151,7 +162,7 @@ def run(
             else:
                 await under_load(bed, load, on_progress=show)
 
-    _run(plan, mix, workers, drive)
+    _run(plan, mix, workers, drive, baseline=baseline, profile=profile)
 
 
 def capacity(
@@ -278,7 +289,7 @@ def ui(
                 if not headless:
                     outliving.push_async_exit(partial(_stay, locust))
 
-            await _driven(plan, load.mix, workers, drive, sampling=True)
+            await _driven(plan, load.mix, workers, drive, [_sampled])
 
     run_to_end(work(), new_event_loop)
 
@@ -325,20 +336,47 @@ def _allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool) -> 
     return load
 
 
-def _run(plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", *, sampling: bool = True) -> None:
+def _run(
+    plan: Plan,
+    mix: "Mix",
+    workers: int,
+    drive: "Callable[[Testbed], Any]",
+    *,
+    sampling: bool = True,
+    baseline: bool = False,
+    profile: bool = False,
+) -> None:
     """A testbed with workers, prepared, under what `drive` does, sampled meanwhile unless `drive` samples itself."""
     from loadtests.loop import new_event_loop
 
-    run_to_end(_driven(plan, mix, workers, drive, sampling=sampling), new_event_loop)
+    beside = [look for look, wanted in ((_sampled, sampling), (_paired, baseline), (_profiled, profile)) if wanted]
+    run_to_end(_driven(plan, mix, workers, drive, beside), new_event_loop)
 
 
-async def _driven(plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", *, sampling: bool) -> None:
-    from harness.sampling import sampled
-
+async def _driven(
+    plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", beside: "Sequence[Beside]"
+) -> None:
     async with judged(plan) as bed, bed.workers(workers):
         await bed.prepare(*mix.scenarios)
-        if not sampling:
+        async with AsyncExitStack() as watching:
+            for each in beside:
+                await watching.enter_async_context(each(bed, mix))
             await drive(bed)
-            return
-        async with sampled(bed):
-            await drive(bed)
+
+
+def _sampled(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others
+    from harness.sampling import sampled
+
+    return sampled(bed)
+
+
+def _paired(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":
+    from loadtests.pairs import paired
+
+    return paired(bed, mix)
+
+
+def _profiled(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others
+    from harness.profiling import profiled
+
+    return profiled(bed)

@@ -25,12 +25,12 @@ BACKLOG_FROM = 10.0
 
 
 def saturated(
-    samples: Iterable[Sample], began: float, ended: float, *, generator_late: bool = False
+    samples: Iterable[Sample], began: float, ended: float, *, processors: int, generator_late: bool = False
 ) -> Saturated | None:
-    """What was at its limit between two moments, the nearest cause first; None where nothing was seen to be.
+    """What was at its limit between two moments, on so many processors; None where nothing was seen to be.
 
-    By medians over the time, so that a moment's peak is none. Looked at in this order: the generator, where it was
-    late; each worker, for Python runs on one core; the whole machine, with who used most of it; the slots of the
+    By medians over the time, so that a moment's peak is none. The nearest cause comes first: the generator, where it
+    was late; each worker, for Python runs on one core; the whole machine, with who used most of it; the slots of the
     workers; tasks that wait though none of these is short; a service. What was not sampled was not seen.
     """
     during: dict[tuple[str, str], list[float]] = {}
@@ -40,7 +40,7 @@ def saturated(
     cores = {source: median(values) or 0.0 for (source, name), values in during.items() if name == CPU}
     if generator_late:
         return _generator(cores)
-    return _workers(cores) or _machine(cores) or _slots(during) or _backlog(during) or _service(cores)
+    return _workers(cores) or _machine(cores, processors) or _slots(during) or _backlog(during) or _service(cores)
 
 
 def _generator(cores: dict[str, float]) -> Saturated:
@@ -64,18 +64,22 @@ def _workers(cores: dict[str, float]) -> Saturated | None:
     )
 
 
-def _machine(cores: dict[str, float]) -> Saturated | None:
-    if cores.get(MACHINE, 0.0) < BUSY:
+def _machine(cores: dict[str, float], processors: int) -> Saturated | None:
+    busy = cores.get(MACHINE, 0.0)
+    if busy < BUSY:
         return None
-    evidence = f"{cores[MACHINE]:.0f} % of all cores were busy, at the median"
+    evidence = f"{busy:.0f} % of all cores were busy, at the median"
     ours = {source: share for source, share in cores.items() if source != MACHINE}
     if not ours:
         return Saturated(what=PROCESSORS, evidence=evidence, change="give the machine more cores")
-    most = max(ours, key=ours.__getitem__)
+    used, most = sum(ours.values()), max(ours, key=ours.__getitem__)
+    change = f"give the machine more cores, or {most} a machine of its own"
+    if used < busy * processors / 2:
+        change = "stop what else runs on this machine: it used more than this run did"
     return Saturated(
         what=PROCESSORS,
-        evidence=f"{evidence}; this run used {sum(ours.values()):.0f} % of one, most of it {most}, {ours[most]:.0f} %",
-        change=f"give the machine more cores, or {most} a machine of its own",
+        evidence=f"{evidence}; this run used {used:.0f} % of one, most of it {most}, {ours[most]:.0f} %",
+        change=change,
     )
 
 

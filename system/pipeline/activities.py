@@ -128,13 +128,14 @@ class PipelineActivities:
         schema = file.schema
         data = await asyncio.to_thread(_read, chunk)
         parsed, typed = await _in_stage(chunk, stages.read, data, chunk.rows, schema)
+        references = await _in_stage(chunk, stages.references, typed, schema)
         async with self._database.acquire() as connection:
-            known = {
-                field.name: await datasets.known_values(connection, reference, field.type, values)
-                for field, reference, values in stages.references(typed, schema)
+            unknown = {
+                field.name: await datasets.unknown_values(connection, reference, field.type, values)
+                for field, reference, values in references
             }
             chunk_id = await store.next_chunk_id(connection)
-        judged = await _in_stage(chunk, stages.judge, parsed, typed, known, schema)
+        judged = await _in_stage(chunk, stages.judge, parsed, typed, unknown, schema)
         rows = await _in_stage(chunk, stages.transform, judged.good, schema)
         copies = await _in_stage(chunk, stages.copies, rows, judged.rejected, data, file, chunk, chunk_id)
         async with self._database.acquire() as connection:

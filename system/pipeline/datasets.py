@@ -51,15 +51,15 @@ async def ensure_table(connection: Connection, schema: Schema) -> None:
             )
 
 
-async def known_values(connection: Connection, reference: str, kind: Kind, values: Sequence[Any]) -> list[Any]:
-    """Return those of the distinct ``values`` that ``dataset.column`` holds."""
+async def unknown_values(connection: Connection, reference: str, kind: Kind, values: Sequence[Any]) -> list[Any]:
+    """Return those of the distinct ``values`` that ``dataset.column`` does not hold."""
     if not values:
         return []
     dataset, column = reference.split(".")
     rows = await connection.fetch(
         f"""
         SELECT value FROM unnest($1::{TYPES[kind]}[]) AS value
-        WHERE EXISTS (SELECT FROM datasets."{dataset}" WHERE "{column}" = value)
+        WHERE NOT EXISTS (SELECT FROM datasets."{dataset}" WHERE "{column}" = value)
         """,  # noqa: S608 both names are identifiers by the schema's pattern
         values,
     )

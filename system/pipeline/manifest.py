@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,17 +61,16 @@ def cut(source: Source, schema: Schema, chunk_bytes: int, first_chunk: int = 0) 
         SourceUnreadable: the file is not UTF-8, has no header, or has line ends of its own kind.
 
     """
-    digest = hashlib.sha256()
-    with _mapped(source.path) as data:
+    with _mapped(source.path) as data, ThreadPoolExecutor(max_workers=2) as beside:
+        digest = beside.submit(hashlib.sha256, data)
         breaks = Breaks(data, schema.delimiter, schema.enclosing)
         columns, start = check_header(data[: breaks.end_of_record(0)], schema, source.name)
-        digest.update(data[:start])
         chunks: list[ChunkReference] = []
         for offset, content in _pieces(data, breaks, start, chunk_bytes):
+            checksum = beside.submit(hashlib.sha256, content)
             _check_utf8(source, content, offset)
             row = chunks[-1].first_row + chunks[-1].rows if chunks else 1
             _check_returns(source, content, row, schema)
-            digest.update(content)
             chunks.append(
                 ChunkReference(
                     number=first_chunk + len(chunks),
@@ -80,10 +80,10 @@ def cut(source: Source, schema: Schema, chunk_bytes: int, first_chunk: int = 0) 
                     length=len(content),
                     first_row=row,
                     rows=breaks.records(offset, content),
-                    sha256=hashlib.sha256(content).hexdigest(),
+                    sha256=checksum.result().hexdigest(),
                 )
             )
-    return Content(source=source, columns=columns, sha256=digest.hexdigest(), chunks=tuple(chunks))
+        return Content(source=source, columns=columns, sha256=digest.result().hexdigest(), chunks=tuple(chunks))
 
 
 def _pieces(data: bytes | mmap.mmap, breaks: Breaks, offset: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -45,34 +45,55 @@ def parse(data: bytes, rows: int, schema: Schema) -> Parsed:
     return Parsed(frame, pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, rows))
 
 
+def as_written(data: bytes, schema: Schema) -> pl.Series:
+    """Return each record of a chunk as written, without its line break, under the name ``record``."""
+    if schema.enclosing and schema.enclosing.encode() in data:
+        records = split_records(data, schema.delimiter, schema.enclosing)
+        return pl.Series("record", [record.decode() for record in records], dtype=pl.String)
+    text, before = _unlike_packed(data)
+    return pl.read_lines(text, name="record")["record"][before:]
+
+
 def _read_clean(data: bytes, rows: int, schema: Schema) -> pl.DataFrame | None:
     """Read a chunk in which nothing is wrong; None where that cannot be proven.
 
-    Without quotes, polars refuses a row with too many fields. If the delimiters then add up to what ``rows`` full
-    rows have, no row has too few, and none is blank: each line is one row of the frame.
+    Without quotes, polars refuses a row with too many fields, and one with too few has no value in the last column. If
+    every row has one, or else the delimiters add up to what ``rows`` full rows have, no row has too few, and none is
+    blank: each line is one row of the frame.
     """
     width = len(schema.fields)
-    clean = (
-        width > 1
-        and schema.quote.encode() not in data
-        and b"\0" not in data
-        and data.count(schema.delimiter.encode()) == rows * (width - 1)
-    )
-    if not clean or rows == 0:
+    if width == 1 or rows == 0 or schema.quote.encode() in data or b"\0" in data:
         return None
     types = {field.name: NATIVE.get(field.type, pl.String()) for field in schema.fields}
+    text, before = _unlike_packed(data)
     try:
         frame = pl.read_csv(
-            data,
+            text,
             has_header=False,
+            skip_lines=before,
             schema=types,
             separator=schema.delimiter,
             quote_char=None,
-            null_values=sorted(schema.nulls),
+            null_values=_null_values(schema),
         )
     except pl.exceptions.PolarsError:
         return None
-    return frame if frame.height == rows else None
+    full = not frame[:, -1].null_count() or data.count(schema.delimiter.encode()) == rows * (width - 1)
+    return frame if full and frame.height == rows else None
+
+
+def _unlike_packed(text: bytes) -> tuple[bytes, int]:
+    """Return a text that polars reads as it stands, and how many lines that puts before it.
+
+    It would unpack one that begins like a file packed with zlib, which "x^" is enough for.
+    """
+    return (b"\n" + text, 1) if text.startswith(b"x") else (text, 0)
+
+
+def _null_values(schema: Schema) -> str | list[str] | None:
+    """Say to polars what means "no value": of the empty text it knows, and one text is found faster than a list."""
+    texts = sorted(schema.nulls - {""})
+    return texts[0] if len(texts) == 1 else texts or None
 
 
 def _has_no_space(data: bytes) -> bool:
@@ -81,10 +102,9 @@ def _has_no_space(data: bytes) -> bool:
 
 
 def _read_each(data: bytes, rows: int, schema: Schema) -> Parsed:
-    records = split_records(data, schema.delimiter, schema.quote)
-    if len(records) != rows:
-        raise SourceUnreadable(f"the manifest counted {rows} records, the chunk has {len(records)}")
-    texts = pl.Series("record", [record.decode() for record in records], dtype=pl.String)
+    texts = as_written(data, schema)
+    if texts.len() != rows:
+        raise SourceUnreadable(f"the manifest counted {rows} records, the chunk has {texts.len()}")
     broken = texts.to_frame().select(_broken(schema).alias(REASON))[REASON]
     whole = broken.is_null()
     names = [field.name for field in schema.fields]
@@ -100,7 +120,15 @@ def _read_texts(lines: bytes, rows: int, schema: Schema, names: list[str]) -> pl
     texts = dict.fromkeys(names, pl.String())
     if rows == 0:
         return pl.DataFrame(schema=texts)
-    frame = pl.read_csv(lines, has_header=False, schema=texts, separator=schema.delimiter, quote_char=schema.quote)
+    text, before = _unlike_packed(lines)
+    frame = pl.read_csv(
+        text,
+        has_header=False,
+        skip_lines=before,
+        schema=texts,
+        separator=schema.delimiter,
+        quote_char=schema.quote,
+    )
     if frame.height != rows:
         raise SourceUnreadable(f"{rows} well-formed records were read as {frame.height} rows")
     return frame

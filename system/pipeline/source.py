@@ -10,6 +10,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
@@ -67,8 +68,7 @@ def decode(source: Path, schema: Schema, target: Path) -> None:
     partial = target.with_name(f"{target.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
     try:
         with partial.open("wb") as file:
-            for block in utf8_blocks(source, schema):
-                file.write(block)
+            _write(utf8_blocks(source, schema), file)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -180,6 +180,18 @@ def _transcoded(file: IO[bytes] | gzip.GzipFile, codec: str) -> Iterator[bytes]:
     while block := file.read(BLOCK):
         yield decoder.decode(block).encode(UTF8)
     yield decoder.decode(b"", final=True).encode(UTF8)
+
+
+def _write(blocks: Iterator[bytes], file: IO[bytes]) -> None:
+    """Write each block while the next one is unpacked."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        writing: Future[int] | None = None
+        for block in blocks:
+            if writing is not None:
+                writing.result()
+            writing = beside.submit(file.write, block)
+    if writing is not None:
+        writing.result()
 
 
 @contextmanager

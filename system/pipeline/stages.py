@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
 from system.pipeline import json_lines
 from system.pipeline.models import ChunkReference, ChunkResult
-from system.pipeline.parse import Parsed, parse
-from system.pipeline.records import split_records
+from system.pipeline.parse import REASON, Parsed, as_written, parse
 from system.pipeline.schema import Schema, SchemaField
 from system.pipeline.store import ChunkRows, File
 from system.pipeline.transform import check_expressions, reject_csv, table_csv, transform
@@ -25,12 +23,10 @@ def read(data: bytes, rows: int, schema: Schema) -> tuple[Parsed, pl.DataFrame]:
     return parsed, type_values(parsed, schema)
 
 
-def references(typed: pl.DataFrame, schema: Schema) -> Iterator[tuple[SchemaField, str, list[Any]]]:
-    """Yield field, ``dataset.column`` and distinct values for each field that refers to another data set."""
+def references(typed: pl.DataFrame, schema: Schema) -> list[tuple[SchemaField, str, list[Any]]]:
+    """Return field, ``dataset.column`` and distinct values for each field that refers to another data set."""
     values = referenced_values(typed, schema)
-    for field in schema.fields:
-        if field.references is not None:
-            yield field, field.references, values[field.name]
+    return [(field, field.references, values[field.name]) for field in schema.fields if field.references is not None]
 
 
 def copies(
@@ -38,7 +34,7 @@ def copies(
 ) -> ChunkRows:
     """Return what COPY is to write for one chunk."""
     schema = file.schema
-    records = split_records(data, schema.delimiter, schema.enclosing) if rejected.height else []
+    raw = as_written(data, schema).gather(rejected["index"]) if rejected.height else rejected[REASON]
     return ChunkRows(
         id=chunk_id,
         result=ChunkResult(
@@ -50,5 +46,5 @@ def copies(
         dataset=schema.dataset,
         columns=tuple(rows.columns),
         rows=table_csv(rows, chunk_id),
-        rejects=reject_csv(rejected, records, file.load_id, chunk.number, file.name, chunk.first_row),
+        rejects=reject_csv(rejected, raw, file.load_id, chunk.number, file.name, chunk.first_row),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 
 import polars as pl
 
@@ -19,7 +18,7 @@ TYPES = {
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
 }
-MOMENT = "%Y-%m-%dT%H:%M:%S%.6fZ"
+MOMENT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 
 def transform(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
@@ -76,22 +75,18 @@ def table_csv(rows: pl.DataFrame, chunk_id: int) -> bytes:
     return _csv(rows.with_columns(pl.lit(chunk_id, dtype=pl.Int32).alias(ROW_OWNER)))
 
 
-def reject_csv(
-    rejected: pl.DataFrame, records: Sequence[bytes], load_id: int, chunk: int, file: str, first_row: int
-) -> bytes:
+def reject_csv(rejected: pl.DataFrame, raw: pl.Series, load_id: int, chunk: int, file: str, first_row: int) -> bytes:
     """Write rejected rows as the CSV that COPY reads into ``rejects``.
 
     Args:
         rejected: ``index`` in the chunk and ``reason``.
-        records: the chunk's records as written.
+        raw: these rows as written.
         load_id: the load.
         chunk: the chunk's number.
         file: the source as the user named it.
         first_row: row number of the chunk's first record.
 
     """
-    # PostgreSQL's text cannot hold a NUL; its picture stands for it.
-    raw = [records[index].decode().replace("\0", "\u2400") for index in rejected["index"]]
     return _csv(
         rejected.select(
             pl.lit(load_id).alias("load_id"),
@@ -99,7 +94,8 @@ def reject_csv(
             pl.lit(file).alias("file"),
             (pl.col("index").cast(pl.Int64) + first_row).alias("row_number"),
             "reason",
-            pl.Series("raw", raw, dtype=pl.String),
+            # PostgreSQL's text cannot hold a NUL; its picture stands for it.
+            raw.str.replace_all("\0", "\u2400", literal=True).alias("raw"),
         )
     )
 

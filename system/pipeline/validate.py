@@ -42,17 +42,17 @@ def referenced_values(typed: pl.DataFrame, schema: Schema) -> dict[str, list[Any
     }
 
 
-def judge(parsed: Parsed, typed: pl.DataFrame, known: Mapping[str, list[Any]], schema: Schema) -> Judged:
+def judge(parsed: Parsed, typed: pl.DataFrame, unknown: Mapping[str, list[Any]], schema: Schema) -> Judged:
     """Tell good rows from bad; a bad row gets the first reason in the order of the fields.
 
     Args:
         parsed: the records as read.
         typed: their typed values.
-        known: for each field that refers to another data set, those of its values that exist there.
+        unknown: for each field that refers to another data set, those of its values that do not exist there.
         schema: the rules.
 
     """
-    problems = [problem for field in schema.fields for problem in _problems(parsed, typed, known, field)]
+    problems = [problem for field in schema.fields for problem in _problems(parsed, typed, unknown, field)]
     broken = parsed.broken.is_not_null()
     bad = reduce(or_, (mask for _, mask in problems), broken)
     if not bad.any():
@@ -73,16 +73,16 @@ def not_of_type(field: SchemaField) -> str:
 
 
 def _problems(
-    parsed: Parsed, typed: pl.DataFrame, known: Mapping[str, list[Any]], field: SchemaField
+    parsed: Parsed, typed: pl.DataFrame, unknown: Mapping[str, list[Any]], field: SchemaField
 ) -> Iterator[Problem]:
     raw, value = parsed.frame[field.name], typed[field.name]
-    for text, mask in _rule_breaks(raw, value, known.get(field.name, []), field):
+    for text, mask in _rule_breaks(raw, value, unknown.get(field.name, []), field):
         broken = mask.fill_null(value=False)
         if broken.any():
             yield f"{field.name}: {text}", broken
 
 
-def _rule_breaks(raw: pl.Series, value: pl.Series, known: list[Any], field: SchemaField) -> Iterator[Problem]:
+def _rule_breaks(raw: pl.Series, value: pl.Series, unknown: list[Any], field: SchemaField) -> Iterator[Problem]:
     if value.null_count() > raw.null_count():
         yield not_of_type(field), value.is_null() & raw.is_not_null()
     if field.required and raw.null_count():
@@ -93,9 +93,8 @@ def _rule_breaks(raw: pl.Series, value: pl.Series, known: list[Any], field: Sche
         yield f"above {_plain(field.maximum)}", value > field.maximum
     if field.max_length is not None:
         yield f"longer than {field.max_length} characters", value.str.len_chars() > field.max_length
-    if field.references is not None:
-        existing = pl.Series(known, dtype=value.dtype)
-        yield f"not in {field.references}", value.is_not_null() & ~value.is_in(existing.implode())
+    if unknown:
+        yield f"not in {field.references}", value.is_in(pl.Series(unknown, dtype=value.dtype).implode())
 
 
 def _typed(raw: pl.Series, field: SchemaField) -> pl.Series:

@@ -70,7 +70,7 @@ IDLE = (
 def test_each_limit_is_named(told: tuple[tuple[str, str, float], ...], what: str, evidence: str, change: str) -> None:
     """Beside processes that have room: what was short, by how much, and what to change."""
     changed = {(source, name) for source, name, _ in told}
-    found = saturated(sampled(*(each for each in IDLE if each[:2] not in changed), *told), 10, 20)
+    found = saturated(sampled(*(each for each in IDLE if each[:2] not in changed), *told), 10, 20, processors=2)
     assert found is not None
     assert found.what == what
     assert evidence in found.evidence
@@ -79,23 +79,33 @@ def test_each_limit_is_named(told: tuple[tuple[str, str, float], ...], what: str
 
 def test_a_generator_that_was_late_is_named_before_all_else() -> None:
     """What it offered was not the rate, so nothing else is to blame; whether it had its turn is told."""
-    busy = saturated(sampled((CLIENT, CPU, 97.0), (MACHINE, CPU, 99.0)), 10, 20, generator_late=True)
+    busy = saturated(sampled((CLIENT, CPU, 97.0), (MACHINE, CPU, 99.0)), 10, 20, processors=2, generator_late=True)
     assert busy is not None
     assert (busy.what, busy.evidence) == (
         "the generator",
         "it used 97 % of a core, at the median, and 99 % of all cores were busy: it did not get its turn",
     )
-    alone = saturated(sampled((CLIENT, CPU, 97.0), (MACHINE, CPU, 60.0)), 10, 20, generator_late=True)
+    alone = saturated(sampled((CLIENT, CPU, 97.0), (MACHINE, CPU, 60.0)), 10, 20, processors=2, generator_late=True)
     assert alone is not None
     assert (alone.evidence, "more processes" in alone.change) == ("it used 97 % of a core, at the median", True)
-    unseen = saturated((), 10, 20, generator_late=True)
+    unseen = saturated((), 10, 20, processors=2, generator_late=True)
     assert unseen is not None
     assert unseen.evidence == "it sent late"
 
 
+def test_a_machine_that_others_use_is_told_as_such() -> None:
+    """Of four processors this run used one and a half: more of them would not help it as much as to be alone."""
+    samples = [*sampled(("temporal", CPU, 150.0), ("worker-1", CPU, 30.0), (MACHINE, CPU, 95.0))]
+    shared, own = (saturated(samples, 10, 20, processors=each) for each in (4, 2))
+    assert shared is not None
+    assert own is not None
+    assert shared.change == "stop what else runs on this machine: it used more than this run did"
+    assert own.change == "give the machine more cores, or temporal a machine of its own"
+
+
 def test_a_machine_of_which_only_the_whole_was_seen_is_named_alone() -> None:
     """Nobody is blamed who was not looked at."""
-    found = saturated(sampled((MACHINE, CPU, 99.0)), 10, 20)
+    found = saturated(sampled((MACHINE, CPU, 99.0)), 10, 20, processors=2)
     assert found is not None
     assert (found.evidence, found.change) == (
         "99 % of all cores were busy, at the median",
@@ -108,7 +118,7 @@ def test_a_machine_of_which_only_the_whole_was_seen_is_named_alone() -> None:
 )
 def test_where_nothing_was_at_its_limit_nothing_is_named(told: tuple[tuple[str, str, float], ...]) -> None:
     """Nor where nothing was sampled: it was not seen."""
-    assert saturated(sampled(*told), 10, 20) is None
+    assert saturated(sampled(*told), 10, 20, processors=2) is None
 
 
 def test_a_moment_s_peak_is_no_limit() -> None:
@@ -116,6 +126,6 @@ def test_a_moment_s_peak_is_no_limit() -> None:
     peaks = [
         Sample(time=10 + number, source=MACHINE, name=CPU, value=value) for number, value in enumerate((20, 30, 100))
     ]
-    assert saturated(peaks, 10, 20) is None
-    assert saturated(peaks, 12, 20) is not None
-    assert saturated(peaks, 13, 20) is None
+    assert saturated(peaks, 10, 20, processors=2) is None
+    assert saturated(peaks, 12, 20, processors=2) is not None
+    assert saturated(peaks, 13, 20, processors=2) is None

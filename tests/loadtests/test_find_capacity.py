@@ -49,6 +49,8 @@ async def test_the_capacity_of_a_target_is_searched(stack: Stack, tmp_path: Path
     assert down.knee is None
     iterations = recorded.read(Iteration)
     assert [each.index for each in iterations] == list(range(len(iterations))), "no id is used twice"
+    firsts = [min(each.intended for each in iterations if each.intended >= step.began) - step.began for step in told]
+    assert firsts[0] * 10 != pytest.approx(firsts[1] * 20), "each trial draws its arrivals anew"
     results = [op for op in recorded.read(Operation) if op.kind is Kind.RESULT]
     assert len(results) == len(iterations) == sum(step.iterations for step in steps)
     assert all(step.p99 is not None and step.p99 > 0 for step in steps if step.iterations)

@@ -264,7 +264,7 @@ def whole_run(results: Path, *, ended: bool = True) -> Path:
             measured("bare_worker_startup", 0.6, 0.6, 0.6),
             measured("workflow_overhead", 20.0, 30.0, unit="ms"),
             measured("platform_overhead", -0.5, 1.5, unit="ms"),
-            measured("pipeline_throughput", 400_000.0, unit="rows/s"),
+            measured("pipeline_throughput", 450_000.0, unit="rows/s"),
             measured("copy_throughput", 600_000.0, unit="rows/s"),
             *healthy(),
         ],

@@ -70,7 +70,7 @@ def test_a_missed_aim_is_told_and_does_not_decide(tmp_path: Path) -> None:
     """The gate stays open, strict or not."""
     directory = whole_run(tmp_path)
     path = directory / "measurements.jsonl"
-    path.write_text(path.read_text().replace("400000.0", "1000.0"))
+    path.write_text(path.read_text().replace("450000.0", "1000.0"))
     assert gate_of([directory], strict=True).overall is Verdict.VALID
     assert "1 of 3 aims missed, which does not decide: Pipeline throughput" in said(directory)
 
@@ -194,3 +194,13 @@ def test_a_whole_run_forgives_no_line_cut_short(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(NotARun, match="judgements"):
         gate_of([directory])
+
+
+def test_why_invariants_are_not_known_is_said(tmp_path: Path) -> None:
+    """In the table and in the sentence: it may be that the load was void."""
+    late = judged("sent on time", Verdict.UNKNOWN, reason="the load is void: it was late")
+    directory = write_run(tmp_path, [*JUDGED, late], kind="scenario")
+    assert said(directory) == (
+        "May we ship? Not known: 1 of 3 hard objectives could not be judged: "
+        "Invariants not valid (sent on time: the load is void: it was late)."
+    )

@@ -324,6 +324,13 @@ def test_what_the_time_was_spent_on_is_told_for_each_kind_of_workflow(tmp_path: 
     assert told.says("waiting for a worker a workflow task waits to be picked up 25 ms 25 ms 25 ms 25 ms 25 %")
     assert told.says("from start to close 100 ms 100 ms 100 ms 100 ms 100 %")
     assert not told.says("typical whole")
+    assert not told.says("had not closed")
+
+
+def test_workflows_that_had_not_closed_are_counted_beside_the_anatomy(tmp_path: Path) -> None:
+    """The slowest are among them: without them it looks better than it was."""
+    told = report(tmp_path, workflow(0, 1.0), workflow(1, None), workflow(2, None), workflow(3, None, scenario="whole"))
+    assert told.says("slice 1 workflow Pipeline; 2 more had not closed , and are not in it")
 
 
 def test_few_workflows_have_a_table_and_no_picture(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_the_objectives_of_the_project_are_those_of_its_promise() -> None:
         ("worker_startup_ratio", "≤ 2", False),
         ("workflow_overhead_p95", "< 100 ms", True),
         ("platform_overhead_median", "≤ 2 ms", False),
-        ("pipeline_throughput_ratio", "≥ 0.5", False),
+        ("pipeline_throughput_ratio", "≥ 0.7", False),
         ("lost", "= 0", True),
         ("doubled", "= 0", True),
         ("invariants_not_valid", "= 0", True),

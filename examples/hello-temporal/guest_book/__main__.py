@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
 from guest_book.book import SCHEMA, Book
@@ -25,7 +26,9 @@ async def work() -> None:
     """Work until SIGTERM, which is how Temper drains a worker; then let what is running come to its end."""
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
+    metrics = PrometheusConfig(bind_address=os.environ["METRICS_ADDRESS"])
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"], runtime=runtime)
     async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1) as pool:
         book = Book(pool)
         async with Worker(

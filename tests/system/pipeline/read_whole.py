@@ -39,7 +39,11 @@ def read_whole(
     for chunk in content.chunks:
         data = Path(chunk.file).read_bytes()[chunk.offset : chunk.offset + chunk.length]
         parsed, typed = stages.read(data, chunk.rows, arranged)
-        judged = stages.judge(parsed, typed, {name: list(values) for name, values in (known or {}).items()}, arranged)
+        unknown = {
+            field.name: [value for value in values if value not in (known or {}).get(field.name, ())]
+            for field, _, values in stages.references(typed, arranged)
+        }
+        judged = stages.judge(parsed, typed, unknown, arranged)
         good += judged.good.select(names).rows()
         rejected |= {chunk.first_row + index: reason for index, reason in judged.rejected.iter_rows()}
     return good, rejected

@@ -1,0 +1,60 @@
+"""Profiles, during a load, where the processor time of the workers and of the client goes: by py-spy."""
+
+import asyncio
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from os import getpid
+from pathlib import Path
+
+from harness.errors import CannotRun
+from harness.records.samples import CLIENT
+from harness.services.process import Process
+from harness.testbed import Testbed
+
+RATE = 100
+"""Looks a second. Each stops the process for about a millisecond."""
+WRITE_SECONDS = 20.0
+"""What py-spy has to write down what it saw."""
+NOTE = "It was profiled: looking at a process stops it for moments, so its figures of speed are not to be compared"
+
+
+@asynccontextmanager
+async def profiled(bed: Testbed) -> AsyncIterator[None]:
+    """Inside the block, look at the stacks of each worker, and of this process; then write them into the run.
+
+    A file for each in profiles/, a line for each stack: its frames from the outermost, and how often it was seen. A
+    process that cannot be looked at is told. Workers must be up; one that comes later is left out. Raises CannotRun
+    without py-spy.
+    """
+    spy = _spy()
+    directory = bed.run.directory / "profiles"
+    directory.mkdir(exist_ok=True)
+    bed.caveats.append(NOTE)
+    roots = {worker.name: worker.pid for worker in bed.at_work} | {CLIENT: getpid()}
+    spies = [_looking_at(bed, spy, name, pid, directory) for name, pid in roots.items()]
+    for each in spies:
+        each.start()
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(each.terminate(WRITE_SECONDS, number=signal.SIGINT) for each in spies))
+        for name in roots:
+            if not (directory / f"{name}.folded").exists():
+                bed.notify(f"{name} could not be profiled; {bed.run.logs / f'py-spy-{name}.log'} says why")
+
+
+def _looking_at(bed: Testbed, spy: str, name: str, pid: int, directory: Path) -> Process:
+    words = [spy, "record", "--pid", str(pid), "--rate", str(RATE), "--format", "raw", "--nolineno"]
+    output = directory / f"{name}.folded"
+    return Process(f"py-spy-{name}", [*words, "--output", str(output)], log_path=bed.run.logs / f"py-spy-{name}.log")
+
+
+def _spy() -> str:
+    """The program; raises CannotRun."""
+    found = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
+    if found is None:
+        raise CannotRun("A profile needs py-spy, which was not found.", remedy="pip install 'temper-harness[load]'")
+    return found

@@ -12,8 +12,9 @@ import typer
 import chaos  # noqa: F401
 import loadtests  # noqa: F401
 import reports  # noqa: F401
-from temper import demo, experiments, load, replay, reporting, scenarios, services
+from temper import demo, experiments, load, load_ui, replay, reporting, scenarios, services
 from temper.ending import FAILED, GOOD, INTERRUPTED, explain
+from temper.load_options import EXAMPLE
 from temper.terminal import screen
 
 app = typer.Typer(
@@ -49,7 +50,7 @@ load_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Put scenarios under load; `run` may be left out.",
-    epilog=load.EXAMPLE,
+    epilog=EXAMPLE,
 )
 
 app.command(epilog="Example: temper doctor")(services.doctor)
@@ -59,8 +60,8 @@ app.command(epilog="Example: temper demo")(demo.demo)
 app.command(epilog="Example: temper report --open")(reporting.report)
 app.command(epilog="Example: temper gate --strict --json")(reporting.gate)
 app.add_typer(load_app, name="load")
-load_app.command("run", epilog=load.EXAMPLE)(load.run)
-load_app.command("ui", epilog="Example: temper load ui orders=3 tasks --rate 10 --processes 2")(load.ui)
+load_app.command("run", epilog=EXAMPLE)(load.run)
+load_app.command("ui", epilog="Example: temper load ui orders=3 tasks --rate 10 --processes 2")(load_ui.ui)
 load_app.command("capacity", epilog="Example: temper load capacity orders-place --p99 2")(load.capacity)
 load_app.command("soak", epilog="Example: temper load soak orders tasks --rate 2 --duration 14400")(load.soak)
 app.add_typer(scenario_app, name="scenario")

@@ -1,0 +1,91 @@
+"""A load that Locust hosts: `temper load ui`."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import CannotRun
+from temper.ending import run_to_end
+from temper.load_options import (
+    ArrivalsOption,
+    DurationOption,
+    NamesArgument,
+    ProcessesOption,
+    RateOption,
+    WorkersOption,
+)
+from temper.loading import allowed, driven, plan_of, sampled_beside, wish_of
+from temper.options import (
+    DEFAULT_TARGET,
+    PortOption,
+    ProviderOption,
+    SeedOption,
+    TargetOption,
+)
+from temper.terminal import screen
+
+if TYPE_CHECKING:
+    from harness.testbed import Testbed
+    from loadtests.hosting import Locust
+
+
+def ui(
+    names: NamesArgument,
+    rate: RateOption = 5.0,
+    duration: DurationOption = 60.0,
+    arrivals: ArrivalsOption = "constant",
+    loop: Annotated[
+        str,
+        typer.Option(help="open: at the arrivals' times; closed: when a user has its answer; both: side by side."),
+    ] = "open",
+    pace: Annotated[float, typer.Option(help="In a closed loop, seconds from one start of a user to its next.")] = 1.0,
+    headless: Annotated[bool, typer.Option("--headless", help="Start at once, without the web UI.")] = False,
+    ui_port: Annotated[int, typer.Option(help="Where the web UI listens.")] = 8089,
+    processes: ProcessesOption = 1,
+    machines: Annotated[
+        int, typer.Option(min=0, help="Processes on other machines to wait for; none is started here then.")
+    ] = 0,
+    host: Annotated[str, typer.Option(help="Where the web UI and the master listen.")] = "127.0.0.1",
+    workers: WorkersOption = 2,
+    seed: SeedOption = 1,
+    target: TargetOption = DEFAULT_TARGET,
+    port: PortOption = None,
+    provider: ProviderOption = None,
+) -> None:
+    """Host the load in Locust: its web UI, its master and workers; what was driven is judged like any other load."""
+    from loadtests.hosted import Loop
+    from loadtests.hosting import Hosting, hosted
+    from loadtests.loop import new_event_loop
+
+    if loop not in {each.value for each in Loop}:
+        raise CannotRun(f"There is no loop {loop!r}.", remedy="Say open, closed or both.")
+    plan = plan_of(target, names, seed=seed, ports=port, providers=provider)
+    wish = wish_of(names, rate=rate or 0.0, duration=duration, arrivals=arrivals, loop=Loop(loop), pace=pace)
+    load = allowed(wish, plan, None, yes=False)
+    hosting = Hosting(processes=processes, machines=machines, ui_port=None if headless else ui_port, host=host)
+
+    async def work() -> None:
+        async with AsyncExitStack() as outliving:  # the web UI has a link to the report, once that is written
+
+            async def drive(bed: "Testbed") -> None:
+                if hosting.machines:
+                    screen.say(f"on each other machine, beside the same temper.toml: {hosting.worker_command()}")
+                locust = await outliving.enter_async_context(hosted(bed, wish, hosting))
+                if not headless:
+                    screen.say(f"Locust's web UI, where the load is started: http://{host}:{ui_port}")
+                await locust.loaded()
+                if not headless:
+                    outliving.push_async_exit(partial(_stay, locust))
+
+            await driven(plan, load.mix, workers, drive, [sampled_beside])
+
+    run_to_end(work(), new_event_loop)
+
+
+async def _stay(locust: "Locust", kind: type[BaseException] | None, *_: Any) -> None:
+    """Leave the web UI standing where the run came to its verdict, whatever that is."""
+    if kind is None or issubclass(kind, typer.Exit):
+        screen.say("Locust's web UI stays, with the report; Ctrl-C ends it")
+        await locust.closed()

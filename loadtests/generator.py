@@ -50,7 +50,7 @@ class Generator:
         self._write = _joined(plan, self._travelling)
         self._closed_indices: Iterator[int] = iter(())
         self._in_flight = 0
-        self._walked = False
+        self._begun = self._walked = False
 
     @property
     def share(self) -> Share:
@@ -58,6 +58,11 @@ class Generator:
         if self._share is None:
             raise RuntimeError("this process has no share of the load yet")
         return self._share
+
+    @property
+    def unwalked(self) -> bool:
+        """Whether it has a share that nobody has begun to walk: Locust moves users about when a process is lost."""
+        return self._share is not None and not self._begun
 
     async def connect(self) -> None:
         """Connect the target's own client, and let the scenarios read what they need."""
@@ -79,6 +84,7 @@ class Generator:
 
         What broke in the scenarios themselves is returned, and goes to the leader with the next report.
         """
+        self._begun = True
         load = self.share.wish.load(self.target)
         scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
         mine = self.share.of(self._planned())

@@ -159,6 +159,8 @@ class Share(Struct, frozen=True, kw_only=True):
 
     def info(self, target: Target) -> LoadInfo:
         """What is noted of the whole load in the run."""
-        info = self.wish.load(target).info(self.begin)
-        users = 0 if self.wish.loop.is_open else max(1, round(self.wish.rate * self.wish.pace))
-        return msgspec.structs.replace(info, processes=self.processes, users=users)
+        info = msgspec.structs.replace(self.wish.load(target).info(self.begin), processes=self.processes)
+        if self.wish.loop.is_open:
+            return info
+        users = max(1, round(self.wish.rate * self.wish.pace))
+        return msgspec.structs.replace(info, users=users, rate=0.0, arrivals="closed")

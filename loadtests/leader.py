@@ -112,7 +112,7 @@ class Leader:
                 locust_p50=heard.get((loop, call), (None, None))[0],
                 locust_p99=heard.get((loop, call), (None, None))[1],
             )
-            for (loop, call), line in sorted(self.tally.lines.items())
+            for (loop, call), line in self.tally.sorted()
         ]
         self.run.write_hosted(
             Hosted(

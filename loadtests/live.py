@@ -36,7 +36,7 @@ def rows(leader: Leader) -> Sequence[Mapping[str, Any]]:
             "failures": line.failures,
             **{name: _milliseconds(line.percentile(percent)) for name, percent in PERCENTS.items()},
         }
-        for (loop, call), line in sorted(leader.tally.lines.items())
+        for (loop, call), line in leader.tally.sorted()
     ]
 
 

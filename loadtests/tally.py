@@ -36,6 +36,10 @@ class Tally:
         if operation.response_time is not None:
             line.answered.record(operation.response_time)
 
+    def sorted(self) -> list[tuple[tuple[str, str], Line]]:
+        """The lines, those of one call together."""
+        return sorted(self.lines.items(), key=lambda item: item[0][::-1])
+
     def taken(self) -> Sequence[Mapping[str, Any]]:
         """All that was counted since this was asked last, as plain values that `add` understands."""
         taken = [

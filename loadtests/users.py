@@ -62,6 +62,7 @@ class OpenLoopUser(DrivingUser):
 
     @task
     def walk(self) -> None:
-        """Drive the whole share."""
-        self.bridge.run(self.generator.walk())
+        """Drive the whole share, once; a process that came late has none."""
+        if self.generator.unwalked:
+            self.bridge.run(self.generator.walk())
         raise StopUser

@@ -29,10 +29,13 @@ async def test_what_is_driven_on_another_machine_is_in_the_run(stack: Stack, tmp
         generator = Generator(far, target, lambda loop, operation: told.append((loop, operation)))
         async with small_worker(stack.addresses["temporal.address"], target.file.task_queue):
             await generator.connect()
+            assert not generator.unwalked
             leader.begin(plan.wish, ["far", "gone"])
             generator.take(leader.shares["far"])
             assert not generator.over
+            assert generator.unwalked
             await generator.walk()
+            assert not generator.unwalked
             await eventually(lambda: generator.over)
         for _ in range(2):
             leader.hear("far", generator.report())

@@ -80,6 +80,7 @@ def test_a_closed_loop_plans_no_iteration(leader: Leader) -> None:
     assert recorded.read(Iteration) == []
     assert hosted is not None
     assert (hosted.load.users, hosted.load.closed, hosted.ended) == (5, True, None)
+    assert (hosted.load.rate, hosted.load.arrivals) == (0, "closed")
 
 
 def test_a_run_is_one_load(leader: Leader) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import secrets
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 import requests
 from small_target import standing
@@ -70,6 +72,27 @@ async def test_two_forked_workers_drive_every_arrival_once(target: Target, stack
     assert bed.run.info.load == found.load
 
 
+async def test_a_process_that_is_lost_is_missed(target: Target, stack: Stack, tmp_path: Path) -> None:
+    """The load ends without it; what it did not drive is a finding each, and nobody drives anything twice."""
+    wish = Wish(mix=["small-starts"], rate=10, duration=8)
+    async with standing(target, stack, tmp_path) as bed, bed.workers(1):
+        async with hosted(bed, wish, Hosting(processes=2)) as locust:
+            begun = await eventually(Recorded(bed.run.directory).hosted, timeout=SLOW)
+            assert begun is not None
+            await asyncio.sleep(begun.load.began + 2 - now())
+            psutil.Process(locust.process.pid).children()[0].kill()
+            found = await locust.loaded()
+        judgements = {each.invariant: each for each in await bed.conclude()}
+    starts = Counter(op.iteration for op in Recorded(bed.run.directory).read(Operation))
+    assert found.stopped
+    assert set(starts.values()) == {1}
+    lost = set(range(80)) - set(starts)
+    assert lost
+    assert len({index % 2 for index in lost}) == 1
+    silent = [each for each in judgements["small-starts: its own check"].findings if each.problem == "silent"]
+    assert len(silent) == len(lost)
+
+
 async def test_workers_of_their_own_join_a_master(target: Target, stack: Stack, tmp_path: Path) -> None:
     """Started apart, two workers need their master's address and a temper.toml; the locustfile is a user's own."""
     page = (TESTS.parent / "docs" / "load.md").read_text()
@@ -101,7 +124,7 @@ async def test_workers_of_their_own_join_a_master(target: Target, stack: Stack, 
 
 async def test_a_stall_that_a_closed_loop_hides(target: Target, tmp_path: Path) -> None:
     """Both under the same 2 s: p99 from the intended start is at least ten times what closed-loop Locust says."""
-    wish = Wish(mix=["small-starts"], rate=25, duration=12, loop=Loop.BOTH, pace=0.04)
+    wish = Wish(mix=["small-starts"], rate=20, duration=15, loop=Loop.BOTH, pace=0.035)
     with Run.create(tmp_path, kind="load", title="a stall", target="small", seed=1, command="pytest") as run:
         async with Testbed.standing(target, run, Wanted()) as bed, hosted(bed, wish, Hosting()) as locust:
             begun = await eventually(Recorded(run.directory).hosted, timeout=SLOW)

@@ -39,6 +39,7 @@ from harness.workers import Worker, Workers, WorkerSpec
 BUILD_SECONDS = 900.0
 """The first build of a worker may download and compile all that it is made of."""
 MIGRATE_SECONDS = 120.0
+QUIESCE_EVERY = 0.5
 NO_WORKER = {"worker.health": "", "worker.metrics": ""}
 """What is no worker listens at no such address."""
 CAVEATS = {
@@ -186,6 +187,17 @@ class Testbed:
         """Note iterations before they are driven: `conclude` asks after each, whatever becomes of the caller."""
         self.run.write_all(iterations)
         self.iterations += iterations
+
+    async def quiesce(self, seconds: float) -> int:
+        """Wait until none of the run's workflows runs any more, for so long at most; returns how many still do.
+
+        What came in faster than it was worked off is late, and not lost.
+        """
+        query = f'WorkflowId STARTS_WITH "{self.run.info.id}." AND ExecutionStatus = "Running"'
+        deadline = now() + seconds
+        while (running := (await self.client.count_workflows(query)).count) and now() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(QUIESCE_EVERY)
+        return running
 
     async def conclude(self) -> list[Judgement]:
         """Observe what the run left behind, judge it, and write all of it into the run."""

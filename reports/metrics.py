@@ -34,6 +34,7 @@ UNITS = {
     "response_max": "ms",
     "lag_p99": "ms",
     "unserved": "",
+    "unanswered": "",
     "drifting": "",
     "knee": "",
 }
@@ -123,6 +124,10 @@ def _load(operations: Sequence[Operation]) -> Iterable[Found]:
     asked = {(operation.scenario, operation.iteration) for operation in operations}
     served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
     yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")
+    found = responses(operations)
+    unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
+    detail = f"of {len(found):,} iterations" if found else "none waits for an answer"
+    yield "unanswered", Metric(value=unanswered, detail=detail)
 
 
 def _drift(found: Sequence[Drift]) -> Iterable[Found]:

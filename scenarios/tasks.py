@@ -196,10 +196,10 @@ class Alike(_Batches):
 
 TASKS = (
     Mixed(
-        "tasks-few",
-        "one to three tasks are done once each, or fail for the reason they must: the smallest batches",
-        tasks=(1, 3),
-        weight=30,
+        "tasks-one",
+        "one task is done once, or fails for the reason it must: the smallest batch",
+        tasks=(1, 1),
+        weight=300,
     ),
     Mixed(
         "tasks-batch",

@@ -9,6 +9,10 @@ from harness.options import allow_external
 from temper.ending import run_to_end
 from temper.judged import Plan, judged
 from temper.load_options import EXAMPLE
+from temper.terminal import screen
+
+BACKLOG_SECONDS = 120.0
+"""How long what came in faster than it was worked off may take before a run is judged."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,6 +96,9 @@ async def driven(
             for each in beside:
                 await watching.enter_async_context(each(bed, mix))
             await drive(bed)
+            if running := await bed.quiesce(0.0):
+                screen.say(f"{running} workflows still run; they have {BACKLOG_SECONDS:.0f} s")
+                await bed.quiesce(BACKLOG_SECONDS)
 
 
 def sampled_beside(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others

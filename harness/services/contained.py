@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from harness.services import postgres, redis, toxiproxy
+from harness.services import postgres, redis, temporal, toxiproxy
 from harness.services.container import Container
 from harness.services.engine import Found
 from harness.services.engine_client import pull_missing
 from harness.services.images import image_of
 from harness.services.process import until_ready
 from harness.services.service import READY_SECONDS, STOP_SECONDS, Identity, StartedService
-from harness.services.temporal import DevServer
 
 DATABASE = Path("/tmp/temporal.db")  # noqa: S108 - within the container, which is its own
 """Where a persistent Temporal keeps its state; the image's user may write there."""
@@ -157,8 +156,10 @@ class ContainerToxiproxy(ContainerService):
         return toxiproxy.server_arguments(self.host, self.port)
 
 
-class ContainerTemporal(DevServer, ContainerService):
+class ContainerTemporal(temporal.DevServer, ContainerService):
     """The dev server of the Temporal CLI's image."""
+
+    environment: ClassVar[Mapping[str, str]] = temporal.ENVIRONMENT
 
     def command(self) -> list[str]:
         """`server start-dev`; the program is the image's entry point."""

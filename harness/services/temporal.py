@@ -27,6 +27,10 @@ DYNAMIC_CONFIG = {
     "history.visibilityProcessorMaxPollRPS": "2000",
 }
 
+# What the server keeps is little, and it collects garbage all the time: the default, 100, costs it a seventh of its
+# starts.
+ENVIRONMENT = {"GOGC": "400"}
+
 # Without syncing, what was written is in the system's page cache, which outlives every process; with it the
 # server manages a fifth to a half of the starts a second.
 SQLITE_PRAGMAS = ("synchronous=off", "journal_mode=wal")
@@ -160,7 +164,7 @@ class DevServer(StartedService):
 
     async def _probe(self) -> Identity:
         identity = await super()._probe()
-        told = {**DYNAMIC_CONFIG, "database": "file" if self._persistent else "memory"}
+        told = {**DYNAMIC_CONFIG, **ENVIRONMENT, "database": "file" if self._persistent else "memory"}
         return Identity(version=identity.version, flags={**identity.flags, **told})
 
 
@@ -176,4 +180,4 @@ class EmbeddedTemporal(DevServer, EmbeddedService):
     def build(self, log_path: Path) -> Process:
         """`temporal server start-dev`."""
         argv = [str(self._cli), *self.arguments(self.site.data / "temporal.db")]
-        return Process(self.name, argv, log_path=log_path)
+        return Process(self.name, argv, log_path=log_path, env=ENVIRONMENT)

@@ -11,6 +11,7 @@ from small_target import small_target, standing
 from temporalio.client import Client
 
 from harness.errors import CannotRun, ServiceFailed, UnknownName
+from harness.eventually import eventually
 from harness.records.fingerprint import Fingerprint
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded
@@ -48,6 +49,19 @@ async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path:
     assert (fingerprint.workers, fingerprint.links) == (1, ())
     assert [(service.name, service.provider) for service in fingerprint.services] == [("temporal", "external")]
     assert (bed.run.logs / "worker-1.log").exists()
+
+
+async def test_what_still_runs_is_waited_for(stack: Stack, tmp_path: Path) -> None:
+    """Until it has ended, or the time is up: then it is told how many there are."""
+    target = small_target()
+    async with standing(target, stack, tmp_path) as bed:
+        queue, prefix = target.file.task_queue, bed.run.info.id
+        waiting = await bed.client.start_workflow("Echo", "hello", id=f"{prefix}.small-echo.0.main", task_queue=queue)
+        await eventually(lambda: bed.quiesce(0.0), timeout=20)
+        assert await bed.quiesce(0.1) == 1
+        async with bed.workers(1):
+            assert await bed.quiesce(60) == 0
+        assert await waiting.result() == "hello"
 
 
 async def test_with_links_every_worker_and_the_client_have_their_own(stack: Stack, tmp_path: Path) -> None:

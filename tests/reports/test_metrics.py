@@ -154,6 +154,14 @@ def test_unserved_are_iterations_without_an_acknowledged_start(tmp_path: Path) -
     assert found["unserved"] == Metric(value=1, detail="of 3 iterations")
 
 
+def test_unanswered_are_iterations_whose_result_did_not_come(tmp_path: Path) -> None:
+    """One that failed was answered; where none waits for a result, none is missed."""
+    failed = [start(2, 2.0), result(2, 2.0, 0.001, status="failed")]
+    found = of(tmp_path, *iteration(0, 0.0, 0.5), *iteration(1, 1.0, None), *failed, load=LOAD)
+    assert found["unanswered"] == Metric(value=1, detail="of 3 iterations")
+    assert of(tmp_path, start(0, 0.0), load=LOAD)["unanswered"] == Metric(value=0, detail="none waits for an answer")
+
+
 def test_without_load_there_is_no_latency(tmp_path: Path) -> None:
     """Iterations that were not under load say nothing about it."""
     assert of(tmp_path, *iteration(0, 0.0, 0.5)) == {}

@@ -2,6 +2,7 @@
 
 import gc
 import secrets
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -136,3 +137,11 @@ def work_directory(tmp_path: Path) -> Path:
 def target() -> Target:
     """The system, as temper.toml describes it."""
     return Target.read(ROOT / "temper.toml")
+
+
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """A shell that runs the tests in the background has them, and all they start, ignore Ctrl-C; not these."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +163,47 @@ WRONG = {
         "Invalid value for '--rate'",
     ),
     "no rate": (("load", "pipeline-few", "--duration", "1", *SYSTEM), "--rate"),
+    "arrivals that are none": (
+        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--arrivals", "rmap", *SYSTEM),
+        "there are no arrivals 'rmap'",
+    ),
+    "a weight that is none": (
+        ("load", "pipeline-few=often", "--rate", "1", "--duration", "1", *SYSTEM),
+        "'often', the weight of pipeline-few, is no number",
+    ),
+    "tenants that are none": (
+        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--tenants", "gold=0", *SYSTEM),
+        "'gold=0' tells no tenants",
+    ),
+    "a warm-up as long as the load": (
+        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--warm-up", "1", *SYSTEM),
+        "leaves nothing of 1 s",
+    ),
+    "users and a rate": (
+        ("load", "pipeline-few", "--users", "2", "--rate", "1", "--duration", "1", *SYSTEM),
+        "A closed loop has no rate",
+    ),
+    "users in two processes": (
+        ("load", "run", "pipeline-few", "--users", "2", "--processes", "2", "--duration", "1", *SYSTEM),
+        "A closed loop has one process",
+    ),
+    "users on an external service": (
+        ("load", "pipeline-few", "--users", "2", "--duration", "1", "--external", "redis=x", *SYSTEM),
+        "Use an open loop",
+    ),
+    "a search downwards": (
+        ("load", "capacity", "pipeline-few", "--p99", "1", "--from", "5", "--to", "2", *SYSTEM),
+        "from a rate above 0 to a higher one",
+    ),
+    "a search above the cap": (
+        ("load", "capacity", "pipeline-few", "--p99", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
+        "1000 iterations a second",
+    ),
+    "a soak without a rate": (
+        ("load", "soak", "pipeline-few", "--rate", "0", "--duration", "9", *SYSTEM),
+        "the rate must be above 0",
+    ),
+    "an unknown loop": (("load", "ui", "pipeline-few", "--loop", "half", *SYSTEM), "Say open, closed or both"),
     "port that is none": (("up", "--only", "redis", "--port", "redis=99999"), "'99999' is no port for redis"),
     "port without a service": (("up", "--only", "redis", "--port", "6379"), "'6379' is no pair"),
     "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),
@@ -385,19 +426,35 @@ async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Pat
     assert "valid    pipeline-few: its own check (4 looked at)" in ended.err
     assert "\r" not in ended.err
     (run,) = (tmp_path / "results").iterdir()
-    assert json.loads((run / "run.json").read_text())["load"] == {"pipeline-few": [4.0, 1.0]}
-
-
-@pytest.fixture
-def heeds_ctrl_c() -> Iterator[None]:
-    """A shell that runs the tests in the background has them, and all they start, ignore Ctrl-C; not these."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+    load = json.loads((run / "run.json").read_text())["load"]
+    assert (load["rate"], load["duration"], load["shares"]) == (4.0, 1.0, {"pipeline-few": 1.0})
 
 
 def _below(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("small-echo", "--users", "2", "--duration", "1", "--profile"), "small-echo: its own check"),
+        (("small-echo", "--rate", "4", "--duration", "2", "--processes", "2", "--baseline"), "8/8 started, 8 ended"),
+        (("capacity", "small-echo", "--p99", "60", "--from", "4", "--to", "4", "--seconds", "1"), "4/s: holds"),
+        (("soak", "small-echo", "--rate", "4", "--duration", "2"), "small-echo: its own check"),
+    ],
+    ids=["closed", "processes", "capacity", "soak"],
+)
+async def test_every_kind_of_load_is_judged(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    """On servers of its own. The target keeps nothing that could be counted, so nobody says that we may ship."""
+    target = ("--target", str(ROOT / "tests" / "small.toml"), "--workers", "1")
+    ended = await temper("load", *arguments, *target, directory=tmp_path)
+    assert says in ended.err, ended
+    assert "Traceback" not in ended.err
+    assert "valid    small-echo: its own check" in ended.err
+    assert "May we ship? Not known" in ended.out
+    assert ended.code == 1, ended
+    assert list(tmp_path.glob("results/*/report.html"))
 
 
 @pytest.mark.usefixtures("heeds_ctrl_c")

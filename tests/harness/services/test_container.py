@@ -84,6 +84,7 @@ async def test_the_flags_tell_the_image_and_what_the_server_runs_with(stack: Sta
     assert stack["temporal"].flags["history.transferProcessorMaxPollRPS"] == "2000"
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 async def test_no_container_outlives_who_started_it(engine: Found, tmp_path: Path, number: int) -> None:
     """After kill -9, and after Ctrl-C, the container is gone, and so is the server that was in it."""

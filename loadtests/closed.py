@@ -1,8 +1,9 @@
 """Closed loop: users who wait for an answer before they ask again. For comparison: a stall hides itself in it."""
 
 import asyncio
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -67,10 +68,11 @@ async def in_turns(bed: Testbed, load: ClosedLoad, *, on_progress: Callable[[Pro
     begin = now()
     bed.run.under_load(load.info(begin))
     progress = Progress(planned=0)
+    numbers = {scenario.name: itertools.count(bed.next_index(scenario)) for scenario in load.mix.scenarios}
 
     async def one_user(rng: Random) -> None:
         while now() < begin + load.duration:
-            iteration = _next(bed, load, rng, begin)
+            iteration = _next(bed, load, rng, begin, numbers)
             bed.planned([iteration])
             progress.started += 1
             progress.planned = progress.started
@@ -85,7 +87,7 @@ async def in_turns(bed: Testbed, load: ClosedLoad, *, on_progress: Callable[[Pro
             group.create_task(one_user(substream(bed.run.info.seed, "user", str(number))))
 
 
-def _next(bed: Testbed, load: ClosedLoad, rng: Random, begin: float) -> Iteration:
+def _next(bed: Testbed, load: ClosedLoad, rng: Random, begin: float, numbers: Mapping[str, Iterator[int]]) -> Iteration:
     """The user's next iteration, meant for this moment: nobody had planned it."""
     scenario: Scenario[Any] = rng.choices(list(load.mix.shares), list(load.mix.shares.values()))[0]
     tenant = rng.choices(list(load.tenants), list(load.tenants.values()))[0] if load.tenants else ""
@@ -93,7 +95,7 @@ def _next(bed: Testbed, load: ClosedLoad, rng: Random, begin: float) -> Iteratio
     return Iteration(
         run=bed.run.info.id,
         scenario=scenario.name,
-        index=bed.next_index(scenario),
+        index=next(numbers[scenario.name]),
         seed=bed.run.info.seed,
         intended=intended,
         warm_up=intended < begin + load.warm_up,

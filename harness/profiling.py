@@ -5,19 +5,24 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from os import getpid
 from pathlib import Path
 
-from harness.errors import CannotRun
+from harness.errors import CannotRun, ServiceFailed
 from harness.records.samples import CLIENT
-from harness.services.process import Process
+from harness.services.process import NotReady, Process
 from harness.testbed import Testbed
 
 RATE = 100
 """Looks a second. Each stops the process for about a millisecond."""
 WRITE_SECONDS = 20.0
 """What py-spy has to write down what it saw."""
+BEGIN_SECONDS = 30.0
+"""What it has to read the process's symbols."""
+LOOKING = "py-spy> Sampling process"
+"""What it says when it begins to look."""
 NOTE = "It was profiled: looking at a process stops it for moments, so its figures of speed are not to be compared"
 
 
@@ -35,9 +40,8 @@ async def profiled(bed: Testbed) -> AsyncIterator[None]:
     bed.caveats.append(NOTE)
     roots = {worker.name: worker.pid for worker in bed.at_work} | {CLIENT: getpid()}
     spies = [_looking_at(bed, spy, name, pid, directory) for name, pid in roots.items()]
-    for each in spies:
-        each.start()
     try:
+        await asyncio.gather(*(_begun(each) for each in spies))
         yield
     finally:
         await asyncio.gather(*(each.terminate(WRITE_SECONDS, number=signal.SIGINT) for each in spies))
@@ -50,6 +54,18 @@ def _looking_at(bed: Testbed, spy: str, name: str, pid: int, directory: Path) ->
     words = [spy, "record", "--pid", str(pid), "--rate", str(RATE), "--format", "raw", "--nolineno"]
     output = directory / f"{name}.folded"
     return Process(f"py-spy-{name}", [*words, "--output", str(output)], log_path=bed.run.logs / f"py-spy-{name}.log")
+
+
+async def _begun(spy: Process) -> None:
+    """Start it, and wait until it looks; what cannot be looked at ends it, and is told later."""
+    spy.start()
+    with suppress(ServiceFailed):
+        await spy.ready(partial(_looks, spy), BEGIN_SECONDS)
+
+
+async def _looks(spy: Process) -> None:
+    if not any(line.startswith(LOOKING) for line in spy.last_lines()):
+        raise NotReady("it does not look yet")
 
 
 def _spy() -> str:

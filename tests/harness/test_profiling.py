@@ -4,6 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 from small_target import small_target, standing
 
@@ -12,16 +13,22 @@ from harness.profiling import NOTE, profiled
 from harness.stack import Stack
 from reports.flames import read_stacks
 
+SEEN = 0.3
+"""Seconds of processor time, in which it is looked at thirty times."""
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at any process here")
 
 
 async def test_workers_and_client_are_looked_at(stack: Stack, tmp_path: Path) -> None:
-    """While they work."""
+    """While they work: until each has used time enough to be seen at it."""
     target = small_target()
     scenario = target.scenario("small-echo")
-    async with standing(target, stack, tmp_path) as bed, bed.workers(1):
+    async with standing(target, stack, tmp_path) as bed, bed.workers(1) as workers:
+        worker = psutil.Process(workers[0].pid)
         async with profiled(bed):
-            await asyncio.gather(*(bed.once(scenario) for _ in range(20)))
+            looked_at = (worker, psutil.Process())
+            before = [sum(process.cpu_times()[:2]) for process in looked_at]
+            while any(sum(p.cpu_times()[:2]) - b < SEEN for p, b in zip(looked_at, before, strict=True)):
+                await asyncio.gather(*(bed.once(scenario) for _ in range(10)))
         caveats = bed.fingerprint().caveats
     profiles = bed.run.directory / "profiles"
     assert NOTE in caveats

@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from chaos.experiment import Experiment, FaultPlan
-from chaos.faults import LinkDown
+from chaos.experiment import Experiment
 from chaos.schedule import Planned, carry_out
 from harness.clock import now
-from harness.errors import CannotRun, UnknownName
 from harness.testbed import Testbed
 from loadtests.engine import Progress
 from loadtests.load import Load
@@ -23,22 +21,14 @@ async def run_experiment(
     Returns when every fault is healed, every iteration has ended and the workers are
     drained. Raises UnknownName, and ExceptionGroup of what went wrong in the load or in a fault.
     """
-    scenario = bed.target.scenario(experiment.load.scenario)
-    load = Load(mix=Mix({scenario: 1.0}), arrivals=experiment.load.planned())
+    mix = Mix.of(bed.target, experiment.load.scenarios)
+    load = Load(mix=mix, arrivals=experiment.load.planned())
     async with bed.workers(experiment.workers, linked=True):
-        await bed.prepare(scenario)
+        await bed.prepare(*mix.scenarios)
         begin = now() + LEAD_SECONDS
-        plan = [Planned(fault=_fault(bed, fault), at=fault.at, duration=fault.duration) for fault in experiment.fault]
+        plan = [
+            Planned(fault=fault.fault(bed), at=fault.at or 0.0, duration=fault.duration) for fault in experiment.fault
+        ]
         async with asyncio.TaskGroup() as group:
             group.create_task(carry_out(plan, begin, bed.run.write, bed.notify))
             group.create_task(under_load(bed, load, begin=begin, on_progress=on_progress))
-
-
-def _fault(bed: Testbed, planned: FaultPlan) -> LinkDown:
-    if bed.links is None:
-        raise CannotRun("An experiment breaks links, and this run goes direct.", remedy="Make the testbed with links.")
-    links = {link.name: link for link in bed.links}
-    name = f"{planned.owner}.{planned.service}"
-    if name not in links:
-        raise UnknownName("link", name, links)
-    return LinkDown(bed.links, links[name])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaos.faults import Bite, Fault
+from chaos.faults.fault import Bite, Fault
 from harness.clock import now
 from harness.records.faults import FaultWindow
 
@@ -64,6 +64,7 @@ async def _one(
                     evidence=bite.evidence,
                     cut=bite.cut,
                     sure=None if seen is None else (seen, healing),
+                    slows=fault.slows,
                 )
             )
         notify(f"{fault.name} on {fault.on}: healed after {healed - injected:.1f} s")

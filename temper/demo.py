@@ -49,7 +49,7 @@ async def _demo(plan: Plan, experiment: "Experiment") -> None:
             if bed.target.measure is not None:
                 bed.run.write_all(await bed.target.measure(bed, screen.say))
         screen.say(f"{experiment.title}. Expected: {experiment.expect}")
-        await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+        await run_experiment(bed, experiment, screen.progress(experiment.name))
         if settings.scenario is not None:
             timed = bed.target.scenario(settings.scenario)
             bed.run.write_all(await workflow_overhead(bed, timed, settings.pairs, screen.say))

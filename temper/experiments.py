@@ -56,12 +56,14 @@ async def _chaos(plan: Plan, experiment: "Experiment") -> None:
     from chaos.runner import run_experiment
 
     async with judged(plan) as bed:
-        await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+        await run_experiment(bed, experiment, screen.progress(experiment.name))
 
 
 def check_experiment(target: "Target", experiment: "Experiment") -> None:
     """Refuse an experiment that this target cannot run, before anything is started."""
-    target.scenario(experiment.load.scenario)
+    from loadtests.mix import Mix
+
+    Mix.of(target, experiment.load.scenarios)
     services = [*target.file.services, *target.file.processes]
     for fault in experiment.fault:
         if fault.service not in services:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from small_target import small_target, standing
 
-from chaos.experiment import Experiment, FaultPlan, LoadPlan
+from chaos.experiment import Experiment, LoadPlan
+from chaos.faults.links import LinkDownPlan
 from chaos.runner import run_experiment
 from harness.errors import CannotRun, UnknownName
 from harness.records.faults import FaultWindow
@@ -21,8 +22,8 @@ def experiment(service: str = "temporal") -> Experiment:
         name="cut",
         title="The client is cut off",
         expect="What it asked for happens late.",
-        load=LoadPlan(scenario="small-echo", rate=5, duration=3),
-        fault=(FaultPlan(kind="link_down", owner="client", service=service, at=0.5, duration=2),),  # type: ignore[arg-type]  # any name may be asked for
+        load=LoadPlan(scenarios=("small-echo",), rate=5, duration=3),
+        fault=(LinkDownPlan(owner="client", service=service, at=0.5, duration=2),),  # type: ignore[arg-type]  # any name may be asked for
         workers=1,
     )
 

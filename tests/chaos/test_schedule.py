@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chaos.faults import Bite, LinkDown
+from chaos.faults.fault import Bite
+from chaos.faults.links import LinkDown
 from chaos.schedule import Planned, carry_out
 from harness.clock import now
 from harness.eventually import eventually
@@ -76,6 +77,7 @@ class Scripted:
 
     name: str = "scripted"
     on: str = "nothing"
+    slows: float | None = None
     in_force: bool = False
     inject_raises: bool = False
     heal_raises: bool = False
@@ -95,6 +97,9 @@ class Scripted:
         if self.heal_raises:
             raise ConnectionError("the proxy does not answer")
         self.done.append("heal")
+
+    async def met(self) -> None:
+        """Nobody."""
 
 
 async def test_a_fault_that_is_not_in_force_is_recorded_as_such(windows: list[FaultWindow]) -> None:

@@ -45,7 +45,7 @@ class RedisStalledPlan(RedisPlan, frozen=True, kw_only=True, tag="redis_stalled"
     """SIGSTOP, and SIGCONT at heal: connections stay open, and nothing is answered."""
 
     def fault(self, bed: Testbed) -> Stalled:
-        return Stalled(self.ours(bed), self.kind, HELLO)
+        return Stalled(self.ours(bed), self.kind, HELLO, cache=True)
 
 
 class RedisFlushedPlan(RedisPlan, frozen=True, kw_only=True, tag="redis_flushed"):

@@ -63,7 +63,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         self.load.planned()
-        for problem in (*self._problems(), *_overlaps(self.fault, self.workers)):
+        for problem in (*self._problems(), *overlaps(self.fault, self.workers)):
             raise ValueError(problem)
 
     def _problems(self) -> Iterator[str]:
@@ -78,10 +78,26 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield f"the fault on {undrawn[0].on} has neither `at` nor `when`, and there is no [random] to draw them"
         if self.random is not None and not undrawn:
             yield "[random] has nothing to draw from: leave `at` and `when` out of a fault"
+        yield from self._unsteady()
         for fault in self.fault:
             for problem in fault.problems(self.workers):
                 yield f"fault on {fault.on!r}: {problem}"
             yield from self._untimely(fault)
+
+    def _unsteady(self) -> Iterator[str]:
+        if not (0 < self.steady.served <= 1):
+            yield f"[steady] served is a share from 0 to 1, not {self.steady.served:g}"
+        if not (self.steady.response > 0 and self.steady.patience > 0):
+            yield "[steady] response and patience are seconds above 0"
+        if self.random is not None and not (self.random.count > 0 and 0 <= self.random.since < self._latest()):
+            yield (
+                f"[random] draws {self.random.count} faults between {self.random.since:g} s and {self._latest():g} s: "
+                "there must be one at least, and time for it"
+            )
+
+    def _latest(self) -> float:
+        assert self.random is not None
+        return self.random.until or self.load.duration * 0.75
 
     def _untimely(self, fault: AnyFault) -> Iterator[str]:
         if fault.at is not None and fault.when is not None:
@@ -99,7 +115,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield f"the fault on {fault.on} comes every {fault.every:g} s for {fault.duration:g} s: it would never heal"
 
 
-def _overlaps(faults: Sequence[AnyFault], workers: int) -> Iterator[str]:
+def overlaps(faults: Sequence[AnyFault], workers: int) -> Iterator[str]:
     """Faults that break the same thing at the same time: the first to heal would heal the other."""
     timed = [
         (fault.at + (fault.every or 0.0) * number, fault)

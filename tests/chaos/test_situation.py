@@ -2,11 +2,9 @@
 
 import asyncio
 
-from handwritten_records import effect
-
 from chaos.faults.fault import Trigger
 from chaos.situation import Situation
-from harness.records.effects import Effect, EffectKind
+from harness.records.effects import Effect, EffectKind, Source
 from harness.records.operations import Iteration
 from loadtests.engine import Progress
 
@@ -23,6 +21,21 @@ class Store:
         if self.away:
             raise ConnectionError("no store")
         return self.effects
+
+
+def effect(item: str = "0", *, step: str = "load", kind: EffectKind = EffectKind.FORWARD) -> Effect:
+    """One that is committed."""
+    return Effect(
+        workflow_id="w",
+        step=step,
+        item=item,
+        kind=kind,
+        run_id=None,
+        attempt=1,
+        transaction=None,
+        committed_at=1.0,
+        source=Source.LEDGER,
+    )
 
 
 def iteration(index: int) -> Iteration:

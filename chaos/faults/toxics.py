@@ -258,7 +258,7 @@ class SlowClose(Disturbance):
 
     async def inject(self) -> None:
         await super().inject()
-        self.before = await self._open()
+        self.before, self.closed = await self._open(), set()
 
     async def heal(self) -> None:
         self.closed |= self.before - await self._open()

@@ -159,16 +159,11 @@ class WorkerPaused:
 
     async def inject(self) -> None:
         self.worker.pause()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TRY_SECONDS):
-                # What runs on another processor stops a little later.
-                while self.worker.alive and self._status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110
-                    await asyncio.sleep(0.005)
 
     async def bite(self) -> Bite:
         """Look at its process, and ask for its health."""
+        status = psutil.Process(self.worker.pid).status() if self.worker.alive else psutil.STATUS_DEAD
         healthy, told = await _health(self.worker)
-        status = self._status()
         stands = status == psutil.STATUS_STOPPED and not healthy
         return Bite(in_force=stands, evidence=f"its process {self.worker.pid} is {status}; {told}")
 
@@ -177,9 +172,6 @@ class WorkerPaused:
 
     async def met(self) -> None:
         """Histories tell."""
-
-    def _status(self) -> str:
-        return psutil.Process(self.worker.pid).status() if self.worker.alive else psutil.STATUS_DEAD
 
 
 @dataclass
@@ -198,6 +190,7 @@ class RollingRestart:
     async def inject(self) -> None:
         """Returns when the first is drained; the others follow."""
         self.before = self.workers[0].pid
+        self.hurry.clear()
         try:
             await self.workers[0].drain()
         finally:

@@ -140,5 +140,10 @@ async def test_a_rolling_restart_reaches_every_worker(workers: Workers) -> None:
     await fault.heal()
     await fault.heal()
     assert not {worker.pid for worker in workers} & set(before)
+    again = [worker.pid for worker in workers]
+    await fault.inject()
+    assert workers[1].pid == again[1], "its turn comes later, the second time too"
+    await fault.heal()
+    assert not {worker.pid for worker in workers} & set(again)
     for worker in workers:
         assert await web.get(worker.ready_url, timeout=30)

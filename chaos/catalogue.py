@@ -1,7 +1,10 @@
 """The catalogue of faults that experiments can name, by their kinds."""
 
 from chaos.faults.links import LinkDownPlan
+from chaos.faults.postgres import PostgresFault
+from chaos.faults.redis import RedisFault
 from chaos.faults.resets import ResetPlan
+from chaos.faults.temporal import TemporalFault
 from chaos.faults.toxics import BandwidthPlan, BlackholePlan, LatencyPlan, LimitDataPlan, SlicerPlan, SlowClosePlan
 from chaos.faults.workers import (
     RollingRestartPlan,
@@ -16,5 +19,5 @@ OfLinks = (
 )
 OfWorkers = WorkerKilledPlan | WorkerPausedPlan | WorkerDrainedPlan | RollingRestartPlan | WorkerLatePlan
 
-AnyFault = OfLinks | OfWorkers
+AnyFault = OfLinks | OfWorkers | TemporalFault | PostgresFault | RedisFault
 """[[fault]], of whichever kind."""

@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import asyncpg
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from temporalio.client import Client
 
 from harness import bare
@@ -62,6 +64,8 @@ class Wanted:
     providers: Mapping[str, str] = field(default_factory=dict)
     external: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    persistent: bool = False
+    """Whether a Temporal that is started keeps what it has when it is killed."""
 
 
 def _silent(_: str) -> None:
@@ -119,6 +123,7 @@ class Testbed:
                 provider=wanted.providers,
                 external=wanted.external,
                 ports=wanted.ports,
+                persistent=wanted.persistent,
                 notify=notify,
                 namespace=target.file.namespace,
                 processes=target.processes,
@@ -394,7 +399,8 @@ async def _stores(stack: Stack) -> AsyncIterator[Stores]:
             stack["postgres"].url, min_size=1, max_size=4, server_settings={"application_name": OURS}
         )
     if "redis" in stack.services:
-        cache = redis.asyncio.Redis.from_url(stack["redis"].url)
+        # That the server closed a connection is noticed only as it is used: it is then made anew.
+        cache = redis.asyncio.Redis.from_url(stack["redis"].url, retry=Retry(NoBackoff(), 1))
     try:
         yield Stores(postgres=postgres, redis=cache, addresses=stack.addresses)
     finally:

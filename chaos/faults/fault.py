@@ -75,6 +75,11 @@ class FaultPlan(
         del workers
         yield from ()
 
+    @property
+    def needs_persistence(self) -> bool:
+        """Whether Temporal must keep what it has when it is killed."""
+        return False
+
     def fault(self, bed: Testbed) -> Fault:
         """Make it for this testbed, whose workers are up. Raises CannotRun where it breaks what is not ours."""
         raise NotImplementedError

@@ -1,15 +1,11 @@
 """Everything one run needs standing: the stack, the links, the workers, the client, the stores."""
 
 import asyncio
-import os
-import shlex
-import sys
-import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import asyncpg
 import redis.asyncio
@@ -24,30 +20,23 @@ from harness.faultpoints import FaultPoints
 from harness.links import Links
 from harness.observation import conclude
 from harness.pollers import await_pollers
+from harness.preparations import NO_WORKER, build, known_to, migrate
 from harness.records.fingerprint import Fingerprint, ServiceInfo
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
-from harness.services.process import Process, to_its_end
 from harness.services.service import Service
 from harness.sessions import OURS
 from harness.stack import Stack
 from harness.target import BaselineSection, Target
-from harness.templates import fill_each, fill_values
+from harness.templates import fill_values
+from harness.wires import Wires
 from harness.workers import Worker, Workers, WorkerSpec
 
-if TYPE_CHECKING:
-    from harness.wire import Wire
-
-BUILD_SECONDS = 900.0
-"""The first build of a worker may download and compile all that it is made of."""
-MIGRATE_SECONDS = 120.0
 QUIESCE_EVERY = 0.5
 CLIENT = "client"
 """Owner of the links that the testbed's own client uses."""
-NO_WORKER = {"worker.health": "", "worker.metrics": ""}
-"""What is no worker listens at no such address."""
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -106,10 +95,7 @@ class Testbed:
         """The workers that `workers` has started and not yet begun to drain."""
         self.fault_points: FaultPoints | None = None
         """Where the workers look that were made since `look_for_faults`."""
-        self.wires: dict[str, Wire] = {}
-        """Those that stand between a worker, or the client, and its link to Temporal, by owner."""
-        self._to_be_wired: set[str] = set()
-        self._wiring = AsyncExitStack()
+        self.wires = Wires(stack["temporal"])
         self._worker_count = 0
         self._prepared = False
 
@@ -123,7 +109,7 @@ class Testbed:
         Raises CannotRun where something the user can put right stands in the way.
         """
         names = [*target.file.services, *(["toxiproxy"] if wanted.links else [])]
-        await _build(target, run, notify)
+        await build(target, run, notify)
         async with AsyncExitStack() as exits:
             stack = Stack.of(
                 names,
@@ -137,7 +123,7 @@ class Testbed:
             )
             await exits.enter_async_context(stack)
             links = await exits.enter_async_context(_links(stack)) if wanted.links else None
-            await _migrate(target, stack, run)
+            await migrate(target, stack, run)
             plain = await _plain_client(target, stack.addresses)
             client = await _client(target, stack.addresses, stack.directory) or plain
             linked = client
@@ -146,7 +132,7 @@ class Testbed:
                 linked = await connect(target, {**stack.addresses, **through}, stack.directory)
             stores = await exits.enter_async_context(_stores(stack))
             bed = cls(target, run, stack, links, (client, linked, plain), stores, notify)
-            async with bed._wiring:
+            async with bed.wires:
                 yield bed
 
     def app(
@@ -211,9 +197,9 @@ class Testbed:
         """Put a wire between the client, or a worker yet to be made, and its link to Temporal; once for each owner."""
         if self.links is None:
             raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
-        self._to_be_wired.add(owner)
+        self.wires.wanted.add(owner)
         if owner == CLIENT and owner not in self.wires:
-            addresses = await self._wired(owner, self.links.addresses(owner))
+            addresses = await self.wires.before(owner, self.links.addresses(owner))
             self.linked_client = await connect(self.target, {**self.stack.addresses, **addresses}, self.stack.directory)
             self.closings = Closings(self.linked_client, f"{self.run.info.id}.")
 
@@ -333,37 +319,15 @@ class Testbed:
     async def _linked(self, owner: str) -> dict[str, str]:
         if self.links is None:
             raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
-        addresses = await self.links.open_all(owner)
-        return await self._wired(owner, addresses) if owner in self._to_be_wired else addresses
-
-    async def _wired(self, owner: str, addresses: Mapping[str, str]) -> dict[str, str]:
-        """These addresses, with a wire before that of Temporal."""
-        from harness.wire import Wire  # noqa: PLC0415  few runs need it
-
-        wire = await self._wiring.enter_async_context(Wire.to(addresses["temporal.address"]))
-        self.wires[owner] = wire
-        fields = self.stack["temporal"].fields_at(wire.address)
-        return {**addresses, **{f"temporal.{key}": value for key, value in fields.items()}}
+        return await self.wires.before(owner, await self.links.open_all(owner))
 
     def _worker(
         self, name: str, spec: WorkerSpec, task_queue: str | None, addresses: Mapping[str, str] | None = None
     ) -> Worker:
-        known = {**_known(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
+        known = {**known_to(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
         if task_queue is not None:
             known["worker.task_queue"] = task_queue
         return Worker(name, spec, known, log_path=self.run.logs / f"{name}.log")
-
-
-def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dict[str, str]:
-    """What the templates of temper.toml can name, beside what each worker has of its own."""
-    return {
-        **addresses,
-        "python": sys.executable,
-        "target.directory": str(target.directory),
-        "workspace": str(workspace),
-        "worker.task_queue": target.file.task_queue,
-        "worker.namespace": target.file.namespace,
-    }
 
 
 def ui_of(service: Service, target: Target) -> str:
@@ -383,38 +347,12 @@ async def _client(target: Target, addresses: Mapping[str, str], workspace: Path)
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, addresses, workspace), "worker.name": CLIENT, **NO_WORKER}
+    known = {**known_to(target, addresses, workspace), "worker.name": CLIENT, **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 
 async def _plain_client(target: Target, addresses: Mapping[str, str]) -> Client:
     return await Client.connect(addresses["temporal.address"], namespace=target.file.namespace)
-
-
-async def _build(target: Target, run: Run, notify: Callable[[str], None]) -> None:
-    if target.file.build is None:
-        return
-    command = fill_each(target.file.build, {"python": sys.executable, "target.directory": str(target.directory)})
-    notify(f"building: {shlex.join(command)}")
-    # A compiler may have come as a package, beside this interpreter.
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
-    log = run.logs / "build.log"
-    process = Process("build", command, env={"PATH": path}, cwd=target.directory, log_path=log)
-    await to_its_end(process, BUILD_SECONDS)
-
-
-async def _migrate(target: Target, stack: Stack, run: Run) -> None:
-    if target.file.migrate is None:
-        return
-    known = _known(target, stack.addresses, stack.directory) | {"worker.name": "migrate", **NO_WORKER}
-    process = Process(
-        "migrate",
-        fill_each(target.file.migrate, known),
-        env=fill_values(target.file.environment, known),
-        cwd=target.directory,
-        log_path=run.logs / "migrate.log",
-    )
-    await to_its_end(process, MIGRATE_SECONDS)
 
 
 @asynccontextmanager

@@ -233,7 +233,7 @@ async def test_a_migration_that_does_not_end_is_given_up(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A migration has a deadline, and does not outlive it."""
-    monkeypatch.setattr("harness.testbed.MIGRATE_SECONDS", 0.5)
+    monkeypatch.setattr("harness.preparations.MIGRATE_SECONDS", 0.5)
     note = tmp_path / "pid"
     code = f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
     with pytest.raises(ServiceFailed, match="migrate did not end within"):

@@ -1,10 +1,6 @@
 """Everything one run needs standing: the stack, the links, the workers, the client, the stores."""
 
 import asyncio
-import os
-import shlex
-import sys
-import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,28 +18,27 @@ from harness.clock import now
 from harness.closings import Closings
 from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
+from harness.faultpoints import FaultPoints
 from harness.links import Links
 from harness.observation import conclude
 from harness.pollers import await_pollers
+from harness.preparations import NO_WORKER, build, known_to, migrate
 from harness.records.fingerprint import Fingerprint, ServiceInfo
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
-from harness.services.process import Process, to_its_end
 from harness.services.service import Service
 from harness.sessions import OURS
 from harness.stack import Stack
 from harness.target import BaselineSection, Target
-from harness.templates import fill_each, fill_values
+from harness.templates import fill_values
+from harness.wires import Wires
 from harness.workers import Worker, Workers, WorkerSpec
 
-BUILD_SECONDS = 900.0
-"""The first build of a worker may download and compile all that it is made of."""
-MIGRATE_SECONDS = 120.0
 QUIESCE_EVERY = 0.5
-NO_WORKER = {"worker.health": "", "worker.metrics": ""}
-"""What is no worker listens at no such address."""
+CLIENT = "client"
+"""Owner of the links that the testbed's own client uses."""
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -102,6 +97,9 @@ class Testbed:
         """What a reader must not conclude, beside what is known of services and target."""
         self.at_work: list[Worker] = []
         """The workers that `workers` has started and not yet begun to drain."""
+        self.fault_points: FaultPoints | None = None
+        """Where the workers look that were made since `look_for_faults`."""
+        self.wires = Wires(stack["temporal"])
         self._worker_count = 0
         self._prepared = False
 
@@ -115,7 +113,7 @@ class Testbed:
         Raises CannotRun where something the user can put right stands in the way.
         """
         names = [*target.file.services, *(["toxiproxy"] if wanted.links else [])]
-        await _build(target, run, notify)
+        await build(target, run, notify)
         async with AsyncExitStack() as exits:
             stack = Stack.of(
                 names,
@@ -130,15 +128,17 @@ class Testbed:
             )
             await exits.enter_async_context(stack)
             links = await exits.enter_async_context(_links(stack)) if wanted.links else None
-            await _migrate(target, stack, run)
+            await migrate(target, stack, run)
             plain = await _plain_client(target, stack.addresses)
             client = await _client(target, stack.addresses, stack.directory) or plain
             linked = client
             if links is not None:
-                through = await links.open_all("client")
+                through = await links.open_all(CLIENT)
                 linked = await connect(target, {**stack.addresses, **through}, stack.directory)
             stores = await exits.enter_async_context(_stores(stack))
-            yield cls(target, run, stack, links, (client, linked, plain), stores, notify)
+            bed = cls(target, run, stack, links, (client, linked, plain), stores, notify)
+            async with bed.wires:
+                yield bed
 
     def app(
         self,
@@ -193,6 +193,21 @@ class Testbed:
         self.run.write_all(iterations)
         self.iterations += iterations
 
+    def look_for_faults(self) -> FaultPoints:
+        """Have the workers that are made from now on look for faults inside them; returns where they look."""
+        self.fault_points = self.fault_points or FaultPoints(self.stack.directory / "fault-points")
+        return self.fault_points
+
+    async def stand_between(self, owner: str) -> None:
+        """Put a wire between the client, or a worker yet to be made, and its link to Temporal; once for each owner."""
+        if self.links is None:
+            raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
+        self.wires.wanted.add(owner)
+        if owner == CLIENT and owner not in self.wires:
+            addresses = await self.wires.before(owner, self.links.addresses(owner))
+            self.linked_client = await connect(self.target, {**self.stack.addresses, **addresses}, self.stack.directory)
+            self.closings = Closings(self.linked_client, f"{self.run.info.id}.")
+
     async def quiesce(self, seconds: float) -> int:
         """Wait until none of the run's workflows runs any more, for so long at most; returns how many still do.
 
@@ -212,9 +227,10 @@ class Testbed:
     def worker(self, name: str, *, task_queue: str | None = None, addresses: Mapping[str, str] | None = None) -> Worker:
         """A worker of the target, not yet started; direct, unless `addresses` are those of its links."""
         section = self.target.file.worker
+        points = self.fault_points
         spec = WorkerSpec(
-            command=section.command,
-            environment=self.target.file.environment,
+            command=section.command if points is None else section.fault_points or section.command,
+            environment={**self.target.file.environment, **(points.environment if points else {})},
             ready_url=section.ready,
             metrics_url=section.metrics,
             drain_signal=section.drain_signal,
@@ -308,27 +324,15 @@ class Testbed:
     async def _linked(self, owner: str) -> dict[str, str]:
         if self.links is None:
             raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
-        return await self.links.open_all(owner)
+        return await self.wires.before(owner, await self.links.open_all(owner))
 
     def _worker(
         self, name: str, spec: WorkerSpec, task_queue: str | None, addresses: Mapping[str, str] | None = None
     ) -> Worker:
-        known = {**_known(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
+        known = {**known_to(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
         if task_queue is not None:
             known["worker.task_queue"] = task_queue
         return Worker(name, spec, known, log_path=self.run.logs / f"{name}.log")
-
-
-def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dict[str, str]:
-    """What the templates of temper.toml can name, beside what each worker has of its own."""
-    return {
-        **addresses,
-        "python": sys.executable,
-        "target.directory": str(target.directory),
-        "workspace": str(workspace),
-        "worker.task_queue": target.file.task_queue,
-        "worker.namespace": target.file.namespace,
-    }
 
 
 def ui_of(service: Service, target: Target) -> str:
@@ -348,38 +352,12 @@ async def _client(target: Target, addresses: Mapping[str, str], workspace: Path)
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, addresses, workspace), "worker.name": "client", **NO_WORKER}
+    known = {**known_to(target, addresses, workspace), "worker.name": CLIENT, **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 
 async def _plain_client(target: Target, addresses: Mapping[str, str]) -> Client:
     return await Client.connect(addresses["temporal.address"], namespace=target.file.namespace)
-
-
-async def _build(target: Target, run: Run, notify: Callable[[str], None]) -> None:
-    if target.file.build is None:
-        return
-    command = fill_each(target.file.build, {"python": sys.executable, "target.directory": str(target.directory)})
-    notify(f"building: {shlex.join(command)}")
-    # A compiler may have come as a package, beside this interpreter.
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
-    log = run.logs / "build.log"
-    process = Process("build", command, env={"PATH": path}, cwd=target.directory, log_path=log)
-    await to_its_end(process, BUILD_SECONDS)
-
-
-async def _migrate(target: Target, stack: Stack, run: Run) -> None:
-    if target.file.migrate is None:
-        return
-    known = _known(target, stack.addresses, stack.directory) | {"worker.name": "migrate", **NO_WORKER}
-    process = Process(
-        "migrate",
-        fill_each(target.file.migrate, known),
-        env=fill_values(target.file.environment, known),
-        cwd=target.directory,
-        log_path=run.logs / "migrate.log",
-    )
-    await to_its_end(process, MIGRATE_SECONDS)
 
 
 @asynccontextmanager

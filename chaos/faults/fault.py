@@ -80,6 +80,10 @@ class FaultPlan(
         """Whether Temporal must keep what it has when it is killed."""
         return False
 
+    async def prepare(self, bed: Testbed, workers: int) -> None:
+        """See to what must stand before so many workers are made. Raises CannotRun where this target cannot have it."""
+        del bed, workers
+
     def fault(self, bed: Testbed) -> Fault:
         """Make it for this testbed, whose workers are up. Raises CannotRun where it breaks what is not ours."""
         raise NotImplementedError

@@ -60,6 +60,11 @@ class FaultPlan(
         """What it breaks, as it is shown: "worker-1.postgres", "worker-2", "temporal"."""
         raise NotImplementedError
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """Services and processes that the target must have for it."""
+        return frozenset()
+
     def touches(self, workers: int) -> frozenset[str]:
         """Everything that no other fault may break meanwhile: the first to heal would heal the other."""
         del workers

@@ -31,6 +31,10 @@ class LinkDownPlan(FaultPlan, frozen=True, kw_only=True, tag="link_down"):
     def on(self) -> str:
         return f"{self.owner}.{self.service}"
 
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.service})
+
     def problems(self, workers: int) -> Iterator[str]:
         owners = {"client", *(f"worker-{number}" for number in range(1, workers + 1))}
         if self.owner not in owners:

@@ -55,6 +55,11 @@ class FaultPlan(
     """Seconds from one time to the next; `times` tells how often."""
     times: int = 1
 
+    def __str__(self) -> str:
+        moment = f"at {self.at:g} s" if self.at is not None else f"at {self.when}" if self.when else "drawn"
+        again = f", {self.times} times every {self.every:g} s" if self.every else ""
+        return f"{self.__struct_config__.tag} on {self.on} {moment} for {self.duration:g} s{again}"
+
     @property
     def on(self) -> str:
         """What it breaks, as it is shown: "worker-1.postgres", "worker-2", "temporal"."""

@@ -51,6 +51,7 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
 
     wanted = Wanted(
         links=plan.links,
+        journal=_keeps_journal(plan),
         providers=providers_of(plan.providers),
         external=pairs_of(plan.external),
         ports=ports_of(plan.ports),
@@ -73,6 +74,14 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
             raise
     _finish(run, write_report(run.directory))
+
+
+def _keeps_journal(plan: Plan) -> bool:
+    """Whether PostgreSQL's journal is read: under faults; and of a target that tells its effects by nothing else.
+
+    Not over hours, in which PostgreSQL would keep all that is written, nor while rates are searched, which judges none.
+    """
+    return plan.kind == "chaos" or (plan.target.read_effects is None and plan.kind in {"scenario", "load", "demo"})
 
 
 def _finish(run: "Run", page: Path) -> None:

@@ -153,6 +153,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
         yield from _environment_problems("environment", self.environment)
         if self.journal is not None:
             yield from _journal_problems(self.journal, self.services)
+            if self.journal.ledger is not None and self.effects is None:
+                yield "journal.ledger names the ledger's table, and nothing reads it: add effects, or leave it out"
         for name, process in self.processes.items():
             yield from _process_problems(name, process, self.services)
 

@@ -40,6 +40,14 @@ class Plan:
     providers: Sequence[str] | None = None
     links: bool = False
 
+    @property
+    def journal(self) -> bool:
+        """Whether PostgreSQL's journal is read: under faults, and of a target whose effects nothing else tells.
+
+        Never over hours, in which PostgreSQL would keep all that is written, nor in a search, most of whose loads fail.
+        """
+        return self.kind == "chaos" or (self.target.read_effects is None and self.kind in {"scenario", "load", "demo"})
+
 
 @asynccontextmanager
 async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
@@ -51,7 +59,7 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
 
     wanted = Wanted(
         links=plan.links,
-        journal=_keeps_journal(plan),
+        journal=plan.journal,
         providers=providers_of(plan.providers),
         external=pairs_of(plan.external),
         ports=ports_of(plan.ports),
@@ -74,14 +82,6 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
             raise
     _finish(run, write_report(run.directory))
-
-
-def _keeps_journal(plan: Plan) -> bool:
-    """Whether PostgreSQL's journal is read: under faults; and of a target that tells its effects by nothing else.
-
-    Not over hours, in which PostgreSQL would keep all that is written, nor while rates are searched, which judges none.
-    """
-    return plan.kind == "chaos" or (plan.target.read_effects is None and plan.kind in {"scenario", "load", "demo"})
 
 
 def _finish(run: "Run", page: Path) -> None:

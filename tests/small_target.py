@@ -67,6 +67,7 @@ async def standing(
     results: Path,
     *,
     links: bool = False,
+    journal: bool = False,
     notify: Callable[[str], None] = lambda _: None,
     postgres_url: str = "",
 ) -> AsyncIterator[Testbed]:
@@ -75,5 +76,6 @@ async def standing(
     if "postgres" in external and postgres_url:
         external["postgres"] = postgres_url
     with Run.create(results, kind="scenario", title="a test", target=target.file.name, seed=1, command="pytest") as run:
-        async with Testbed.standing(target, run, Wanted(links=links, external=external), notify) as bed:
+        wanted = Wanted(links=links, journal=journal, external=external)
+        async with Testbed.standing(target, run, wanted, notify) as bed:
             yield bed

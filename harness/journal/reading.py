@@ -1,7 +1,7 @@
 """Makes commits of the lines of PostgreSQL's journal: whose each row is, and what its transaction did to it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 from harness.journal.decoding import Row, Values, commit_time, row_of
 from harness.journal.tables import Mapping, Reference, Table
@@ -10,12 +10,10 @@ from harness.records.journal import Change, Commit
 
 Owner = tuple[str, str, str]
 """The (workflow id, step, item) that a row is for."""
-Counts = dict[tuple[str, Owner], Counter[str]]
-"""(table, owner) → rows by action."""
 
 
 class Reader:
-    """Reads line after line; remembers what a later line of the same row does not tell again."""
+    """Reads one transaction after another; remembers what a later line of the same row does not tell again."""
 
     def __init__(self, mapping: Mapping, prefix: str) -> None:
         self._tables = {table.name: table for table in mapping.tables}
@@ -31,30 +29,21 @@ class Reader:
         self._owners: dict[tuple[str, tuple[str | None, ...]], Owner] = {}
         """(table, primary key) → whose the row is: a deletion tells the key alone."""
 
-    def commits(self, lines: Iterable[tuple[int, str]], written: dict[int, tuple[int, int]]) -> Iterator[Commit]:
-        """The commits of some whole transactions; raises Undecodable.
+    def commit(self, transaction: int, lines: Sequence[str], ledger: int, others: int) -> Commit:
+        """What a transaction did, by its lines, the last of which tells when it was committed; raises Undecodable.
 
-        `lines` are (transaction, line), in the order of the journal; `written` has how many rows each transaction
-        wrote into the ledger and into other tables.
+        `ledger` and `others` are how many rows it wrote into the ledger and into other tables.
         """
-        counts: dict[int, Counts] = defaultdict(lambda: defaultdict(Counter))
-        for transaction, line in lines:
-            if line.startswith("COMMIT "):
-                if transaction in written:
-                    yield self._commit(transaction, commit_time(line), written[transaction], counts[transaction])
-                continue
-            row = row_of(line)
+        counts: dict[tuple[str, Owner], Counter[str]] = defaultdict(Counter)
+        for row in map(row_of, lines[:-1]):
             self._learn(row)
             table = self._tables.get(row.table)
             owner = self._owner(table, row) if table else None
             if owner is not None:
-                counts[transaction][row.table, owner][row.action] += 1
-
-    def _commit(self, transaction: int, committed_at: float, written: tuple[int, int], counts: Counts) -> Commit:
-        ledger, others = written
+                counts[row.table, owner][row.action] += 1
         return Commit(
             transaction=transaction,
-            committed_at=committed_at,
+            committed_at=commit_time(lines[-1]),
             ledger=ledger if self._named_ledger else None,
             others=others,
             changes=tuple(

@@ -23,17 +23,16 @@ OPEN_SECONDS = 15.0
 READ_SECONDS = 120.0
 BATCH = 50_000
 """Lines decoded at once, whole transactions at a time: PostgreSQL keeps what exceeds its memory in files."""
-# What is not mapped, or the ledger's, is counted where it is: a bulk load is a third of a million lines.
+# A row a transaction, its lines in their order: what is grouped by an xid can only be hashed, never sorted. Lines that
+# nobody reads are counted where they are: a bulk load is a third of a million of them.
 READ = """
-    WITH lines AS MATERIALIZED (
-        SELECT xid::text::bigint AS transaction, data, data ^@ 'COMMIT ' OR data ^@ ANY($3::text[]) AS told
-        FROM pg_logical_slot_get_changes($1, NULL, $2, 'include-timestamp', '1', 'skip-empty-xacts', '1')
-    )
-    SELECT transaction, data, NULL AS ledger, NULL AS others FROM lines WHERE told
-    UNION ALL
-    SELECT transaction, NULL, count(*) FILTER (WHERE data ^@ ANY($4::text[])),
-           count(*) FILTER (WHERE NOT data ^@ ANY($4::text[]))
-    FROM lines WHERE data ^@ 'table ' GROUP BY transaction
+    SELECT xid::text::bigint AS transaction,
+           array_agg(data) FILTER (WHERE data ^@ 'COMMIT ' OR data ^@ ANY($3::text[])) AS lines,
+           count(*) FILTER (WHERE data ^@ 'table ' AND data ^@ ANY($4::text[])) AS ledger,
+           count(*) FILTER (WHERE data ^@ 'table ' AND NOT data ^@ ANY($4::text[])) AS others
+    FROM pg_logical_slot_get_changes($1, NULL, $2, 'include-timestamp', '1', 'skip-empty-xacts', '1')
+        WITH ORDINALITY AS line (lsn, xid, data, place)
+    GROUP BY xid ORDER BY max(place)
 """
 
 UNREADABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, Undecodable)
@@ -43,9 +42,10 @@ class Slot:
     """A replication slot of one run. Made by `kept`."""
 
     def __init__(self, url: str, name: str, prefix: str, *, temporary: bool) -> None:
-        self._url = url
         self.name = name
         self.prefix = prefix
+        """Of the run's workflow ids."""
+        self._url = url
         self._temporary = temporary
         self._mapping = Mapping(tables=(), ledger=None)
         self._connection: asyncpg.Connection | None = None
@@ -82,9 +82,7 @@ class Slot:
             while rows := await connection.fetch(
                 READ, self.name, BATCH, self._mapping.told, self._mapping.ledgers, timeout=READ_SECONDS
             ):
-                lines = [(row["transaction"], row["data"]) for row in rows if row["data"] is not None]
-                written = {row["transaction"]: (row["ledger"], row["others"]) for row in rows if row["data"] is None}
-                commits += reader.commits(lines, written)
+                commits += [reader.commit(**row) for row in rows if row["ledger"] or row["others"]]
         except UNREADABLE as error:
             return Journal(unread=f"reading it failed: {_said(error)}")
         return Journal(commits=tuple(commits))

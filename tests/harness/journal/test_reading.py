@@ -29,13 +29,9 @@ DONE = "COMMIT 7 (at 2026-11-22 20:49:01+00)"
 AT = 1795380541.0
 
 
-def read(
-    *lines: str, transaction: int = 7, ledger: str | None = None, reader: Reader | None = None
-) -> Sequence[Commit]:
-    """The commits of one transaction's lines."""
-    rows = [line for line in lines if line.startswith("table ")]
-    reader = reader or reading(ledger)
-    return list(reader.commits([(transaction, line) for line in lines], {transaction: (0, len(rows))} if rows else {}))
+def read(*lines: str, reader: Reader | None = None) -> Commit:
+    """What one transaction did, of these lines and its last one."""
+    return (reader or reading()).commit(7, [*lines, DONE], 0, len(lines))
 
 
 def reading(ledger: str | None = None) -> Reader:
@@ -44,14 +40,13 @@ def reading(ledger: str | None = None) -> Reader:
 
 
 def changes(*lines: str, reader: Reader | None = None) -> Sequence[Change]:
-    """What one transaction did, of these lines and its last one."""
-    (commit,) = read(*lines, DONE, reader=reader)
-    return commit.changes
+    """To which rows of the run."""
+    return read(*lines, reader=reader).changes
 
 
 def test_a_row_is_for_its_workflow_step_and_item() -> None:
     """As its columns say; the commit tells when it was, and how many rows it wrote in all."""
-    (commit,) = read("table public.lines: INSERT: workflow_id[text]:'run.a' sku[text]:'tea' quantity[integer]:2", DONE)
+    commit = read("table public.lines: INSERT: workflow_id[text]:'run.a' sku[text]:'tea' quantity[integer]:2")
     assert commit == Commit(
         transaction=7,
         committed_at=AT,
@@ -134,13 +129,7 @@ def test_rows_of_the_ledger_are_told_where_it_is_named() -> None:
     """Else nobody knows whether it has any."""
     line = "table public.effects: INSERT: id[bigint]:1"
     for name, told in ((None, None), ("public.effects", 0)):
-        (commit,) = read(line, DONE, ledger=name)
-        assert commit.ledger == told
-
-
-def test_a_transaction_that_wrote_no_row_is_none() -> None:
-    """It emitted a message, say."""
-    assert read(DONE) == []
+        assert read(line, reader=reading(name)).ledger == told
 
 
 def test_effects_are_rows_that_came_and_went() -> None:

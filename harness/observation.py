@@ -17,10 +17,12 @@ from harness.checking.felt import felt_all
 from harness.checking.invariants import Records, as_judgement
 from harness.driver import resolve
 from harness.errors import HarnessError
+from harness.journal.reading import effects_of
 from harness.records.calls import Call
-from harness.records.effects import Effect, Fact
+from harness.records.effects import Effect, Fact, Source
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
+from harness.records.journal import Journal
 from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
@@ -49,17 +51,20 @@ async def conclude(
     stores: Stores,
     iterations: Sequence[Iteration],
     broken: Sequence[Finding] = (),
+    journal: Journal | None = None,
 ) -> list[Judgement]:
     """Observe everything a run left behind, write it into the run, judge it, and write the judgements.
 
-    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found.
+    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found; `journal` is what
+    PostgreSQL says was committed, where it was asked: of a target that keeps no ledger, it tells the effects.
     """
     operations = await _resolved(run, client)
     workflows = await read_workflows(client, run.info.id, operations)
     run.write_all(workflows)
     prefix = run.info.id + "."
-    effects = await _told("effects", target.read_effects(stores, prefix)) if target.read_effects else None
+    effects = await _effects(target, stores, prefix, journal)
     run.write_all(effects or ())
+    run.write_all(journal.commits if journal else ())
     calls = await _told("calls", target.read_calls(stores, prefix)) if target.read_calls else None
     run.write_all(calls or ())
     sessions = await read_sessions(stores.postgres) if stores.postgres is not None else None
@@ -81,6 +86,7 @@ async def conclude(
         load=run.info.load,
         experiment=Recorded(run.directory).experiment(),
         broken=broken,
+        journal=journal,
     )
     run.write_all(judgements)
     return judgements
@@ -100,6 +106,7 @@ def judge(  # noqa: PLR0913 one for each kind of record
     load: LoadInfo | None = None,
     experiment: ExperimentInfo | None = None,
     broken: Sequence[Finding] = (),
+    journal: Journal | None = None,
 ) -> list[Judgement]:
     """Every invariant, and every scenario's own check, over the records of a run."""
     used = {iteration.scenario: target.scenario(iteration.scenario) for iteration in iterations}
@@ -107,6 +114,8 @@ def judge(  # noqa: PLR0913 one for each kind of record
         operations=operations,
         workflows=workflows,
         effects=effects,
+        source=Source.LEDGER if target.read_effects else Source.WAL,
+        journal=journal,
         facts=[fact for found in facts.values() for fact in found],
         calls=calls,
         sessions=sessions,
@@ -129,6 +138,13 @@ def judge(  # noqa: PLR0913 one for each kind of record
             findings += _checked(scenario, iteration, by_iteration[key], facts.get(key, ()))
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
     return [invariant(records) for invariant in (*applicable(records), *target.invariants)] + checks
+
+
+async def _effects(target: Target, stores: Stores, prefix: str, journal: Journal | None) -> Sequence[Effect] | None:
+    """From the target's ledger; where it keeps none, from PostgreSQL's journal; None where nobody tells."""
+    if target.read_effects:
+        return await _told("effects", target.read_effects(stores, prefix))
+    return effects_of(journal.commits) if journal and not journal.unread else None
 
 
 def _checked(

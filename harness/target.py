@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from harness.checking.invariants import Invariant
 from harness.errors import CannotRun, UnknownName
+from harness.journal.tables import JournalSection
 from harness.own_faults import OwnFault
 from harness.records.calls import Call
 from harness.records.effects import Effect
@@ -132,6 +133,7 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Import path of a function () -> what `temporalio.worker.Replayer` takes: workflows, plugins, …."""
     build: list[str] | None = None
     """Runs before anything is started: what compiles a worker that is to be compiled."""
+    journal: JournalSection | None = None
     migrate: list[str] | None = None
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
@@ -155,6 +157,10 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
         if self.measure.spawns < 1 or self.measure.pairs < 1:
             yield "measure.spawns and measure.pairs count from 1"
         yield from _environment_problems("environment", self.environment)
+        if self.journal is not None:
+            yield from _journal_problems(self.journal, self.services)
+            if self.journal.ledger is not None and self.effects is None:
+                yield "journal.ledger names the ledger's table, and nothing reads it: add effects, or leave it out"
         for name, process in self.processes.items():
             yield from _process_problems(name, process, self.services)
 
@@ -202,6 +208,18 @@ def _process_problems(name: str, process: ProcessSection, services: Sequence[str
             if placeholder not in usable:
                 names = ", ".join(f"{{{each}}}" for each in sorted(usable))
                 yield f"{key}.{place} has {{{placeholder}}}; it may have {names}"
+
+
+def _journal_problems(journal: JournalSection, services: Sequence[str]) -> Iterator[str]:
+    if "postgres" not in services:
+        yield "journal is PostgreSQL's, and services lacks postgres"
+    if not journal.tables:
+        yield "journal maps no table; name those that hold effects as journal.tables.NAME"
+    for name, table in journal.tables.items():
+        if not table.workflow:
+            yield f"journal.tables.{name}.workflow is empty; it names the column with the workflow's id"
+        if table.step and table.step_column:
+            yield f"journal.tables.{name} has both step and step_column: leave one out"
 
 
 def _environment_problems(key: str, environment: Mapping[str, str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from temporalio.client import Client
 
-from harness.checking.invariants import Invariant
+from harness.checking.invariants import OwnInvariant
 from harness.errors import CannotRun, UnknownName
 from harness.journal.tables import JournalSection
 from harness.own_faults import OwnFault
@@ -128,7 +128,7 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     faults: str | None = None
     """Import path of its own faults: names as experiments write them → types of OwnFault."""
     invariants: str | None = None
-    """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
+    """Import path of a sequence of functions from Records to a Judgement, or None, of the target's own."""
     replay: str | None = None
     """Import path of a function () -> what `temporalio.worker.Replayer` takes: workflows, plugins, …."""
     build: list[str] | None = None
@@ -240,7 +240,7 @@ class Target:
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
         self.read_calls: ReadCalls | None = self._load(file.calls, "calls") if file.calls else None
         self.faults: Mapping[str, type[OwnFault]] = self._load(file.faults, "faults") if file.faults else {}
-        self.invariants: Sequence[Invariant] = self._load(file.invariants, "invariants") if file.invariants else ()
+        self.invariants: Sequence[OwnInvariant] = self._load(file.invariants, "invariants") if file.invariants else ()
         self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
         self._replay: Replay | None = self._load(file.replay, "replay") if file.replay else None
         for key, function in (
@@ -268,6 +268,11 @@ class Target:
             message = f"{path}: {error}"
             raise BadTarget(message) from error
         return cls(path.resolve(), file)
+
+    @property
+    def replays(self) -> bool:
+        """Whether it says how its workflows are replayed."""
+        return self._replay is not None
 
     def replayer(self) -> SemanticReplayer:
         """What replays its workflows with today's code. Raises BadTarget where it does not say how."""

@@ -1,17 +1,21 @@
 """Which invariants a run is judged by."""
 
 from harness.checking.cancelling import cancelled_as_told, was_told
+from harness.checking.fencing import could_be_superseded, superseded_write_nothing
+from harness.checking.healed import well_after_heal
 from harness.checking.invariants import INVARIANTS, Invariant, Records, effects_are_atomic, faults_bit
 from harness.checking.journal import ledger_agrees_with_journal
 from harness.checking.load import sent_on_time
 from harness.checking.outside import one_call_an_attempt, one_key_an_effect
+from harness.checking.phantoms import nothing_without_a_workflow
+from harness.checking.replays import histories_replay
 from harness.checking.sessions import connections_are_clean
 from harness.checking.steady import steady_before
 from harness.records.effects import Source
 
 
 def applicable(records: Records) -> tuple[Invariant, ...]:
-    """Those of every run; and those of what it has: ledger, journal, outside, connections, cancellations, load, faults.
+    """Those of every run; and those of what not every run has: a ledger, an outside, retries, a load, faults, ….
 
     A fault may leave a connection in any state: then they are not judged.
     """
@@ -24,5 +28,22 @@ def applicable(records: Records) -> tuple[Invariant, ...]:
     of_load = (sent_on_time,) if records.load and not records.load.closed else ()
     of_faults = (faults_bit,) if records.faults else ()
     of_experiment = (steady_before,) if records.experiment and records.load else ()
-    of_stores = (*of_ledger, *of_journal, *of_outside, *of_sessions)
-    return (*INVARIANTS, *of_stores, *of_cancelled, *of_load, *of_faults, *of_experiment)
+    of_effects = (nothing_without_a_workflow,) if records.effects else ()
+    of_attempts = (superseded_write_nothing,) if could_be_superseded(records) else ()
+    of_replays = (histories_replay,) if records.replays else ()
+    of_heal = (well_after_heal,) if records.faults and records.experiment and records.experiment.recovery.last else ()
+    return (
+        *INVARIANTS,
+        *of_ledger,
+        *of_journal,
+        *of_outside,
+        *of_sessions,
+        *of_cancelled,
+        *of_load,
+        *of_faults,
+        *of_effects,
+        *of_attempts,
+        *of_replays,
+        *of_experiment,
+        *of_heal,
+    )

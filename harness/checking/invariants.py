@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from harness.checking.causes import why_doubled, why_standing
+from harness.checking.causes import is_late, why_doubled, why_standing
 from harness.records.calls import Call
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact, Source
 from harness.records.experiment import ExperimentInfo
@@ -13,6 +13,7 @@ from harness.records.faults import FaultWindow
 from harness.records.journal import Journal
 from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Iteration, Kind, Operation
+from harness.records.replays import Replay
 from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import OPEN, WorkflowRun
@@ -46,9 +47,13 @@ class Records(Struct, frozen=True, kw_only=True):
     """What told the effects."""
     journal: Journal | None = None
     """What PostgreSQL says was committed, where it was asked."""
+    replays: Sequence[Replay] | None = None
+    """The histories that were replayed."""
 
 
 Invariant = Callable[[Records], Judgement]
+OwnInvariant = Callable[[Records], Judgement | None]
+"""One of a target's own: None where it has nothing to say of such a run."""
 
 
 def nothing_lost(records: Records) -> Judgement:
@@ -96,8 +101,10 @@ def nothing_doubled(records: Records) -> Judgement:
     for fact in records.facts:
         standing = written[fact.key][undone[fact.key] :] if fact.key in written else []
         if fact.found > fact.expected == 0 and standing:
-            why = why_standing(standing[-1], runs.get(fact.workflow_id, ()))
-            findings.append(_about(fact, "uncompensated", f"{fact.found} rows are there, and none may be: {why}"))
+            mine = runs.get(fact.workflow_id, ())
+            problem = "zombie" if is_late(standing[-1], mine) else "uncompensated"
+            why = why_standing(standing[-1], mine)
+            findings.append(_about(fact, problem, f"{fact.found} rows are there, and none may be: {why}"))
         elif fact.found > fact.expected:
             findings.append(_about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected"))
         if fact.found and fact.key in written and not standing:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.records.calls import Call
+from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
@@ -21,6 +22,7 @@ from harness.records.journal import Commit
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
+from harness.records.replays import Replay
 from harness.records.samples import Sample
 from harness.records.sessions import Session
 from harness.records.steps import Step
@@ -89,7 +91,9 @@ FILES: dict[type[Struct], str] = {
     Measurement: "measurements.jsonl",
     Sample: "samples.jsonl",
     Step: "steps.jsonl",
+    Replay: "replays.jsonl",
     Judgement: "judgements.jsonl",
+    Discrepancy: "discrepancies.jsonl",
 }
 
 

@@ -50,6 +50,8 @@ class Activity(Struct, frozen=True, kw_only=True):
     """Why the attempt before the last one failed; None where the first succeeded."""
     outcome: str = ""
     """completed, failed, timed_out or canceled; empty while it has not ended."""
+    event_id: int = 0
+    """Of the event that scheduled it; 0 in runs that did not record it."""
 
 
 class WorkflowRun(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from harness.checking.cancelling import cancelled_as_told, was_told
 from harness.checking.invariants import INVARIANTS, Invariant, Records, effects_are_atomic, faults_bit
 from harness.checking.load import sent_on_time
 from harness.checking.outside import one_call_an_attempt, one_key_an_effect
+from harness.checking.recovered_in_time import recovered_in_time
 from harness.checking.sessions import connections_are_clean
 from harness.checking.steady import steady_before
 
@@ -20,4 +21,15 @@ def applicable(records: Records) -> tuple[Invariant, ...]:
     of_load = (sent_on_time,) if records.load and not records.load.closed else ()
     of_faults = (faults_bit,) if records.faults else ()
     of_experiment = (steady_before,) if records.experiment and records.load else ()
-    return (*INVARIANTS, *of_ledger, *of_outside, *of_sessions, *of_cancelled, *of_load, *of_faults, *of_experiment)
+    of_recovery = (recovered_in_time,) if of_experiment and records.faults else ()
+    return (
+        *INVARIANTS,
+        *of_ledger,
+        *of_outside,
+        *of_sessions,
+        *of_cancelled,
+        *of_load,
+        *of_faults,
+        *of_experiment,
+        *of_recovery,
+    )

@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from harness.checking.invariants import Invariant
 from harness.errors import CannotRun, UnknownName
+from harness.own_faults import OwnFault
 from harness.records.calls import Call
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
@@ -61,6 +62,9 @@ class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
     """URL where Prometheus finds its metrics; without one, what needs them is unknown."""
     drain_signal: str = "SIGTERM"
     drain_seconds: float = 15.0
+    fault_points: list[str] | None = None
+    """The command where an experiment has fault points: the same worker, composed with
+    `harness.faultpoints.interceptors()`. Without one, `command` is taken to be composed so itself."""
 
 
 class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +124,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     effects: str | None = None
     calls: str | None = None
     """Import path of a ReadCalls."""
+    faults: str | None = None
+    """Import path of its own faults: names as experiments write them → types of OwnFault."""
     invariants: str | None = None
     """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
     replay: str | None = None
@@ -167,6 +173,8 @@ def _service_problems(services: Sequence[str]) -> Iterator[str]:
 def _worker_problems(worker: WorkerSection) -> Iterator[str]:
     if not worker.command:
         yield "worker.command is empty; give it as a list of words"
+    if worker.fault_points == []:
+        yield "worker.fault_points is empty; give it as a list of words, or leave it out"
     if worker.drain_signal not in signal.Signals.__members__:
         yield f"worker.drain_signal is {worker.drain_signal!r}; SIGTERM and SIGINT are signals"
     if not 0 <= worker.drain_seconds < math.inf:
@@ -213,6 +221,7 @@ class Target:
         """Makes its client; None where the bare SDK's will do."""
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
         self.read_calls: ReadCalls | None = self._load(file.calls, "calls") if file.calls else None
+        self.faults: Mapping[str, type[OwnFault]] = self._load(file.faults, "faults") if file.faults else {}
         self.invariants: Sequence[Invariant] = self._load(file.invariants, "invariants") if file.invariants else ()
         self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
         self._replay: Replay | None = self._load(file.replay, "replay") if file.replay else None
@@ -222,6 +231,8 @@ class Target:
         ):  # fmt: skip
             if function is not None and not callable(function):
                 raise BadTarget(f"{path}: {key} names {function!r}, which is no function")
+        if not isinstance(self.faults, Mapping) or not all(isinstance(kind, type) for kind in self.faults.values()):
+            raise BadTarget(f"{path}: faults names {self.faults!r}, which does not map names to types of fault")
         used = [*file.prepare, file.measure.scenario, file.demo.job if file.demo else None]
         for name in used:
             if name is not None:

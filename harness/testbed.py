@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 import redis.asyncio
@@ -20,6 +20,7 @@ from harness.clock import now
 from harness.closings import Closings
 from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
+from harness.faultpoints import FaultPoints
 from harness.links import Links
 from harness.observation import conclude
 from harness.pollers import await_pollers
@@ -36,10 +37,15 @@ from harness.target import BaselineSection, Target
 from harness.templates import fill_each, fill_values
 from harness.workers import Worker, Workers, WorkerSpec
 
+if TYPE_CHECKING:
+    from harness.wire import Wire
+
 BUILD_SECONDS = 900.0
 """The first build of a worker may download and compile all that it is made of."""
 MIGRATE_SECONDS = 120.0
 QUIESCE_EVERY = 0.5
+CLIENT = "client"
+"""Owner of the links that the testbed's own client uses."""
 NO_WORKER = {"worker.health": "", "worker.metrics": ""}
 """What is no worker listens at no such address."""
 CAVEATS = {
@@ -98,6 +104,12 @@ class Testbed:
         """What a reader must not conclude, beside what is known of services and target."""
         self.at_work: list[Worker] = []
         """The workers that `workers` has started and not yet begun to drain."""
+        self.fault_points: FaultPoints | None = None
+        """Where the workers look that were made since `look_for_faults`."""
+        self.wires: dict[str, Wire] = {}
+        """Those that stand between a worker, or the client, and its link to Temporal, by owner."""
+        self._to_be_wired: set[str] = set()
+        self._wiring = AsyncExitStack()
         self._worker_count = 0
         self._prepared = False
 
@@ -130,10 +142,12 @@ class Testbed:
             client = await _client(target, stack.addresses, stack.directory) or plain
             linked = client
             if links is not None:
-                through = await links.open_all("client")
+                through = await links.open_all(CLIENT)
                 linked = await connect(target, {**stack.addresses, **through}, stack.directory)
             stores = await exits.enter_async_context(_stores(stack))
-            yield cls(target, run, stack, links, (client, linked, plain), stores, notify)
+            bed = cls(target, run, stack, links, (client, linked, plain), stores, notify)
+            async with bed._wiring:
+                yield bed
 
     def app(
         self,
@@ -188,6 +202,21 @@ class Testbed:
         self.run.write_all(iterations)
         self.iterations += iterations
 
+    def look_for_faults(self) -> FaultPoints:
+        """Have the workers that are made from now on look for faults inside them; returns where they look."""
+        self.fault_points = self.fault_points or FaultPoints(self.stack.directory / "fault-points")
+        return self.fault_points
+
+    async def stand_between(self, owner: str) -> None:
+        """Put a wire between the client, or a worker yet to be made, and its link to Temporal; once for each owner."""
+        if self.links is None:
+            raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
+        self._to_be_wired.add(owner)
+        if owner == CLIENT and owner not in self.wires:
+            addresses = await self._wired(owner, self.links.addresses(owner))
+            self.linked_client = await connect(self.target, {**self.stack.addresses, **addresses}, self.stack.directory)
+            self.closings = Closings(self.linked_client, f"{self.run.info.id}.")
+
     async def quiesce(self, seconds: float) -> int:
         """Wait until none of the run's workflows runs any more, for so long at most; returns how many still do.
 
@@ -207,9 +236,10 @@ class Testbed:
     def worker(self, name: str, *, task_queue: str | None = None, addresses: Mapping[str, str] | None = None) -> Worker:
         """A worker of the target, not yet started; direct, unless `addresses` are those of its links."""
         section = self.target.file.worker
+        points = self.fault_points
         spec = WorkerSpec(
-            command=section.command,
-            environment=self.target.file.environment,
+            command=section.command if points is None else section.fault_points or section.command,
+            environment={**self.target.file.environment, **(points.environment if points else {})},
             ready_url=section.ready,
             metrics_url=section.metrics,
             drain_signal=section.drain_signal,
@@ -303,7 +333,17 @@ class Testbed:
     async def _linked(self, owner: str) -> dict[str, str]:
         if self.links is None:
             raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
-        return await self.links.open_all(owner)
+        addresses = await self.links.open_all(owner)
+        return await self._wired(owner, addresses) if owner in self._to_be_wired else addresses
+
+    async def _wired(self, owner: str, addresses: Mapping[str, str]) -> dict[str, str]:
+        """These addresses, with a wire before that of Temporal."""
+        from harness.wire import Wire  # noqa: PLC0415  few runs need it
+
+        wire = await self._wiring.enter_async_context(Wire.to(addresses["temporal.address"]))
+        self.wires[owner] = wire
+        fields = self.stack["temporal"].fields_at(wire.address)
+        return {**addresses, **{f"temporal.{key}": value for key, value in fields.items()}}
 
     def _worker(
         self, name: str, spec: WorkerSpec, task_queue: str | None, addresses: Mapping[str, str] | None = None
@@ -343,7 +383,7 @@ async def _client(target: Target, addresses: Mapping[str, str], workspace: Path)
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, addresses, workspace), "worker.name": "client", **NO_WORKER}
+    known = {**_known(target, addresses, workspace), "worker.name": CLIENT, **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 

@@ -75,6 +75,10 @@ class FaultPlan(
         del workers
         yield from ()
 
+    async def prepare(self, bed: Testbed, workers: int) -> None:
+        """See to what must stand before so many workers are made. Raises CannotRun where this target cannot have it."""
+        del bed, workers
+
     def fault(self, bed: Testbed) -> Fault:
         """Make it for this testbed, whose workers are up. Raises CannotRun where it breaks what is not ours."""
         raise NotImplementedError

@@ -133,6 +133,8 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         (f'{HEAD}scenarios = "s:S"{WORKER}drain_signal = "SIGFOO"', "worker.drain_signal is 'SIGFOO'"),
         (f'{HEAD}scenarios = "s:S"{WORKER}drain_seconds = -1', "worker.drain_seconds is -1"),
         (f'{HEAD}scenarios = "s:S"{WORKER}drain_seconds = nan', "worker.drain_seconds is nan"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}fault_points = []', "worker.fault_points is empty"),
+        (f'{HEAD}faults = "math:pi"\nscenarios = "s:S"{WORKER}', "does not map names to types of fault"),
         (f'{HEAD}migrate = []\nscenarios = "s:S"{WORKER}', "migrate is empty"),
         (f'{HEAD.replace("temporal", "kafka")}scenarios = "s:S"{WORKER}', "services has 'kafka'; it may have postgres"),
         (f'{HEAD.replace("temporal", "redis")}scenarios = "s:S"{WORKER}', "services lacks temporal"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import psutil
 import pytest
 from small_target import small_target, standing
@@ -91,6 +92,20 @@ async def test_with_links_every_worker_and_the_client_have_their_own(stack: Stac
     assert fingerprint.caveats == (says, NO_LEDGER), "the server says so itself, though external"
     operations = Recorded(bed.run.directory).read(Operation)
     assert [op.ack for op in operations] == [Ack.OK, Ack.OK], "the other worker did the work"
+
+
+async def test_workers_look_for_faults_only_where_they_are_asked_to(stack: Stack, tmp_path: Path) -> None:
+    """Then it is the command for that, where there is one, and the directory is told; links or not."""
+    section = small_target().file.worker
+    with_points = msgspec.structs.replace(section, fault_points=["{python}", "-m", "other"])
+    for worker, command in ((section, "small_process"), (with_points, "other")):
+        async with standing(small_target(worker=worker), stack, tmp_path) as bed:
+            before = bed.worker("worker-1").spec
+            assert (before.command[-1], "FAULT_POINTS" in before.environment) == ("small_process", False)
+            points = bed.look_for_faults()
+            assert bed.look_for_faults() is points
+            after = bed.worker("worker-1").spec
+            assert (after.command[-1], after.environment["FAULT_POINTS"]) == (command, str(points.directory))
 
 
 async def test_the_fingerprint_says_where_temporals_ui_shows_the_run(stack: Stack, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from harness.resolving import resolve
 from harness.scenario import Scenario, Stores
 from harness.sessions import read_sessions
 from harness.target import Target
+from harness.tasks_told import TasksTold, declared_of, pause_asked, timeout_of
 
 TOO_LARGE = "Failure exceeds size limit."
 """What the server puts in place of a long failure; the reason is in its cause."""
@@ -210,12 +211,14 @@ class _Story:
         self.ended: dict[int, HistoryEvent] = {}
         self.cancelling = Cancelling()
         self.anatomist = Anatomist()
+        self.tasks = TasksTold()
 
     def tell(self, event: HistoryEvent) -> None:
         self.first = self.first or event
         self.last = event
         self.cancelling.tell(event)
         self.anatomist.tell(event)
+        self.tasks.tell(event)
         kind = event.WhichOneof("attributes") or ""
         attributes = getattr(event, kind)
         if kind == "activity_task_scheduled_event_attributes":
@@ -251,6 +254,7 @@ class _Story:
             events=self.last.event_id,
             task_failures=tuple(self.failures),
             activities=tuple(self._activity(event_id, event) for event_id, event in self.scheduled.items()),
+            tasks=self.tasks.told(),
             cancel_requested=_seconds(self.cancelling.requested) if self.cancelling.requested else None,
             begun_after_cancel=tuple(self.cancelling.begun),
             went_on_with=tuple(self.cancelling.went_on_with),
@@ -274,6 +278,9 @@ class _Story:
             last_failure=_reason(failure) if failure else None,
             outcome=OUTCOMES.get(ended.WhichOneof("attributes") or "", "") if ended else "",
             event_id=event_id,
+            timed_out=timeout_of(failure) if failure else "",
+            asked_pause=pause_asked(failure) if failure else None,
+            declared=declared_of(scheduled),
         )
 
 

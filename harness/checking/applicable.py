@@ -8,6 +8,7 @@ from harness.checking.journal import ledger_agrees_with_journal
 from harness.checking.load import sent_on_time
 from harness.checking.outside import one_call_an_attempt, one_key_an_effect
 from harness.checking.phantoms import nothing_without_a_workflow
+from harness.checking.recovered_in_time import recovered_in_time
 from harness.checking.replays import histories_replay
 from harness.checking.sessions import connections_are_clean
 from harness.checking.steady import steady_before
@@ -28,6 +29,7 @@ def applicable(records: Records) -> tuple[Invariant, ...]:
     of_load = (sent_on_time,) if records.load and not records.load.closed else ()
     of_faults = (faults_bit,) if records.faults else ()
     of_experiment = (steady_before,) if records.experiment and records.load else ()
+    of_recovery = (recovered_in_time,) if of_experiment and records.faults else ()
     of_effects = (nothing_without_a_workflow,) if records.effects else ()
     of_attempts = (superseded_write_nothing,) if could_be_superseded(records) else ()
     of_replays = (histories_replay,) if records.replays else ()
@@ -46,4 +48,5 @@ def applicable(records: Records) -> tuple[Invariant, ...]:
         *of_replays,
         *of_experiment,
         *of_heal,
+        *of_recovery,
     )

@@ -126,7 +126,7 @@ def test_what_is_left_is_written_as_an_experiment_and_as_a_test(capsys: pytest.C
     said = f"Shrunk from {tries.recorded.info.id}, in which was broken: nothing lost. Repeated, it failed 5 of 5 times."
     assert file.read_text().startswith(f"# {said}\n")
     assert test.read_text().startswith(f'"""{said}"""\n')
-    assert f"Path({str(SMALL)!r})" in test.read_text()
+    assert f'Path("{SMALL}")' in test.read_text()
     assert "seed=7" in test.read_text()
 
 

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import asyncpg
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from temporalio.client import Client
 
 from harness import bare
@@ -17,11 +19,13 @@ from harness.closings import Closings
 from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
 from harness.faultpoints import FaultPoints
+from harness.journal.slot import Slot
 from harness.links import Links
 from harness.observation import conclude
 from harness.pollers import await_pollers
 from harness.preparations import NO_WORKER, build, known_to, migrate
 from harness.records.fingerprint import Fingerprint, ServiceInfo
+from harness.records.journal import Journal
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
@@ -43,6 +47,7 @@ CAVEATS = {
 }
 """What a reader must not conclude where a service says this of itself."""
 NO_LEDGER = "The target keeps no ledger of effects: what is there is counted, and which attempt wrote it is unknown"
+BY_JOURNAL = "The target keeps no ledger: PostgreSQL's journal tells its effects, and no attempts"
 
 
 class PreparationFailed(HarnessError):
@@ -51,12 +56,16 @@ class PreparationFailed(HarnessError):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Where the services come from, and whether the run goes through links."""
+    """Where the services come from, whether the run goes through links, and whether PostgreSQL's journal is kept."""
 
     links: bool = False
+    journal: bool = False
+    """Where temper.toml maps tables."""
     providers: Mapping[str, str] = field(default_factory=dict)
     external: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    persistent: bool = False
+    """Whether a Temporal that is started keeps what it has when it is killed."""
 
 
 def _silent(_: str) -> None:
@@ -77,6 +86,7 @@ class Testbed:
         clients: tuple[Client, Client, Client],
         stores: Stores,
         notify: Callable[[str], None],
+        slot: Slot | None = None,
     ) -> None:
         self.target = target
         self.run = run
@@ -86,6 +96,9 @@ class Testbed:
         """The target's client, direct and through links of its own (the same without links); the bare SDK's."""
         self.stores = stores
         self.notify = notify
+        self.slot = slot
+        """From where PostgreSQL's journal is read as the run is concluded."""
+        self.journal: Journal | None = None
         self.iterations: list[Iteration] = []
         self.closings = Closings(self.linked_client, f"{run.info.id}.")
         self.broken: list[Finding] = []
@@ -117,6 +130,7 @@ class Testbed:
                 provider=wanted.providers,
                 external=wanted.external,
                 ports=wanted.ports,
+                persistent=wanted.persistent,
                 notify=notify,
                 namespace=target.file.namespace,
                 processes=target.processes,
@@ -131,7 +145,8 @@ class Testbed:
                 through = await links.open_all(CLIENT)
                 linked = await connect(target, {**stack.addresses, **through}, stack.directory)
             stores = await exits.enter_async_context(_stores(stack))
-            bed = cls(target, run, stack, links, (client, linked, plain), stores, notify)
+            slot = await exits.enter_async_context(_slot(target, stack, run, notify)) if wanted.journal else None
+            bed = cls(target, run, stack, links, (client, linked, plain), stores, notify, slot)
             async with bed.wires:
                 yield bed
 
@@ -216,8 +231,13 @@ class Testbed:
 
     async def conclude(self) -> list[Judgement]:
         """Observe what the run left behind, judge it, and write all of it into the run."""
+        self.journal = await self.slot.read() if self.slot is not None else None
+        if self.journal is not None and self.journal.unread:
+            self.caveats.append(f"PostgreSQL's journal was not read: {self.journal.unread}")
         self.run.write_fingerprint(self.fingerprint())
-        return await conclude(self.run, self.target, self.client, self.stores, self.iterations, self.broken)
+        return await conclude(
+            self.run, self.target, self.client, self.stores, self.iterations, self.broken, self.journal
+        )
 
     def worker(self, name: str, *, task_queue: str | None = None, addresses: Mapping[str, str] | None = None) -> Worker:
         """A worker of the target, not yet started; direct, unless `addresses` are those of its links."""
@@ -298,10 +318,15 @@ class Testbed:
                     for (name, flag, value), caveat in CAVEATS.items()
                     if name in self.stack.services and self.stack[name].flags.get(flag) == value
                 ),
-                *([] if self.target.read_effects else [NO_LEDGER]),
+                *self._effects_told(),
                 *self.caveats,
             ),
         )
+
+    def _effects_told(self) -> list[str]:
+        if self.target.read_effects:
+            return []
+        return [BY_JOURNAL if self.journal is not None and not self.journal.unread else NO_LEDGER]
 
     def _refuse_unprepared(self, scenario: Scenario[Any]) -> None:
         calls = [op for op in Recorded(self.run.directory).read(Operation) if op.scenario == scenario.name]
@@ -365,6 +390,17 @@ async def _links(stack: Stack) -> AsyncIterator[Links]:
 
 
 @asynccontextmanager
+async def _slot(target: Target, stack: Stack, run: Run, notify: Callable[[str], None]) -> AsyncIterator[Slot | None]:
+    if target.file.journal is None:
+        yield None
+        return
+    postgres = stack["postgres"]
+    ours = postgres.provider != "external"
+    async with Slot.kept(postgres.url, target.file.journal, run.info.id, ours=ours, notify=notify) as slot:
+        yield slot
+
+
+@asynccontextmanager
 async def _stores(stack: Stack) -> AsyncIterator[Stores]:
     postgres, cache = None, None
     if "postgres" in stack.services:
@@ -372,7 +408,8 @@ async def _stores(stack: Stack) -> AsyncIterator[Stores]:
             stack["postgres"].url, min_size=1, max_size=4, server_settings={"application_name": OURS}
         )
     if "redis" in stack.services:
-        cache = redis.asyncio.Redis.from_url(stack["redis"].url)
+        # That the server closed a connection is noticed only as it is used: it is then made anew.
+        cache = redis.asyncio.Redis.from_url(stack["redis"].url, retry=Retry(NoBackoff(), 1))
     try:
         yield Stores(postgres=postgres, redis=cache, addresses=stack.addresses)
     finally:

@@ -2,10 +2,13 @@
 
 from math import inf
 
-from harness.checking.invariants import Invariant, Records, as_judgement
+from harness.checking.compensation import Saga
+from harness.checking.conserved import Conserved
+from harness.checking.invariants import OwnInvariant, Records, as_judgement
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
 from scenarios.controlled import never_heard_of
+from scenarios.ordered import CALLS, CONFIRM, ORDER, RESERVE, STOCK, UNBALANCED_CENTS
 
 NAME = "nothing silently lost"
 WORKFLOW_FAILED = "workflow_failed"
@@ -52,4 +55,9 @@ def _finding(run: WorkflowRun, problem: str, what: str) -> Finding:
     return Finding(problem=problem, message=f"{run.type} ended {run.status}, {what}", workflow_id=run.workflow_id)
 
 
-INVARIANTS: tuple[Invariant, ...] = (nothing_silently_lost,)
+INVARIANTS: tuple[OwnInvariant, ...] = (
+    nothing_silently_lost,
+    Conserved(name="ledger sums to zero", step=ORDER, parts=(UNBALANCED_CENTS,)),
+    Conserved(name="stock is constant", step=STOCK, parts=("on_hand", "reserved", "shipped"), total="counted"),
+    Saga(name="orders are taken back in reverse", steps=frozenset({RESERVE, *CALLS, CONFIRM})),
+)

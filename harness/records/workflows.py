@@ -34,6 +34,22 @@ class WorkflowTask(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds that a worker has for it."""
 
 
+class Declared(Struct, frozen=True, kw_only=True):
+    """What a workflow declared of an activity, in seconds, with the server's defaults filled in."""
+
+    initial_interval: float
+    backoff_coefficient: float
+    maximum_interval: float
+    heartbeat_timeout: float | None = None
+    start_to_close_timeout: float | None = None
+
+    def pause(self, attempt: int) -> float:
+        """Seconds between the failure of an attempt, counted from 1, and when the next one is due."""
+        # Any policy has reached its maximum by then, and floats have not reached theirs.
+        grown = self.initial_interval * self.backoff_coefficient ** min(attempt - 1, 100)
+        return min(grown, self.maximum_interval)
+
+
 class Activity(Struct, frozen=True, kw_only=True):
     """One activity, by its last attempt. Times are seconds since the Unix epoch, by the server's clock."""
 
@@ -50,6 +66,13 @@ class Activity(Struct, frozen=True, kw_only=True):
     """Why the attempt before the last one failed; None where the first succeeded."""
     outcome: str = ""
     """completed, failed, timed_out or canceled; empty while it has not ended."""
+    event_id: int = 0
+    """Of the event that scheduled it; 0 in runs that did not record it."""
+    timed_out: str = ""
+    """By which timeout the attempt before the last one ended: heartbeat, start_to_close; empty if by none."""
+    asked_pause: float | None = None
+    """Seconds after which the attempt before the last one asked for the next; None where it did not ask."""
+    declared: Declared | None = None
 
 
 class WorkflowRun(Struct, frozen=True, kw_only=True):

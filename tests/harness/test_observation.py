@@ -10,6 +10,7 @@ from small_worker import Quiet, Small, small_worker
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from harness.checking.applicable import applicable
 from harness.checking.invariants import Records, as_judgement
 from harness.driver import App, drive
 from harness.eventually import eventually
@@ -297,8 +298,9 @@ def an_operation(index: int, ack: Ack = Ack.OK) -> Operation:
 
 def judgement_of(target: Target, operations: list[Operation], **beside: Any) -> Judgement:
     iterations = [iteration("r", index) for index in range(3)]
-    facts: dict[tuple[str, int], list[Fact]] = {(Quiet.name, index): [a_fact(index)] for index in range(3)}
-    judgements = judge(target, iterations, operations=operations, workflows=[], effects=None, facts=facts, **beside)
+    facts = [a_fact(index) for index in range(3)]
+    records = Records(operations=operations, workflows=[], effects=None, facts=facts, iterations=iterations)
+    judgements = judge(target, records, **beside)
     return next(each for each in judgements if each.invariant == "small-quiet: its own check")
 
 
@@ -354,20 +356,22 @@ def test_a_fault_that_nothing_met_makes_the_run_unknown(judged: tuple[Target, Ju
     """Where faults were planned, one more invariant says whether they bit; without any it is not asked."""
     target, _ = judged
     dull = FaultWindow(name="link_down", on="x", injected=1, healed=2, in_force=True, evidence="refused")
-    common: dict[str, Any] = {"operations": [], "workflows": [], "effects": None, "facts": {}}
-    without = verdicts(judge(target, [], **common))
-    with_fault = verdicts(judge(target, [], faults=[dull], **common))
+    nothing = Records(operations=[], workflows=[], effects=None, facts=[])
+    without = verdicts(judge(target, nothing))
+    with_fault = verdicts(judge(target, msgspec.structs.replace(nothing, faults=[dull])))
     assert "faults bit" not in without
     assert with_fault["faults bit"] is Verdict.UNKNOWN
 
 
 def test_invariants_of_the_targets_own_are_judged_too(judged: tuple[Target, Judged]) -> None:
-    """They see the same records, and their judgements stand beside the general ones."""
+    """They see the same records, and their judgements stand beside the general ones; None of them is no judgement."""
     target, _ = judged
 
     def never(records: Records) -> Judgement:
         return as_judgement("never", len(records.operations), [Finding(problem="odd", message="as told")])
 
-    target.invariants = [never]
-    judgements = judge(target, [], operations=[an_operation(0)], workflows=[], effects=None, facts={})
+    target.invariants = [never, lambda _: None]
+    records = Records(operations=[an_operation(0)], workflows=[], effects=None, facts=[])
+    judgements = judge(target, records)
     assert [each.verdict for each in judgements if each.invariant == "never"] == [Verdict.INVALID]
+    assert len(judgements) == len(applicable(records)) + 1

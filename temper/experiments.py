@@ -93,6 +93,7 @@ def check_experiment(target: "Target", experiment: "Experiment", seed: int) -> N
     for fault in experiment.fault:
         for service in sorted(fault.needs - {*services}):
             raise UnknownName(f"service of {target.file.name}", service, services)
+        fault.check(target)
 
 
 def experiment_of(run: str, path: Path) -> tuple["Target", "Recorded", "Experiment"]:

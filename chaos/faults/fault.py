@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from harness.target import Target
     from harness.testbed import Testbed
 
 
@@ -84,6 +85,10 @@ class FaultPlan(
     def needs_persistence(self) -> bool:
         """Whether Temporal must keep what it has when it is killed."""
         return False
+
+    def check(self, target: Target) -> None:
+        """Refuse what this target does not have, before anything is started. Raises CannotRun."""
+        del target
 
     async def prepare(self, bed: Testbed, workers: int) -> None:
         """See to what must stand before so many workers are made. Raises CannotRun where this target cannot have it."""

@@ -18,8 +18,10 @@ from harness.checking.felt import felt_all
 from harness.checking.invariants import Records, as_judgement
 from harness.checking.reconcile import reconcile
 from harness.errors import HarnessError
-from harness.records.effects import Effect, Fact
+from harness.journal.reading import effects_of
+from harness.records.effects import Effect, Fact, Source
 from harness.records.faults import FaultWindow
+from harness.records.journal import Journal
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
@@ -49,15 +51,18 @@ async def conclude(
     stores: Stores,
     iterations: Sequence[Iteration],
     broken: Sequence[Finding] = (),
+    journal: Journal | None = None,
 ) -> list[Judgement]:
     """Observe everything a run left behind, write it into the run, judge it, and write the judgements.
 
-    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found.
+    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found; `journal` is what
+    PostgreSQL says was committed, where it was asked: of a target that keeps no ledger, it tells the effects.
     """
     operations = await _resolved(run, client)
     prefix = run.info.id + "."
-    effects = await _told("effects", target.read_effects(stores, prefix)) if target.read_effects else None
+    effects = await _effects(target, stores, prefix, journal)
     run.write_all(effects or ())
+    run.write_all(journal.commits if journal else ())
     workflows = await read_workflows(client, run.info.id, operations, effects or ())
     run.write_all(workflows)
     calls = await _told("calls", target.read_calls(stores, prefix)) if target.read_calls else None
@@ -79,6 +84,8 @@ async def conclude(
         sessions=sessions,
         faults=faults,
         load=run.info.load,
+        source=Source.LEDGER if target.read_effects else Source.WAL,
+        journal=journal,
         ends={name: target.scenario(name).ends for name in {iteration.scenario for iteration in iterations}},
         iterations=iterations,
         experiment=Recorded(run.directory).experiment(),
@@ -106,6 +113,13 @@ def judge(target: Target, records: Records, broken: Sequence[Finding] = ()) -> l
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
     own = [judgement for invariant in target.invariants if (judgement := invariant(records)) is not None]
     return [invariant(records) for invariant in applicable(records)] + own + checks
+
+
+async def _effects(target: Target, stores: Stores, prefix: str, journal: Journal | None) -> Sequence[Effect] | None:
+    """From the target's ledger; where it keeps none, from PostgreSQL's journal; None where nobody tells."""
+    if target.read_effects:
+        return await _told("effects", target.read_effects(stores, prefix))
+    return effects_of(journal.commits) if journal and not journal.unread else None
 
 
 def _checked(

@@ -27,7 +27,7 @@ def demo(
     if read.file.demo is None:
         raise CannotRun(f"{target} has no [demo] section.", remedy="It names a scenario (job) and an experiment.")
     experiment = find(read.file.demo.experiment, read.directory)
-    check_experiment(read, experiment)
+    check_experiment(read, experiment, seed)
     end_with_parent()
     title = f"{read.file.name}: the main job"
     plan = Plan(target=read, kind="demo", title=title, seed=seed, ports=port, providers=provider, links=True)

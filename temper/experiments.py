@@ -1,17 +1,19 @@
 """Scenarios, under load and faults: `temper chaos`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import UnknownName
+from harness.errors import CannotRun, UnknownName
 from temper.ending import run_to_end
-from temper.judged import Plan, judged
-from temper.options import DEFAULT_TARGET, PortOption, ProviderOption, SeedOption, TargetOption
+from temper.judged import Plan, as_called, directory_of, judged
+from temper.options import DEFAULT_TARGET, PortOption, ProviderOption, RunArgument, SeedOption, TargetOption
 from temper.terminal import screen
 
 if TYPE_CHECKING:
     from chaos.experiment import Experiment
+    from harness.records.run import Recorded
     from harness.target import Target
 
 
@@ -38,7 +40,7 @@ def chaos_run(
     read = Target.read(target)
     experiments = [find(name) for name in names]
     for experiment in experiments:
-        check_experiment(read, experiment)
+        check_experiment(read, experiment, seed)
     codes = []
     for experiment in experiments:
         try:
@@ -52,6 +54,27 @@ def chaos_run(
         raise typer.Exit(max(codes))
 
 
+def chaos_replay(
+    run: RunArgument,
+    target: TargetOption = DEFAULT_TARGET,
+    port: PortOption = None,
+    provider: ProviderOption = None,
+) -> None:
+    """Do the experiment of a run again: the same inputs and arrivals, and the same faults at the same times."""
+    read, recorded, experiment = experiment_of(run, target)
+    plan = Plan(
+        target=read,
+        kind="chaos",
+        title=experiment.title,
+        seed=recorded.info.seed,
+        ports=port,
+        providers=provider,
+        links=True,
+        command=as_called(),
+    )
+    run_to_end(_chaos(plan, experiment))
+
+
 async def _chaos(plan: Plan, experiment: "Experiment") -> None:
     from chaos.runner import run_experiment
 
@@ -59,12 +82,44 @@ async def _chaos(plan: Plan, experiment: "Experiment") -> None:
         await run_experiment(bed, experiment, screen.progress(experiment.name))
 
 
-def check_experiment(target: "Target", experiment: "Experiment") -> None:
+def check_experiment(target: "Target", experiment: "Experiment", seed: int) -> None:
     """Refuse an experiment that this target cannot run, before anything is started."""
+    from chaos.drawing import drawn
     from loadtests.mix import Mix
 
     Mix.of(target, experiment.load.scenarios)
+    drawn(experiment, seed)
     services = [*target.file.services, *target.file.processes]
     for fault in experiment.fault:
-        if fault.service not in services:
-            raise UnknownName(f"service of {target.file.name}", fault.service, services)
+        for service in sorted(fault.needs - {*services}):
+            raise UnknownName(f"service of {target.file.name}", service, services)
+
+
+def experiment_of(run: str, path: Path) -> tuple["Target", "Recorded", "Experiment"]:
+    """The target, a run of it, and the experiment that was run: with the faults and the times that were drawn then.
+
+    Raises CannotRun, and NotARun, where there is none, or one of another target.
+    """
+    from chaos.experiment import BadExperiment, parsed
+    from harness.records.run import Recorded
+    from harness.target import Target
+
+    recorded = Recorded(directory_of(run))
+    told = recorded.experiment()
+    if told is None:
+        raise CannotRun(
+            f"{recorded.directory} has no experiment.json: nothing was broken in it on purpose.",
+            remedy="Name a run of an experiment: `temper chaos run NAME` makes one.",
+        )
+    target = Target.read(path)
+    if recorded.info.target != target.file.name:
+        raise CannotRun(
+            f"{recorded.directory} is a run of {recorded.info.target}, and {path} describes {target.file.name}.",
+            remedy="Name the other temper.toml with --target.",
+        )
+    try:
+        experiment = parsed(told.toml)
+    except ValueError as error:
+        raise BadExperiment(f"{recorded.directory / 'experiment.json'}: {error}") from error
+    check_experiment(target, experiment, recorded.info.seed)
+    return target, recorded, experiment

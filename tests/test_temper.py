@@ -115,6 +115,8 @@ VERBS = [
     ("chaos",),
     ("chaos", "list"),
     ("chaos", "run"),
+    ("chaos", "replay"),
+    ("chaos", "shrink"),
     ("replay",),
     ("replay", "record"),
     ("replay", "check"),
@@ -151,6 +153,9 @@ WRONG = {
     "missing experiment file": (("chaos", "run", "mine.toml", *SYSTEM), "No such file"),
     "missing temper.toml": (("scenario", "list"), "temper.toml does not exist. Make one with `temper init`"),
     "a directory for temper.toml": (("demo", "--target", "."), "Is a directory"),
+    "no such run to do again": (("chaos", "replay", "nowhere"), "results/nowhere is not a run"),
+    "no such run to shrink": (("chaos", "shrink", "nowhere"), "results/nowhere is not a run"),
+    "shrinking in no run": (("chaos", "shrink", "nowhere", "--runs", "0"), "Invalid value for '--runs'"),
     "no such run": (("gate", "nowhere"), "results/nowhere is not a run"),
     "no run yet": (("report",), "results holds no run yet"),
     "rate of nothing": (

@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from harness.checking.causes import is_late, why_doubled, why_standing
 from harness.records.calls import Call
-from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact
+from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact, Source
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
+from harness.records.journal import Journal
 from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.replays import Replay
@@ -19,6 +20,10 @@ from harness.records.workflows import OPEN, WorkflowRun
 
 HARMLESS_TASK_FAILURES = frozenset({"UNHANDLED_COMMAND", "RESET_WORKFLOW", "FORCE_CLOSE_COMMAND"})
 """Causes of a failed workflow task that healthy workflows have too: a signal while closing, a reset, a termination."""
+
+
+BOOKS = {Source.LEDGER: "ledger", Source.WAL: "journal"}
+"""What effects were told by, in words."""
 
 
 class Records(Struct, frozen=True, kw_only=True):
@@ -38,6 +43,10 @@ class Records(Struct, frozen=True, kw_only=True):
     load: LoadInfo | None = None
     iterations: Sequence[Iteration] = ()
     experiment: ExperimentInfo | None = None
+    source: Source = Source.LEDGER
+    """What told the effects."""
+    journal: Journal | None = None
+    """What PostgreSQL says was committed, where it was asked."""
     replays: Sequence[Replay] | None = None
     """The histories that were replayed."""
 
@@ -64,7 +73,7 @@ def nothing_lost(records: Records) -> Judgement:
     counted = {fact.key for fact in records.facts}
     observed_steps = {fact.step for fact in records.facts}
     findings += [
-        _about(effect, "lost", "the ledger has an effect of which no row is there")
+        _about(effect, "lost", f"the {BOOKS[records.source]} has an effect of which no row is there")
         for effect in _standing(records.effects or ())
         if effect.step in observed_steps and effect.key not in counted
     ]
@@ -83,7 +92,7 @@ def nothing_doubled(records: Records) -> Judgement:
         _at(
             key,
             "doubled",
-            f"the ledger has it {len(each)} times, undone {undone[key]} times{why_doubled(each)}",
+            f"the {BOOKS[records.source]} has it {len(each)} times, undone {undone[key]} times{why_doubled(each)}",
         )
         for key, each in written.items()
         if len(each) - undone[key] > 1
@@ -99,7 +108,7 @@ def nothing_doubled(records: Records) -> Judgement:
         elif fact.found > fact.expected:
             findings.append(_about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected"))
         if fact.found and fact.key in written and not standing:
-            message = f"the ledger says it was undone, and {fact.found} rows are there"
+            message = f"the {BOOKS[records.source]} says it was undone, and {fact.found} rows are there"
             findings.append(_about(fact, "uncompensated", message))
     if records.effects is None and not records.facts:
         return unknown("nothing doubled", "neither a ledger nor business rows were observed")

@@ -18,6 +18,7 @@ from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.hosted import Hosted
+from harness.records.journal import Commit
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
@@ -82,6 +83,7 @@ FILES: dict[type[Struct], str] = {
     Operation: "operations.jsonl",
     WorkflowRun: "workflows.jsonl",
     Effect: "effects.jsonl",
+    Commit: "journal.jsonl",
     Call: "calls.jsonl",
     Session: "sessions.jsonl",
     Fact: "facts.jsonl",

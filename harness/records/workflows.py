@@ -17,6 +17,23 @@ class TaskFailure(Struct, frozen=True, kw_only=True):
     message: str
 
 
+class WorkflowTask(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One workflow task that the history holds. Times are seconds since the Unix epoch, by the server's clock."""
+
+    scheduled: float
+    started: float | None = None
+    """When a worker was given it; None where none was."""
+    closed: float | None = None
+    outcome: str = ""
+    """completed, failed or timed_out; empty while it has not ended."""
+    sticky: bool = False
+    """Whether it was kept for the worker that had the one before, until that worker's sticky timeout."""
+    worker: str = ""
+    """The identity of the worker that was given it; empty where none was."""
+    timeout: float = 0.0
+    """Seconds that a worker has for it."""
+
+
 class Activity(Struct, frozen=True, kw_only=True):
     """One activity, by its last attempt. Times are seconds since the Unix epoch, by the server's clock."""
 
@@ -52,6 +69,8 @@ class WorkflowRun(Struct, frozen=True, kw_only=True):
     """Length of the history."""
     task_failures: tuple[TaskFailure, ...] = ()
     activities: tuple[Activity, ...] = ()
+    tasks: tuple[WorkflowTask, ...] = ()
+    """Its workflow tasks, in the order they were scheduled."""
     cancel_requested: float | None = None
     """When it was told to cancel; None where it was not."""
     begun_after_cancel: tuple[str, ...] = ()

@@ -1,9 +1,10 @@
 """Reconciliation counts each book by itself, and the slowest workflows tell their retries."""
 
+import msgspec
 from handwritten_runs import activity, effect, fact, start, workflow
 
 from harness.records.discrepancies import Discrepancy, DiscrepancyKind
-from harness.records.effects import EffectKind
+from harness.records.effects import EffectKind, Source
 from harness.records.operations import Ack
 from reports.reconciliation import Disagreements, Ledger, Starts, Workflows, books, disagreements
 from reports.slowest import Retried, slowest
@@ -31,6 +32,12 @@ def test_the_ledger_is_counted_by_kind_and_key() -> None:
     """A doubled effect shows as more effects than keys."""
     effects = [effect(0), effect(0, attempt=2), effect(1), effect(1, kind=EffectKind.COMPENSATION)]
     assert books([], [], effects, []).ledger == Ledger(forward=3, compensations=1, keys=2, retried=1)
+
+
+def test_of_effects_that_the_journal_told_nobody_knows_the_attempts() -> None:
+    """Which is not the same as none that was retried."""
+    told = msgspec.structs.replace(effect(0), attempt=None, source=Source.WAL)
+    assert books([], [], [told], []).ledger == Ledger(forward=1, compensations=0, keys=1, retried=None)
 
 
 def test_too_many_rows_of_one_never_make_up_for_another() -> None:

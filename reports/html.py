@@ -26,6 +26,7 @@ from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import WORDS as STANDINGS
 from reports.capacity import CapacitySection, knee_plot, search_of
+from reports.chaos import ChaosSection, chaos_section
 from reports.curves import percentile_curve
 from reports.drift import DriftSection, drift_section
 from reports.flames import Profile, profiles
@@ -33,6 +34,7 @@ from reports.gate import RunGate, run_gate
 from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
+from reports.plot import NARROW, WIDE, Plot
 from reports.reconciliation import Books, Disagreements, books, disagreements
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
@@ -44,7 +46,6 @@ from reports.tuning import Tuning, tuning_of
 from reports.webui import WebUI, web_ui
 
 FILE = "report.html"
-WIDE, NARROW = 960.0, 340.0
 MOST_FINDINGS = 20
 TILES = {
     "knee": "iterations a second, at the knee",
@@ -57,13 +58,6 @@ TILES = {
 }
 MOST_TILES = 5
 FEWEST_STACKED = 3
-
-
-class Plot(Struct, frozen=True, kw_only=True):
-    """A picture drawn twice: for a wide page and for a narrow one. The style sheet shows one of them."""
-
-    wide: str
-    narrow: str
 
 
 class LatencySection(Struct, frozen=True, kw_only=True):
@@ -114,6 +108,7 @@ class Page(Struct, frozen=True, kw_only=True):
     disagreements: Disagreements
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
+    chaos: ChaosSection | None
     samples: Sequence[Sample]
     slowest: Sequence[Slow]
     ui: WebUI
@@ -186,6 +181,7 @@ def _page(recorded: Recorded) -> Page:
         disagreements=disagreements(recorded.read(Discrepancy)),
         judgements=judgements,
         faults=windows,
+        chaos=chaos_section(recorded),
         samples=_samples(recorded.read(Measurement)),
         slowest=slowest(loaded, ui),
         ui=ui,

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from chaos.catalogue import AnyFault
-from chaos.lines import with_line
+from chaos.lines import at, explained
 from harness.errors import CannotRun, UnknownName
 from harness.records.experiment import Recovery, Steady
 from loadtests.arrivals import Arrivals, parse
@@ -29,6 +29,9 @@ class LoadPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duration: float
     arrivals: str = "constant"
     """Their shape and its options, as `temper load --arrivals` takes them; a trace is sought from where one stands."""
+
+    def __post_init__(self) -> None:
+        self.planned()
 
     def planned(self) -> Arrivals:
         """Raises ValueError where it plans nothing, or too much."""
@@ -61,27 +64,51 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     short: bool = False
     """Whether it belongs to the short lane."""
 
+    @property
+    def needs_persistence(self) -> bool:
+        """Whether Temporal must keep what it has when it is killed."""
+        return any(fault.needs_persistence for fault in self.fault)
+
     def __post_init__(self) -> None:
-        self.load.planned()
-        for problem in (*self._problems(), *_overlaps(self.fault, self.workers)):
+        for problem in (*self._problems(), *overlaps(self.fault, self.workers)):
             raise ValueError(problem)
 
     def _problems(self) -> Iterator[str]:
         if self.workers < 1:
-            yield f"workers is {self.workers}: someone must do the work"
+            yield f"there are {self.workers}: someone must do the work" + at("workers")
         if not self.load.scenarios:
-            yield "[load] names no scenario"
+            yield "it names none" + at("load", "scenarios")
         if not self.fault:
             yield "it plans no fault: a load alone is `temper load`"
         undrawn = [fault for fault in self.fault if fault.at is None and fault.when is None]
         if undrawn and self.random is None:
-            yield f"the fault on {undrawn[0].on} has neither `at` nor `when`, and there is no [random] to draw them"
+            yield (
+                f"the fault on {undrawn[0].on} has neither `at` nor `when`, and there is no [random] to draw them"
+                + at("fault", self.fault.index(undrawn[0]))
+            )
         if self.random is not None and not undrawn:
-            yield "[random] has nothing to draw from: leave `at` and `when` out of a fault"
-        for fault in self.fault:
+            yield "it has nothing to draw from: leave `at` and `when` out of a fault" + at("random")
+        yield from self._unsteady()
+        for index, fault in enumerate(self.fault):
             for problem in fault.problems(self.workers):
-                yield f"fault on {fault.on!r}: {problem}"
-            yield from self._untimely(fault)
+                yield f"on {fault.on!r}: {problem}" + at("fault", index)
+            for problem in self._untimely(fault):
+                yield problem + at("fault", index)
+
+    def _unsteady(self) -> Iterator[str]:
+        if not (0 < self.steady.served <= 1):
+            yield f"it is a share from 0 to 1, not {self.steady.served:g}" + at("steady", "served")
+        if not (self.steady.response > 0 and self.steady.patience > 0):
+            yield "response and patience are seconds above 0" + at("steady")
+        if self.random is not None and not (self.random.count > 0 and 0 <= self.random.since < self._latest()):
+            yield (
+                f"{self.random.count} faults between {self.random.since:g} s and {self._latest():g} s: "
+                "there must be one at least, and time for it" + at("random")
+            )
+
+    def _latest(self) -> float:
+        assert self.random is not None
+        return self.random.until or self.load.duration * 0.75
 
     def _untimely(self, fault: AnyFault) -> Iterator[str]:
         if fault.at is not None and fault.when is not None:
@@ -99,7 +126,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield f"the fault on {fault.on} comes every {fault.every:g} s for {fault.duration:g} s: it would never heal"
 
 
-def _overlaps(faults: Sequence[AnyFault], workers: int) -> Iterator[str]:
+def overlaps(faults: Sequence[AnyFault], workers: int) -> Iterator[str]:
     """Faults that break the same thing at the same time: the first to heal would heal the other."""
     timed = [
         (fault.at + (fault.every or 0.0) * number, fault)
@@ -120,7 +147,7 @@ def read(path: Path) -> Experiment:
         text = path.read_text()
         return parsed(text)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError, ValueError) as error:
-        told = with_line(str(error), text)
+        told = f": {error}" if isinstance(error, OSError) else explained(str(error), text, Experiment)
         raise BadExperiment(f"{path}{told}", remedy="docs/experiments.md tells what an experiment holds.") from error
 
 

@@ -27,10 +27,19 @@ def demo(
     if read.file.demo is None:
         raise CannotRun(f"{target} has no [demo] section.", remedy="It names a scenario (job) and an experiment.")
     experiment = find(read.file.demo.experiment, read.directory)
-    check_experiment(read, experiment)
+    check_experiment(read, experiment, seed)
     end_with_parent()
     title = f"{read.file.name}: the main job"
-    plan = Plan(target=read, kind="demo", title=title, seed=seed, ports=port, providers=provider, links=True)
+    plan = Plan(
+        target=read,
+        kind="demo",
+        title=title,
+        seed=seed,
+        ports=port,
+        providers=provider,
+        links=True,
+        persistent=experiment.needs_persistence,
+    )
     run_to_end(_demo(plan, experiment))
 
 

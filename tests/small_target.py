@@ -67,6 +67,7 @@ async def standing(
     results: Path,
     *,
     links: bool = False,
+    journal: bool = False,
     notify: Callable[[str], None] = lambda _: None,
     postgres_url: str = "",
     own: Collection[str] = (),
@@ -78,7 +79,7 @@ async def standing(
     external = {name: stack[name].url for name in target.file.services if name not in own}
     if "postgres" in external and postgres_url:
         external["postgres"] = postgres_url
-    wanted = Wanted(links=links, external=external, persistent=True)
+    wanted = Wanted(links=links, journal=journal, external=external, persistent=True)
     with Run.create(results, kind="scenario", title="a test", target=target.file.name, seed=1, command="pytest") as run:
         async with Testbed.standing(target, run, wanted, notify) as bed:
             yield bed

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from chaos.faults.fault import Bite, FaultPlan
+from chaos.faults.hello import QUESTIONS
 from chaos.faults.sockets import connected, unread
 from harness.errors import CannotRun
 from harness.services.process import NotReady
@@ -95,13 +96,11 @@ class Down:
 class Stalled:
     """A service that stands still: connections to it are accepted by the kernel, and nothing is answered until heal.
 
-    `hello` is what a client of it says first, and any server of its kind answers. Nobody has to fail while a `cache`
-    stands still, so histories do not tell who met it: that is read from the kernel.
+    Nobody has to fail while a `cache` stands still, so histories do not tell who met it: that is read from the kernel.
     """
 
     service: StartedService
     name: str
-    hello: bytes
     cache: bool = False
     slows: float | None = None
     _stalled: bool = False
@@ -150,7 +149,8 @@ class Stalled:
         reader, writer = await asyncio.open_connection(self.service.host, self.service.port)
         try:
             self._own_ports.add(writer.get_extra_info("sockname")[1])
-            writer.write(self.hello)
+            question, _ = QUESTIONS[self.service.name]
+            writer.write(question)
             return await reader.read(1)
         finally:
             writer.close()

@@ -6,15 +6,15 @@ from msgspec import Struct
 class Steady(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The steady state: what the load must look like before the first fault, and again after the last heal.
 
-    Looked at over a sliding window; an iteration is served if every call it made was answered in time.
+    An iteration is served if every call it made was answered in time.
     """
 
     response: float = 5.0
-    """Seconds from its intended start within which an iteration's result must be there."""
+    """Seconds from its intended start within which an iteration must be served."""
     served: float = 1.0
-    """Share of the iterations of a window that must be served so, from 0 to 1."""
-    window: float = 2.0
-    """Seconds that are looked at together."""
+    """Share of the iterations that must be served so, from 0 to 1."""
+    patience: float = 60.0
+    """Seconds without a single answer after which the experiment is stopped, and everything healed."""
 
 
 class Recovery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,13 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from harness.records.calls import Call
+from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
+from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.hosted import Hosted
+from harness.records.journal import Commit
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
+from harness.records.replays import Replay
 from harness.records.samples import Sample
 from harness.records.sessions import Session
 from harness.records.steps import Step
@@ -79,6 +83,7 @@ FILES: dict[type[Struct], str] = {
     Operation: "operations.jsonl",
     WorkflowRun: "workflows.jsonl",
     Effect: "effects.jsonl",
+    Commit: "journal.jsonl",
     Call: "calls.jsonl",
     Session: "sessions.jsonl",
     Fact: "facts.jsonl",
@@ -86,7 +91,9 @@ FILES: dict[type[Struct], str] = {
     Measurement: "measurements.jsonl",
     Sample: "samples.jsonl",
     Step: "steps.jsonl",
+    Replay: "replays.jsonl",
     Judgement: "judgements.jsonl",
+    Discrepancy: "discrepancies.jsonl",
 }
 
 
@@ -158,6 +165,9 @@ class Run:
 
     def write_hosted(self, hosted: Hosted) -> None:
         self._write_json("locust.json", hosted)
+
+    def write_experiment(self, experiment: ExperimentInfo) -> None:
+        self._write_json("experiment.json", experiment)
 
     def under_load(self, load: LoadInfo) -> None:
         """Note what is put under load, before it is."""
@@ -248,6 +258,11 @@ class Recorded:
         if not (self.directory / "locust.json").exists():
             return None
         return self._read_json("locust.json", Hosted)
+
+    def experiment(self) -> ExperimentInfo | None:
+        if not (self.directory / "experiment.json").exists():
+            return None
+        return self._read_json("experiment.json", ExperimentInfo)
 
     def _read_json(self, name: str, kind: type[RecordT]) -> RecordT:
         path = self.directory / name

@@ -514,7 +514,7 @@ title = "A worker loses Temporal"
 expect = "It comes back."
 workers = 1
 [load]
-scenario = "small-echo"
+scenarios = ["small-echo"]
 rate = 5
 duration = 30
 [[fault]]

@@ -39,8 +39,18 @@ class Plan:
     ports: Sequence[str] | None = None
     providers: Sequence[str] | None = None
     links: bool = False
+    persistent: bool = False
+    """Whether Temporal keeps what it has in a file, to be killed and started again."""
     command: str = ""
     """How to do it again; as this was called, with the seed, where it is empty."""
+
+    @property
+    def journal(self) -> bool:
+        """Whether PostgreSQL's journal is read: under faults, and of a target whose effects nothing else tells.
+
+        Never over hours, in which PostgreSQL would keep all that is written, nor in a search, most of whose loads fail.
+        """
+        return self.kind == "chaos" or (self.target.read_effects is None and self.kind in {"scenario", "load", "demo"})
 
 
 @asynccontextmanager
@@ -53,6 +63,8 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
 
     wanted = Wanted(
         links=plan.links,
+        persistent=plan.persistent,
+        journal=plan.journal,
         providers=providers_of(plan.providers),
         external=pairs_of(plan.external),
         ports=ports_of(plan.ports),

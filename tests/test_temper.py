@@ -342,7 +342,7 @@ def test_scenarios_and_experiments_are_listed(here: Here) -> None:
     assert "each row once" in scenarios.out
     experiments = here("chaos", "list")
     assert experiments.code == 0, experiments.err
-    assert experiments.out.startswith("postgres-cut\n")
+    assert "postgres-cut (short lane)\n    One of two workers loses PostgreSQL" in experiments.out
     assert "Expected: " in experiments.out
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from harness.target import Target
     from harness.testbed import Testbed
 
 
@@ -79,6 +80,19 @@ class FaultPlan(
         """What of it cannot be, with so many workers; each a sentence's end, as in "fault on 'x': …"."""
         del workers
         yield from ()
+
+    @property
+    def needs_persistence(self) -> bool:
+        """Whether Temporal must keep what it has when it is killed."""
+        return False
+
+    def check(self, target: Target) -> None:
+        """Refuse what this target does not have, before anything is started. Raises CannotRun."""
+        del target
+
+    async def prepare(self, bed: Testbed, workers: int) -> None:
+        """See to what must stand before so many workers are made. Raises CannotRun where this target cannot have it."""
+        del bed, workers
 
     def fault(self, bed: Testbed) -> Fault:
         """Make it for this testbed, whose workers are up. Raises CannotRun where it breaks what is not ours."""

@@ -65,6 +65,17 @@ def test_what_is_broken_is_known_beforehand(plan: FaultPlan, on: str, touches: s
     assert list(plan.problems(workers=2)) == []
 
 
+def test_a_direction_is_a_toxic_each() -> None:
+    """What is disturbed both ways has a toxic on each; latency, which a round trip meets once, is on the way back."""
+    streams = {
+        told: [toxic.stream for toxic in planned("blackhole", **LINK, direction=told).toxics()]  # type: ignore[attr-defined]  # it has them
+        for told in ("both", "upstream", "downstream")
+    }
+    assert streams == {"both": ["upstream", "downstream"], "upstream": ["upstream"], "downstream": ["downstream"]}
+    (toxic,) = planned("latency", **LINK, latency=0.2, jitter=0.05).toxics()  # type: ignore[attr-defined]  # it has them
+    assert (toxic.stream, toxic.attributes) == ("downstream", {"latency": 200, "jitter": 50})
+
+
 def test_a_late_worker_is_late_from_the_start() -> None:
     """Its time need not be given."""
     late = msgspec.convert({"kind": "worker_late", "worker": "worker-1", "for": 2.0}, AnyFault)

@@ -1,7 +1,7 @@
 """Runs an experiment once, with everything it needs started for it and stopped after it, and judges what it did."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos.experiment import Experiment
@@ -12,7 +12,7 @@ from harness.records.verdicts import Judgement, Verdict
 from harness.target import Target
 from harness.testbed import Testbed, Wanted
 
-THROUGH_LINKS = Wanted(links=True)
+THROUGH_LINKS = Wanted(links=True, journal=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,7 @@ async def run_once(
 
     Raises CannotRun where something the user can put right stands in the way, and whatever run_experiment raises.
     """
+    wanted = replace(wanted, persistent=wanted.persistent or experiment.needs_persistence)
     with Run.create(
         results, kind="chaos", title=experiment.title, target=target.file.name, seed=seed, command=command
     ) as run:

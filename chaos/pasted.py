@@ -1,5 +1,6 @@
 """Turns an experiment into a test that can be pasted: it runs the experiment, and wants it valid."""
 
+import json
 import re
 from pathlib import Path
 
@@ -33,7 +34,7 @@ EXPERIMENT = r"""
 
 def test_{re.sub(r"[^a-z0-9]+", "_", experiment.name.lower()).strip("_")}(tmp_path: Path) -> None:
     {_literal(experiment.expect)}
-    target = Target.read(Path({str(target)!r}))
+    target = Target.read(Path({json.dumps(str(target), ensure_ascii=False)}))
     outcome = asyncio.run(run_once(target, parsed(EXPERIMENT), seed={seed}, results=tmp_path))
     assert outcome.verdict is Verdict.VALID, str(outcome)
 '''

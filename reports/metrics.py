@@ -9,6 +9,7 @@ from harness.checking.drift import Drift, drifting
 from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
+from harness.checking.recovery import Recovered, Untold
 from harness.checking.responses import Outcome, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
@@ -17,6 +18,7 @@ from harness.records.run import NotARun, Recorded
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
 from reports.drift import drift_of
+from reports.recovery import recoveries_of
 
 UNITS = {
     "worker_startup_max": "s",
@@ -37,6 +39,7 @@ UNITS = {
     "unanswered": "",
     "drifting": "",
     "knee": "",
+    "recovery_max": "s",
 }
 """Every metric there is, and its unit."""
 
@@ -55,6 +58,7 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_load(operations),
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
+        *_recovery(recoveries_of(recorded)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -141,6 +145,14 @@ def _capacity(steps: Sequence[Step]) -> Iterable[Found]:
     if found is not None and found.knee is not None:
         beyond = "no rate was found at which they do not" if found.beyond is None else f"not at {found.beyond:g}"
         yield "knee", Metric(value=found.knee, detail=f"objectives hold at so many iterations a second, {beyond}")
+
+
+def _recovery(found: Sequence[Recovered]) -> Iterable[Found]:
+    told = [(each.seconds, each.window) for each in found if each.seconds is not None]
+    if told and not any(each.untold is Untold.NEVER_STEADY for each in found):
+        slowest, window = max(told, key=lambda each: each[0])
+        detail = f"from heal to steady, after {window.name} on {window.on}; {len(told)} of {len(found)} told"
+        yield "recovery_max", Metric(value=slowest, detail=detail)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

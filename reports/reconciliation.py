@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
 from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.workflows import WorkflowRun
@@ -74,6 +75,27 @@ class Books(Struct, frozen=True, kw_only=True):
     workflows: Workflows | None
     ledger: Ledger | None
     rows: tuple[Rows, ...]
+
+
+class Disagreements(Struct, frozen=True, kw_only=True):
+    """What does not agree between the books."""
+
+    by_kind: dict[str, int]
+    """Every kind there is, also where nothing is of that kind."""
+    wrong: Sequence[Discrepancy]
+    """What must not be."""
+    unacknowledged: Sequence[Discrepancy]
+    """What happened without the caller's knowing, which is nobody's error."""
+
+
+def disagreements(found: Sequence[Discrepancy]) -> Disagreements:
+    """Count and part them."""
+    counted = Counter(each.kind for each in found)
+    return Disagreements(
+        by_kind={kind: counted[kind] for kind in DiscrepancyKind},
+        wrong=[each for each in found if each.kind is not DiscrepancyKind.UNACKNOWLEDGED],
+        unacknowledged=[each for each in found if each.kind is DiscrepancyKind.UNACKNOWLEDGED],
+    )
 
 
 def books(

@@ -69,7 +69,9 @@ scenario_app.command("list", epilog="Example: temper scenario list")(scenarios.s
 scenario_app.command("run", epilog="Example: temper scenario run pipeline -n 3 --seed 7")(scenarios.scenario_run)
 app.add_typer(chaos_app, name="chaos")
 chaos_app.command("list", epilog="Example: temper chaos list")(experiments.chaos_list)
-chaos_app.command("run", epilog="Example: temper chaos run postgres-cut --seed 7")(experiments.chaos_run)
+chaos_app.command("run", epilog="Example: temper chaos run postgres-cut --seed 7, or temper chaos run --short")(
+    experiments.chaos_run
+)
 chaos_app.command("replay", epilog="Example: temper chaos replay chaos-20260101-120000-1a2b")(experiments.chaos_replay)
 chaos_app.command("shrink", epilog="Example: temper chaos shrink chaos-20260101-120000-1a2b --runs 20")(
     shrinking.chaos_shrink

@@ -39,6 +39,8 @@ class Plan:
     ports: Sequence[str] | None = None
     providers: Sequence[str] | None = None
     links: bool = False
+    persistent: bool = False
+    """Whether Temporal keeps what it has in a file, to be killed and started again."""
     command: str = ""
     """How to do it again; as this was called, with the seed, where it is empty."""
 
@@ -61,6 +63,7 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
 
     wanted = Wanted(
         links=plan.links,
+        persistent=plan.persistent,
         journal=plan.journal,
         providers=providers_of(plan.providers),
         external=pairs_of(plan.external),

@@ -40,6 +40,11 @@ def chaos_shrink(
 
     read, recorded, experiment = experiment_of(run, target)
     found = broken(recorded.read(Judgement))
+    if recorded.info.partial and not found:
+        raise CannotRun(
+            f"{recorded.directory} was cut off before it was judged.",
+            remedy=f"Do it again first: temper chaos replay {recorded.info.id}",
+        )
     if not found:
         raise CannotRun(
             f"No invariant is broken in {recorded.directory}: there is nothing to shrink.",

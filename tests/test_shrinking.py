@@ -49,7 +49,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recorded(
-    *judgements: Judgement, experiment: Experiment | None = EXPERIMENT, target: str = "small", **noted: str
+    *judgements: Judgement,
+    experiment: Experiment | None = EXPERIMENT,
+    target: str = "small",
+    ended: bool = True,
+    **noted: str,
 ) -> Recorded:
     """A run below results, in which this was judged."""
     with Run.create(Path("results"), kind="chaos", title="a test", target=target, seed=7, command="pytest") as run:
@@ -57,7 +61,8 @@ def recorded(
             run.write_experiment(msgspec.structs.replace(info_of(experiment), **noted))
         run.write(CUT)
         run.write_all(judgements)
-        run.end()
+        if ended:
+            run.end()
     return Recorded(run.directory)
 
 
@@ -89,6 +94,13 @@ def test_a_run_in_which_nothing_is_broken_is_not_shrunk(capsys: pytest.CaptureFi
     run = recorded(HELD)
     assert call(["chaos", "shrink", str(run.directory), "--target", str(SMALL)]) == 2
     assert f"No invariant is broken in results/{run.info.id}" in capsys.readouterr().err
+
+
+def test_a_run_that_was_not_judged_is_not_shrunk(capsys: pytest.CaptureFixture[str]) -> None:
+    """How it failed, if it did, is not known."""
+    run = recorded(ended=False)
+    assert call(["chaos", "shrink", run.info.id, "--target", str(SMALL)]) == 2
+    assert f"results/{run.info.id} was cut off before it was judged" in capsys.readouterr().err
 
 
 class Scripted(Tries):
@@ -126,7 +138,7 @@ def test_what_is_left_is_written_as_an_experiment_and_as_a_test(capsys: pytest.C
     said = f"Shrunk from {tries.recorded.info.id}, in which was broken: nothing lost. Repeated, it failed 5 of 5 times."
     assert file.read_text().startswith(f"# {said}\n")
     assert test.read_text().startswith(f'"""{said}"""\n')
-    assert f"Path({str(SMALL)!r})" in test.read_text()
+    assert f'Path("{SMALL}")' in test.read_text()
     assert "seed=7" in test.read_text()
 
 

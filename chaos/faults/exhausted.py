@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from chaos.faults.fault import Bite
-from chaos.faults.sessions import ANSWER_SECONDS, GONE, session
+from chaos.faults.sessions import GONE, session
 from harness.services.service import StartedService
 from harness.sessions import OURS
 
 KEEP_EVERY = 0.1
 """Seconds between two looks at whether somebody has given a place back."""
+# Ours are known by their name once they are let in, which is when they have a database.
 END_OTHERS = """
-    SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, $2)) FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND application_name <> $1
+    SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND datname IS NOT NULL AND application_name <> $1
 """
 
 
@@ -25,8 +26,8 @@ END_OTHERS = """
 class Exhausted:
     """Every place is taken that the role in the stack's address can have; of a superuser, the reserved ones too.
 
-    Who has a connection keeps it, unless `evict` ends them all first; a place that is given back is taken. The
-    harness's own connections are left alone.
+    Who has a connection keeps it, unless they are to be evicted; a place that is given back is taken. The harness's own
+    connections are left alone.
     """
 
     service: StartedService
@@ -34,7 +35,7 @@ class Exhausted:
     evict: bool = False
     slows: float | None = None
     taken: list[asyncpg.Connection[asyncpg.Record]] = field(default_factory=list)
-    _cut: int | None = None
+    _evicted: set[int] = field(default_factory=set)
     _keeping: asyncio.Task[None] | None = None
 
     @property
@@ -42,10 +43,8 @@ class Exhausted:
         return self.service.name
 
     async def inject(self) -> None:
+        self._evicted.clear()
         await self._take_all()
-        if self.evict and self.taken:
-            self._cut = await self.taken[0].fetchval(END_OTHERS, OURS, int(ANSWER_SECONDS * 1000))
-            await self._take_all()
         self._keeping = asyncio.create_task(self._keep())
 
     async def bite(self) -> Bite:
@@ -54,7 +53,7 @@ class Exhausted:
             let_in = await session(self.service)
         except asyncpg.TooManyConnectionsError as refusal:
             evidence = f"connections taken: {len(self.taken)}; one more was refused: {refusal}"
-            return Bite(in_force=True, evidence=evidence, cut=self._cut)
+            return Bite(in_force=True, evidence=evidence, cut=len(self._evicted) if self.evict else None)
         except GONE as error:
             return Bite(in_force=False, evidence=f"it cannot be reached at all: {error}")
         let_in.terminate()
@@ -76,9 +75,22 @@ class Exhausted:
         """Operations and histories tell."""
 
     async def _take_all(self) -> None:
+        await self._take_free()
+        while self.evict and await self._end_others():
+            await self._take_free()
+
+    async def _take_free(self) -> None:
         with contextlib.suppress(asyncpg.TooManyConnectionsError):
             while True:
                 self.taken.append(await session(self.service))
+
+    async def _end_others(self) -> bool:
+        """End whatever connection is not ours; whether there was one."""
+        if not self.taken:
+            return False
+        others = {row["pid"] for row in await self.taken[0].fetch(END_OTHERS, OURS)}
+        self._evicted |= others
+        return bool(others)
 
     async def _keep(self) -> None:
         while True:

@@ -27,7 +27,7 @@ Mode = Literal[
 
 IS_HELD = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND relation = to_regclass($2) AND mode = $3 AND granted"
 BLOCKED = """
-    SELECT application_name || ': ' || left(query, 100) FROM pg_stat_activity
+    SELECT application_name || ': waited for the lock, ' || left(query, 100) FROM pg_stat_activity
     WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
 """
 TABLES = "SELECT relid::regclass::text AS name FROM pg_stat_user_tables"

@@ -49,7 +49,7 @@ class PostgresExhaustedPlan(PostgresPlan, frozen=True, kw_only=True, tag="postgr
     """Every connection that it can have is taken: who has one keeps it, and a new one is refused."""
 
     evict: bool = False
-    """Whether those that are open are ended first, so that everybody needs a new one."""
+    """Whether those that are open are ended, so that nobody has one."""
 
     def fault(self, bed: Testbed) -> Exhausted:
         return Exhausted(self.ours(bed), self.kind, self.evict)

@@ -162,7 +162,7 @@ class Full:
         counted = {
             name: times - self._refused_before.get(name, 0) - own.get(name, 0) for name, times in self._refused.items()
         }
-        return tuple(f"{name}: refused {times} times" for name, times in sorted(counted.items()) if times > 0)
+        return tuple(f"{name}: refused, {times} times" for name, times in sorted(counted.items()) if times > 0)
 
 
 def _client(service: StartedService) -> Redis:

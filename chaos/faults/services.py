@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -110,7 +111,6 @@ class Stalled:
         return self.service.name
 
     async def inject(self) -> None:
-        self._unanswered = ()
         self._stalled = True
         await self.service.pause()
 
@@ -152,3 +152,5 @@ class Stalled:
             return await reader.read(1)
         finally:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()

@@ -23,7 +23,7 @@ def connected(port: int, server: int | None) -> int:
 
 
 def unread(port: int, server: int | None, besides: Collection[int] = ()) -> tuple[str, ...]:
-    """Who sent the server at this port what it has not read, one line each.
+    """Who sent the server at this port what it has not read, one line each: "port 50312: not read, 27 bytes".
 
     Connections of this process and the `server`'s own are left out, and those that come from the ports `besides`. Where
     the system does not tell, as any but Linux, nobody is named.
@@ -43,7 +43,7 @@ def unread(port: int, server: int | None, besides: Collection[int] = ()) -> tupl
         left = state == CLOSE_WAIT
         # That the other side has closed it counts as one byte.
         if count := int(queues.partition(":")[2], 16) - left:
-            waiting.append(f"port {sender}: {count} bytes were not read" + (", and it gave up" if left else ""))
+            waiting.append(f"port {sender}: not read, {count} bytes" + (", and it gave up" if left else ""))
     return tuple(waiting)
 
 

@@ -1,6 +1,5 @@
 """Recovery explained: how long after each heal nobody was late any more, and what those who were waited for."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import pairwise
@@ -33,15 +32,17 @@ class Spent(Struct, frozen=True, kw_only=True):
 
     cause: Cause
     seconds: float
+    longest: float
+    """Seconds that one iteration waited for it, at most."""
     budget: float | None
-    """Seconds that it may take by what is declared; None where nothing is."""
+    """Seconds that one iteration may wait for it by what is declared; None where nothing is."""
     setting: str
     """What sets the budget; empty where nothing does."""
 
     @property
     def over(self) -> bool:
-        """Whether it took longer than its budget."""
-        return self.budget is not None and self.seconds > self.budget
+        """Whether one iteration waited for it longer than it may."""
+        return self.budget is not None and self.longest > self.budget
 
 
 class Recovered(Struct, frozen=True, kw_only=True):
@@ -131,7 +132,7 @@ def _why_unknown(
     return Untold.NEXT_FAULT if following < NEVER else Untold.NEVER_STEADY
 
 
-def _shared_out(paths: Iterable[Sequence[Wait]], window: FaultWindow) -> tuple[Spent, ...]:
+def _shared_out(paths: Sequence[Sequence[Wait]], window: FaultWindow) -> tuple[Spent, ...]:
     """Seconds of each cause: at every moment an equal share for each path, the most first."""
     waits = [wait for path in paths for wait in path]
     edges = sorted([(wait.since, wait.cause, 1) for wait in waits] + [(wait.until, wait.cause, -1) for wait in waits])
@@ -142,20 +143,27 @@ def _shared_out(paths: Iterable[Sequence[Wait]], window: FaultWindow) -> tuple[S
         for each, number in going_on.items():
             if number:
                 seconds[each] += (following - at) * number / everybody
-    spent = [_spent(cause, seconds[cause], waits, window) for cause in Cause if seconds[cause] > 0]
+    spent = [
+        _spent(cause, seconds[cause], [[wait for wait in path if wait.cause is cause] for path in paths], window)
+        for cause in Cause
+        if seconds[cause] > 0
+    ]
     return tuple(sorted(spent, key=lambda each: -each.seconds))
 
 
-def _spent(cause: Cause, seconds: float, waits: Iterable[Wait], window: FaultWindow) -> Spent:
-    """With the setting that took most, and the largest budget that it gave."""
-    if cause is Cause.DETECTION:
+def _spent(cause: Cause, seconds: float, paths: Iterable[Sequence[Wait]], window: FaultWindow) -> Spent:
+    """With the budget of the iteration that waited longest for it, and the setting that most of that time goes to."""
+    longest = max(paths, key=_length)
+    most = max(longest, key=lambda wait: wait.until - wait.since)
+    budgets = [wait.budget for wait in longest if wait.budget is not None]
+    budget, setting = max(budgets, default=None), most.setting
+    if cause is Cause.WORK:
+        # One execution comes after another, each with its own.
+        budget = sum(budgets) if len(budgets) == len(longest) else None
+    elif cause is Cause.DETECTION:
         budget, setting = noticing(window)
-        return Spent(cause=cause, seconds=seconds, budget=budget, setting=setting)
-    took: dict[str, float] = defaultdict(float)
-    budgets: dict[str, list[float]] = defaultdict(list)
-    for wait in waits:
-        if wait.cause is cause:
-            took[wait.setting] += wait.until - wait.since
-            budgets[wait.setting] += [] if wait.budget is None else [wait.budget]
-    setting = max(took, key=lambda each: took[each])
-    return Spent(cause=cause, seconds=seconds, budget=max(budgets[setting], default=None), setting=setting)
+    return Spent(cause=cause, seconds=seconds, longest=_length(longest), budget=budget, setting=setting)
+
+
+def _length(waits: Iterable[Wait]) -> float:
+    return sum(wait.until - wait.since for wait in waits)

@@ -25,7 +25,7 @@ class Stories:
         self._calls: dict[tuple[str, int], list[Operation]] = defaultdict(list)
         for operation in operations:
             self._calls[operation.scenario, operation.iteration].append(operation)
-        answered = (op.acknowledged or op.given_up for calls in self._calls.values() for op in calls)
+        answered = (op.ended for calls in self._calls.values() for op in calls)
         closed = (run.closed for run in workflows)
         self.end = max((time for time in (*answered, *closed) if time is not None), default=first)
         """When the last thing happened of which anything is known: seconds since the Unix epoch."""
@@ -46,7 +46,7 @@ class Stories:
         calls = [op for op in self._calls[key] if op.kind is not Kind.RESULT]
         began = min((run.started for run in self._runs[key]), default=NEVER)
         closed = max((NEVER if run.closed is None else run.closed for run in self._runs[key]), default=NEVER)
-        spans = [(op.sent, op.acknowledged or op.given_up or NEVER) for op in calls]
+        spans = [(op.sent, NEVER if op.ended is None else op.ended) for op in calls]
         return [(-NEVER, began), *spans, (closed, NEVER)]
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
+from harness.records.workflows import Activity, Declared, WorkflowRun, WorkflowTask
 
 TIMER_SECONDS = 1.0
 """Temporal fires a timer no sooner than that: a pause of 0.2 s between two attempts was seen to take 1.0 s."""
@@ -148,7 +148,8 @@ def _attempts(activity: Activity, started: float) -> Iterator[Wait]:
         if until <= activity.scheduled:
             return
         paused = max(activity.scheduled, until - pauses[number - 1])
-        setting = _interval(activity) if number < failed or activity.asked_pause is None else "next_retry_delay"
+        asked = number == failed and activity.asked_pause is not None
+        setting = "next_retry_delay" if asked else _interval(declared, number)
         yield Wait(
             cause=Cause.RETRY,
             since=paused,
@@ -163,10 +164,9 @@ def _attempts(activity: Activity, started: float) -> Iterator[Wait]:
             yield Wait(cause=Cause.DETECTION, since=until, until=paused)
 
 
-def _interval(activity: Activity) -> str:
-    """Which setting of the retry policy made the last pause as long as it was."""
-    declared = activity.declared
-    at_maximum = declared is not None and declared.pause(activity.attempts - 1) >= declared.maximum_interval
+def _interval(declared: Declared | None, attempt: int) -> str:
+    """Which setting of the retry policy made the pause after an attempt as long as it was."""
+    at_maximum = declared is not None and declared.pause(attempt) >= declared.maximum_interval
     return "maximum_interval" if at_maximum else "initial_interval"
 
 

@@ -99,6 +99,11 @@ class Operation(Struct, frozen=True, kw_only=True):
         return None if self.acknowledged is None else self.acknowledged - self.sent
 
     @property
+    def ended(self) -> float | None:
+        """When the answer came, or the caller stopped waiting for one; None where neither is known."""
+        return self.given_up if self.acknowledged is None else self.acknowledged
+
+    @property
     def lag(self) -> float:
         """Seconds the caller itself was late: sent less intended."""
         return self.sent - self.intended

@@ -163,7 +163,7 @@ async def test_who_needs_a_locked_table_waits(bed: Testbed, pool: Pool, client: 
     await eventually(lambda: pool.fetchval(waits), timeout=30)
     await fault.heal()
     assert await asked == 1
-    assert await fault.met() == ("system: SELECT count(*) FROM kept",)
+    assert await fault.met() == ("system: waited for the lock, SELECT count(*) FROM kept",)
 
 
 async def test_a_lock_that_is_not_to_be_had_is_not_in_force(bed: Testbed, client: Connection) -> None:

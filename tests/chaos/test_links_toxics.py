@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
@@ -111,6 +112,23 @@ async def test_a_slow_close_counts_who_met_it(links: Links, link: Link) -> None:
         leaving.writer.close()
         await fault.heal()
     assert await fault.met() == (f"worker-1.redis: connection from port {port}",)
+
+
+async def test_who_left_meanwhile_does_not_keep_it_from_healing(links: Links, link: Link) -> None:
+    """A toxic that holds answers for clients that are gone is removed, and Toxiproxy is still the same process."""
+    fault = msgspec.structs.replace(BLACKHOLE, direction="downstream").of(links, link)
+    proxy = links.api
+    async with AsyncExitStack() as leaving:
+        talks = [await leaving.enter_async_context(talking(link)) for _ in range(2)]
+        await fault.inject()
+        for _ in range(3):
+            for talk in talks:
+                talk.writer.write(b"PING\r\n")
+            await asyncio.sleep(0.01)  # each answer arrives by itself
+    await fault.heal()
+    assert links.api is proxy
+    async with talking(link):
+        pass
 
 
 async def test_toxics_of_others_stay(links: Links, link: Link) -> None:

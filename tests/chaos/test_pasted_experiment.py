@@ -18,7 +18,7 @@ def test_it_reads_as_a_person_would_have_written_it() -> None:
     assert text.endswith(
         "\n\n\ndef test_postgres_cut(tmp_path: Path) -> None:\n"
         f'    """{find("postgres-cut").expect}"""\n'
-        "    target = Target.read(Path('mine/temper.toml'))\n"
+        '    target = Target.read(Path("mine/temper.toml"))\n'
         "    outcome = asyncio.run(run_once(target, parsed(EXPERIMENT), seed=7, results=tmp_path))\n"
         "    assert outcome.verdict is Verdict.VALID, str(outcome)\n"
     )

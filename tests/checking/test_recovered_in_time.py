@@ -106,7 +106,7 @@ def test_each_cause_has_a_name_and_advice_that_names_its_setting() -> None:
     """Where there is a setting."""
     for cause in Cause:
         assert WORDS[cause]
-        told = advice(Spent(cause=cause, seconds=1.0, budget=None, setting="some_setting"), window())
+        told = advice(Spent(cause=cause, seconds=1.0, longest=1.0, budget=None, setting="some_setting"), window())
         named = {Cause.HEARTBEAT, Cause.SWALLOWED, Cause.STICKY, Cause.RETRY}
         assert ("some_setting" in told) == (cause in named)
 
@@ -123,7 +123,7 @@ def test_each_cause_has_a_name_and_advice_that_names_its_setting() -> None:
 )
 def test_how_a_heal_is_noticed_sooner_depends_on_what_was_broken(on: str, told: str) -> None:
     """A store, a worker, or Temporal itself."""
-    spent = Spent(cause=Cause.DETECTION, seconds=1.0, budget=None, setting="")
+    spent = Spent(cause=Cause.DETECTION, seconds=1.0, longest=1.0, budget=None, setting="")
     assert told in advice(spent, window(on=on))
 
 

@@ -1,5 +1,7 @@
 """How long it took from heal until nobody was late, and what those who were waited for: each cause by its history."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from handwritten_stories import AROUND, activity, call, quick, served, story, task, window
@@ -27,7 +29,7 @@ def late(workflow: WorkflowRun, *more: Operation) -> Recovered:
     return recovered([*AROUND, *served(0, 12.0, workflow.closed), *more], workflow)
 
 
-def parts(found: Recovered) -> dict[str, float]:
+def parts(found: Recovered) -> dict[str, Any]:
     """Seconds of each cause."""
     return {each.cause.value: pytest.approx(each.seconds) for each in found.spent}
 

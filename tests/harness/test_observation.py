@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from small_worker import Quiet, Small, small_worker
+from small_workflows import Echo, LateEcho
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -15,12 +16,15 @@ from harness.checking.invariants import Records, as_judgement
 from harness.driver import App, drive
 from harness.eventually import eventually
 from harness.observation import NotObserved, conclude, judge, read_workflows
-from harness.records.effects import Fact
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
+from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Iteration, Kind, Operation
+from harness.records.replays import Replay
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
+from harness.replaying import replayed
 from harness.scenario import Stores
 from harness.target import Target, TargetFile, WorkerSection
 
@@ -57,7 +61,7 @@ async def test_a_completed_workflow_is_read_with_its_activity(small: Small) -> N
     assert run.task_failures == ()
     (activity,) = run.activities
     assert (activity.type, activity.attempts, activity.last_failure) == ("answers", 1, None)
-    assert (activity.outcome, run.cancel_requested) == ("completed", None)
+    assert (activity.outcome, activity.event_id, run.cancel_requested) == ("completed", 5, None)
     assert activity.worker
     assert activity.started is not None
     assert activity.closed is not None
@@ -192,9 +196,15 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> tuple[Target, Judged]:
 
 
 SCENARIOS: list[Judged] = []
+CODE: list[type] = []
 
 
-def a_target() -> Target:
+def replay() -> dict[str, Any]:
+    """How the histories of this module's target are replayed."""
+    return {"workflows": CODE}
+
+
+def a_target(**keys: Any) -> Target:
     """A target that is described without a file; its scenarios are this module's."""
     file = TargetFile(
         name="t",
@@ -202,6 +212,7 @@ def a_target() -> Target:
         services=["temporal"],
         scenarios=f"{__name__}:SCENARIOS",
         worker=WorkerSection(command=["x"]),
+        **keys,
     )
     return Target(Path(__file__).with_name("temper.toml"), file)
 
@@ -279,6 +290,62 @@ async def test_an_unanswered_call_is_resolved_before_it_is_judged(
         (Kind.RESULT, Ack.OK, "completed"),
     ]
     assert verdicts(judgements)["operations answered"] is Verdict.VALID
+    assert [(each.kind, each.event_id) for each in Recorded(run.directory).read(Discrepancy)] == [
+        (DiscrepancyKind.UNACKNOWLEDGED, 1),
+        (DiscrepancyKind.UNACKNOWLEDGED, None),
+    ]
+
+
+async def test_a_workflow_of_which_only_an_effect_is_known_is_found(small: Small) -> None:
+    """Nobody here started it, and its id begins as no other's of the run."""
+    start = (await observed(small, "Echo")).workflow_id
+    told = Effect(
+        workflow_id=start,
+        step="s",
+        item="",
+        kind=EffectKind.FORWARD,
+        run_id=None,
+        attempt=None,
+        transaction=None,
+        committed_at=0,
+        source=Source.WAL,
+    )
+    nowhere = msgspec.structs.replace(told, workflow_id=f"{small.run}.nowhere")
+    (run,) = await read_workflows(small.client, "another", [], [told, nowhere])
+    assert run.workflow_id == start
+
+
+@pytest.mark.parametrize(("code", "verdict"), [(Echo, Verdict.VALID), (LateEcho, Verdict.INVALID)])
+async def test_histories_are_replayed_with_todays_code(
+    small: Small,
+    judged: tuple[Target, Judged],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: type,
+    verdict: Verdict,
+) -> None:
+    """As many as are to be, of those that ended; a target that does not say how is not asked."""
+    target, scenario = judged
+    assert not target.replays
+    monkeypatch.setattr(f"{__name__}.CODE", [code])
+    monkeypatch.setattr("harness.replaying.AT_MOST", 2)
+    target = a_target(replay=f"{__name__}:replay")
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        small.run = run.info.id
+        for index in range(3):
+            await drive(scenario, small.app(scenario, index=index))
+        await small.app(Quiet(), index=9).start("Waits", "")
+        run.write_all(small.operations)
+        iterations = [iteration(run.info.id, index) for index in range(3)]
+        judgements = await conclude(run, target, small.client, Stores(), iterations)
+        replays = Recorded(run.directory).read(Replay)
+        workflows = Recorded(run.directory).read(WorkflowRun)
+    told = next(each for each in judgements if each.invariant == "histories replay")
+    assert (told.verdict, told.checked) == (verdict, 2)
+    assert len({each.run_id for each in replays} & {each.run_id for each in workflows if each.type == "Echo"}) == 2
+    assert all(bool(each.differs) == (verdict is Verdict.INVALID) for each in replays)
+    of_load = msgspec.structs.replace(run.info, kind="load")
+    assert await replayed(small.client, target, of_load, workflows) is None
 
 
 def an_operation(index: int, ack: Ack = Ack.OK) -> Operation:

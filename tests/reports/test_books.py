@@ -3,9 +3,10 @@
 import msgspec
 from handwritten_runs import activity, effect, fact, start, workflow
 
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
 from harness.records.effects import EffectKind, Source
 from harness.records.operations import Ack
-from reports.reconciliation import Ledger, Starts, Workflows, books
+from reports.reconciliation import Disagreements, Ledger, Starts, Workflows, books, disagreements
 from reports.slowest import Retried, slowest
 from reports.webui import web_ui
 
@@ -83,4 +84,24 @@ def test_retries_are_told_by_type_and_reason() -> None:
     assert slow.retries == 4
     assert slow.retried == (
         Retried(type="load_chunk", activities=2, attempts=4, failure="ConnectionError: connection was closed"),
+    )
+
+
+def test_disagreements_are_counted_and_those_that_are_no_errors_set_apart() -> None:
+    """Kinds of which there are none are told too."""
+    lost, unheard = (
+        Discrepancy(kind=kind, workflow_id="w", message="as told")
+        for kind in (DiscrepancyKind.LOST, DiscrepancyKind.UNACKNOWLEDGED)
+    )
+    assert disagreements([unheard, lost, unheard]) == Disagreements(
+        by_kind={
+            "lost": 1,
+            "duplicated": 0,
+            "phantom": 0,
+            "zombie write": 0,
+            "uncompensated": 0,
+            "unacknowledged": 2,
+        },
+        wrong=[lost],
+        unacknowledged=[unheard, unheard],
     )

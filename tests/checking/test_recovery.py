@@ -274,7 +274,7 @@ def test_a_fault_that_never_was_in_force_is_no_next_fault() -> None:
 def test_while_another_fault_is_in_force_nobody_can_tell() -> None:
     """Of two that overlap, the one that is healed last is told."""
     first, second = recoveries([*AROUND, *served(0, 12.0, 19.0)], [], [window(), window(11.0, 15.0)], LOOSE)
-    assert first.untold is Untold.OTHERS_IN_FORCE
+    assert (first.untold, first.watched, first.late) == (Untold.OTHERS_IN_FORCE, 0.0, 0)
     assert second.seconds == 4.0
 
 

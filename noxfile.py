@@ -169,6 +169,20 @@ def scenarios(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def chaos(session: nox.Session) -> None:
+    """Break the system in the most usual ways, one after the other: the short lane, less than six minutes."""
+    compile_sources(session)
+    run(session, "temper", "chaos", "run", *(session.posargs or ["--short"]))
+
+
+@nox.session(python=False, name="chaos-long")
+def chaos_long(session: nox.Session) -> None:
+    """Run every experiment with three seeds: about an hour."""
+    compile_sources(session)
+    run(session, "temper", "chaos", "run", *(session.posargs or ["--all", "--seeds", "3"]))
+
+
+@nox.session(python=False)
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes: a batch of 20,000 tasks."""
     compile_sources(session)

@@ -36,6 +36,8 @@ async def run_experiment(
     experiment = drawn(experiment, bed.run.info.seed)
     mix = Mix.of(bed.target, experiment.load.scenarios)
     load = Load(mix=mix, arrivals=experiment.load.planned())
+    for fault in experiment.fault:
+        await fault.prepare(bed, experiment.workers)
     async with bed.workers(experiment.workers, linked=True):
         await bed.prepare(*mix.scenarios)
         plan = planned(bed, experiment)

@@ -27,32 +27,25 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import psutil
-from msgspec import Struct
 from temporalio import activity
 from temporalio.activity import Info
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from harness.armed import BITTEN, Act, Armed, Attempts, Bitten, Fault, Point, bitten_in
 from harness.clock import now
 from harness.errors import CannotRun
 from harness.eventually import eventually
-from harness.records.operations import substream
 
 VARIABLE = "FAULT_POINTS"
 """Names the directory to a worker."""
 ERROR_TYPE = "FaultPoint"
 """Type of the failure that Temporal sees where a fault raised."""
 
-Point = Literal["before", "after"]
-"""Before the activity's body is called, or after it ended well and before that is reported."""
-Act = Literal["raise", "refuse", "lose", "hold", "twice", "kill"]
-"""A retryable failure, one that is not, no report at all, a standstill until it is too late, once more, SIGKILL."""
-
-BITTEN = "bitten.jsonl"
 PREFIXES = "prefixes"
 LOOKING = "looking"
 
@@ -60,77 +53,6 @@ LOOK_AGAIN = 0.05
 """Seconds between two looks for a later attempt."""
 GIVEN_UP = 10.0
 """Seconds past its limit after which an attempt has no successor."""
-
-
-class Attempts(Struct, frozen=True, kw_only=True):
-    """Which attempts of which activity."""
-
-    workflow_id: str
-    """The whole id; or how it begins, if `prefix`."""
-    prefix: bool
-    activity: str
-    first: int
-    last: int
-    """Counted from 1, both included."""
-    call: int | None
-    """Which call of the activity, counted from 1; None is every call."""
-    share: float = 1.0
-    """Of those workflows, above 0 and up to 1."""
-    seed: int = 0
-    """Draws which of them, each by what follows the prefix in its id."""
-
-    def may_include(self, info: Info) -> bool:
-        """Whether this is an attempt of that activity in that workflow, be it of another call or number."""
-        workflow_id = info.workflow_id or ""
-        same = workflow_id.startswith(self.workflow_id) if self.prefix else workflow_id == self.workflow_id
-        return same and info.activity_type == self.activity and self._draws(workflow_id)
-
-    def _draws(self, workflow_id: str) -> bool:
-        if self.share == 1:
-            return True
-        rest = workflow_id.removeprefix(self.workflow_id)
-        return substream(self.seed, "fault points", rest).random() < self.share
-
-
-class Fault(Struct, frozen=True, kw_only=True):
-    """What is to happen, and to which attempts."""
-
-    attempts: Attempts
-    point: Point
-    act: Act
-
-
-class Bitten(Struct, frozen=True, kw_only=True):
-    """A fault that bit: when, where, and what it did. Written before it bites, so that a kill is told too."""
-
-    fault: str
-    """Name of the file by which it was armed."""
-    at: float
-    """Seconds since the Unix epoch."""
-    pid: int
-    workflow_id: str
-    run_id: str
-    activity: str
-    activity_id: str
-    attempt: int
-    point: Point
-    act: Act
-
-
-class Armed:
-    """A fault that was armed: whom it bit, and its end."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def bitten(self) -> list[Bitten]:
-        """Every time it bit, in that order."""
-        return [bite for bite in _bitten(self._path.parent.parent) if bite.fault == self._path.stem]
-
-    def disarm(self) -> None:
-        """Bite nobody from now on, and let go whom it holds; harmless when called twice."""
-        self._path.with_suffix(".woken").touch()
-        self._path.unlink(missing_ok=True)
 
 
 class Place:
@@ -262,7 +184,7 @@ class FaultPoints:
 
     def bitten(self) -> list[Bitten]:
         """Every fault that bit, in that order. One that is not here was not in force, and proves nothing."""
-        return _bitten(self.directory)
+        return bitten_in(self.directory)
 
     def looking(self) -> set[int]:
         """The processes that look here now, by their ids. Where none does, nothing that is armed can bite."""
@@ -335,14 +257,6 @@ def _due(directory: Path, info: Info) -> Iterator[_Due]:
                 continue
             if fault.attempts.may_include(info) and _meets(path, fault, info):
                 yield path, fault
-
-
-def _bitten(directory: Path) -> list[Bitten]:
-    try:
-        lines = (directory / BITTEN).read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    return [msgspec.json.decode(line, type=Bitten) for line in lines]
 
 
 def _armed(directory: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """Asks the server and the stores what really happened in a run, and lets the invariants judge it."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
@@ -15,18 +16,18 @@ from harness.cancelling import Cancelling
 from harness.checking.applicable import applicable
 from harness.checking.felt import felt_all
 from harness.checking.invariants import Records, as_judgement
-from harness.driver import resolve
+from harness.checking.reconcile import reconcile
 from harness.errors import HarnessError
-from harness.records.calls import Call
-from harness.records.effects import Effect, Fact
-from harness.records.experiment import ExperimentInfo
+from harness.journal.reading import effects_of
+from harness.records.effects import Effect, Fact, Source
 from harness.records.faults import FaultWindow
-from harness.records.load import LoadInfo
+from harness.records.journal import Journal
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
-from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement
 from harness.records.workflows import OPEN, Activity, TaskFailure, WorkflowRun
+from harness.replaying import replayed
+from harness.resolving import resolve
 from harness.scenario import Scenario, Stores
 from harness.sessions import read_sessions
 from harness.target import Target
@@ -37,6 +38,7 @@ TOO_LARGE = "Failure exceeds size limit."
 HISTORIES_AT_ONCE = 16
 """Histories fetched concurrently: enough to hide the round trip, few enough not to disturb the server."""
 AnswerT = TypeVar("AnswerT")
+RecordT = TypeVar("RecordT", Operation, Fact)
 
 
 class NotObserved(HarnessError):
@@ -50,28 +52,31 @@ async def conclude(
     stores: Stores,
     iterations: Sequence[Iteration],
     broken: Sequence[Finding] = (),
+    journal: Journal | None = None,
 ) -> list[Judgement]:
     """Observe everything a run left behind, write it into the run, judge it, and write the judgements.
 
-    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found.
+    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found; `journal` is what
+    PostgreSQL says was committed, where it was asked: of a target that keeps no ledger, it tells the effects.
     """
     operations = await _resolved(run, client)
-    workflows = await read_workflows(client, run.info.id, operations)
-    run.write_all(workflows)
     prefix = run.info.id + "."
-    effects = await _told("effects", target.read_effects(stores, prefix)) if target.read_effects else None
+    effects = await _effects(target, stores, prefix, journal)
     run.write_all(effects or ())
+    run.write_all(journal.commits if journal else ())
+    workflows = await read_workflows(client, run.info.id, operations, effects or ())
+    run.write_all(workflows)
     calls = await _told("calls", target.read_calls(stores, prefix)) if target.read_calls else None
     run.write_all(calls or ())
     sessions = await read_sessions(stores.postgres) if stores.postgres is not None else None
     run.write_all(sessions or ())
-    facts = await read_facts(target, stores, iterations)
-    run.write_all(fact for found in facts.values() for fact in found)
+    facts = [fact for found in (await read_facts(target, stores, iterations)).values() for fact in found]
+    run.write_all(facts)
     faults = felt_all(Recorded(run.directory).read(FaultWindow), workflows, operations)
     run.write_all(faults)
-    judgements = judge(
-        target,
-        iterations,
+    replays = await replayed(client, target, run.info, workflows)
+    run.write_all(replays or ())
+    records = Records(
         operations=operations,
         workflows=workflows,
         effects=effects,
@@ -80,56 +85,42 @@ async def conclude(
         sessions=sessions,
         faults=faults,
         load=run.info.load,
+        source=Source.LEDGER if target.read_effects else Source.WAL,
+        journal=journal,
+        ends={name: target.scenario(name).ends for name in {iteration.scenario for iteration in iterations}},
+        iterations=iterations,
         experiment=Recorded(run.directory).experiment(),
-        broken=broken,
+        replays=replays,
     )
+    judgements = judge(target, records, broken)
     run.write_all(judgements)
+    run.write_all(reconcile(records, judgements))
     return judgements
 
 
-def judge(  # noqa: PLR0913 one for each kind of record
-    target: Target,
-    iterations: Sequence[Iteration],
-    *,
-    operations: Sequence[Operation],
-    workflows: Sequence[WorkflowRun],
-    effects: Sequence[Effect] | None,
-    facts: Mapping[tuple[str, int], Sequence[Fact]],
-    calls: Sequence[Call] | None = None,
-    sessions: Sequence[Session] | None = None,
-    faults: Sequence[FaultWindow] = (),
-    load: LoadInfo | None = None,
-    experiment: ExperimentInfo | None = None,
-    broken: Sequence[Finding] = (),
-) -> list[Judgement]:
-    """Every invariant, and every scenario's own check, over the records of a run."""
-    used = {iteration.scenario: target.scenario(iteration.scenario) for iteration in iterations}
-    records = Records(
-        operations=operations,
-        workflows=workflows,
-        effects=effects,
-        facts=[fact for found in facts.values() for fact in found],
-        calls=calls,
-        sessions=sessions,
-        faults=faults,
-        load=load,
-        iterations=iterations,
-        experiment=experiment,
-        ends={name: scenario.ends for name, scenario in used.items()},
-    )
-    by_iteration = _grouped(operations)
+def judge(target: Target, records: Records, broken: Sequence[Finding] = ()) -> list[Judgement]:
+    """Every invariant, and every scenario's own check, over the records of a run; `broken` is what `drive` found."""
+    operations, facts = _by_iteration(records.operations), _by_iteration(records.facts)
     checks = []
-    for name, scenario in used.items():
-        mine = [iteration for iteration in iterations if iteration.scenario == name]
+    for name in dict.fromkeys(iteration.scenario for iteration in records.iterations):
+        mine = [iteration for iteration in records.iterations if iteration.scenario == name]
         findings = [finding for finding in broken if _belongs(finding, mine)]
         # What never began is not looked at: operations_answered speaks of it.
-        begun = [each for each in mine if _acknowledged(by_iteration.get((name, each.index), ()))]
-        findings += [_silent(each) for each in mine if (name, each.index) not in by_iteration]
+        begun = [each for each in mine if _acknowledged(operations.get((name, each.index), ()))]
+        findings += [_silent(each) for each in mine if (name, each.index) not in operations]
         for iteration in begun:
             key = (name, iteration.index)
-            findings += _checked(scenario, iteration, by_iteration[key], facts.get(key, ()))
+            findings += _checked(target.scenario(name), iteration, operations[key], facts.get(key, ()))
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
-    return [invariant(records) for invariant in (*applicable(records), *target.invariants)] + checks
+    own = [judgement for invariant in target.invariants if (judgement := invariant(records)) is not None]
+    return [invariant(records) for invariant in applicable(records)] + own + checks
+
+
+async def _effects(target: Target, stores: Stores, prefix: str, journal: Journal | None) -> Sequence[Effect] | None:
+    """From the target's ledger; where it keeps none, from PostgreSQL's journal; None where nobody tells."""
+    if target.read_effects:
+        return await _told("effects", target.read_effects(stores, prefix))
+    return effects_of(journal.commits) if journal and not journal.unread else None
 
 
 def _checked(
@@ -168,19 +159,21 @@ async def _told(asked: str, answer: Awaitable[AnswerT]) -> AnswerT:
         raise NotObserved(f"{asked} failed, so nothing was judged: {type(error).__name__}: {error}") from error
 
 
-async def read_workflows(client: Client, run_id: str, operations: Iterable[Operation]) -> list[WorkflowRun]:
+async def read_workflows(
+    client: Client, run_id: str, operations: Iterable[Operation], effects: Iterable[Effect] = ()
+) -> list[WorkflowRun]:
     """Every workflow of a run, from its history: those it started by name, and those visibility finds by prefix.
 
-    Visibility lags behind, and a child is known to visibility alone; so both are asked. A workflow the server
-    does not know is left out: that is what `nothing_lost` looks for.
+    Visibility lags behind, and a child is known to visibility alone, and by its effects; so all are asked. A workflow
+    the server does not know is left out: that is what `nothing_lost` looks for, and `nothing_without_a_workflow`.
     """
     ids: dict[tuple[str, str | None], None] = {}
     async for found in client.list_workflows(f'WorkflowId STARTS_WITH "{run_id}."'):
         ids[found.id, found.run_id] = None
     listed = {workflow_id for workflow_id, _ in ids}
-    for operation in operations:
-        if operation.workflow_id not in listed:
-            ids[operation.workflow_id, None] = None
+    for workflow_id in chain((op.workflow_id for op in operations), (effect.workflow_id for effect in effects)):
+        if workflow_id not in listed:
+            ids[workflow_id, None] = None
     gate = asyncio.Semaphore(HISTORIES_AT_ONCE)
 
     async def read(workflow_id: str, execution: str | None) -> WorkflowRun | None:
@@ -284,6 +277,7 @@ class _Story:
             worker=attempt.identity if attempt else "",
             last_failure=_reason(failure) if failure else None,
             outcome=OUTCOMES.get(ended.WhichOneof("attributes") or "", "") if ended else "",
+            event_id=event_id,
             timed_out=timeout_of(failure) if failure else "",
             asked_pause=pause_asked(failure) if failure else None,
             declared=declared_of(scheduled),
@@ -333,10 +327,10 @@ def _iteration_of(workflow_id: str, run_id: str) -> tuple[str, int]:
     return scenario, int(index) if index.isdecimal() else -1
 
 
-def _grouped(operations: Iterable[Operation]) -> dict[tuple[str, int], list[Operation]]:
-    grouped: dict[tuple[str, int], list[Operation]] = {}
-    for operation in operations:
-        grouped.setdefault((operation.scenario, operation.iteration), []).append(operation)
+def _by_iteration(records: Iterable[RecordT]) -> dict[tuple[str, int], list[RecordT]]:
+    grouped: dict[tuple[str, int], list[RecordT]] = {}
+    for record in records:
+        grouped.setdefault((record.scenario, record.iteration), []).append(record)
     return grouped
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import percentile
+from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
@@ -34,7 +35,7 @@ from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
 from reports.plot import NARROW, WIDE, Plot
-from reports.reconciliation import Books, books
+from reports.reconciliation import Books, Disagreements, books, disagreements
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
 from reports.stacks import stacks
@@ -104,6 +105,7 @@ class Page(Struct, frozen=True, kw_only=True):
     further_kinds: int
     """Kinds of workflows whose anatomy is not shown."""
     books: Books
+    disagreements: Disagreements
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
     chaos: ChaosSection | None
@@ -176,6 +178,7 @@ def _page(recorded: Recorded) -> Page:
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
+        disagreements=disagreements(recorded.read(Discrepancy)),
         judgements=judgements,
         faults=windows,
         chaos=chaos_section(recorded),

@@ -115,6 +115,8 @@ VERBS = [
     ("chaos",),
     ("chaos", "list"),
     ("chaos", "run"),
+    ("chaos", "replay"),
+    ("chaos", "shrink"),
     ("replay",),
     ("replay", "record"),
     ("replay", "check"),
@@ -151,6 +153,9 @@ WRONG = {
     "missing experiment file": (("chaos", "run", "mine.toml", *SYSTEM), "No such file"),
     "missing temper.toml": (("scenario", "list"), "temper.toml does not exist. Make one with `temper init`"),
     "a directory for temper.toml": (("demo", "--target", "."), "Is a directory"),
+    "no such run to do again": (("chaos", "replay", "nowhere"), "results/nowhere is not a run"),
+    "no such run to shrink": (("chaos", "shrink", "nowhere"), "results/nowhere is not a run"),
+    "shrinking in no run": (("chaos", "shrink", "nowhere", "--runs", "0"), "Invalid value for '--runs'"),
     "no such run": (("gate", "nowhere"), "results/nowhere is not a run"),
     "no run yet": (("report",), "results holds no run yet"),
     "rate of nothing": (
@@ -337,7 +342,7 @@ def test_scenarios_and_experiments_are_listed(here: Here) -> None:
     assert "each row once" in scenarios.out
     experiments = here("chaos", "list")
     assert experiments.code == 0, experiments.err
-    assert experiments.out.startswith("postgres-cut\n")
+    assert "postgres-cut (short lane)\n    One of two workers loses PostgreSQL" in experiments.out
     assert "Expected: " in experiments.out
 
 
@@ -509,7 +514,7 @@ title = "A worker loses Temporal"
 expect = "It comes back."
 workers = 1
 [load]
-scenario = "small-echo"
+scenarios = ["small-echo"]
 rate = 5
 duration = 30
 [[fault]]
@@ -542,6 +547,59 @@ async def test_an_experiment_that_is_interrupted_heals_first(tmp_path: Path) -> 
     (window,) = (json.loads(line) for line in (run / "faults.jsonl").read_text().splitlines())
     assert (window["on"], window["in_force"]) == ("worker-1.temporal", True)
     await eventually(lambda: not [child for child in children if child.is_running()])
+
+
+TWO_CUTS = """
+name = "two-cuts"
+title = "The client and the worker are cut off"
+expect = "Every workflow ends."
+workers = 1
+[load]
+scenarios = ["small-hasty"]
+rate = 3
+duration = 5
+[[fault]]
+kind = "link_down"
+owner = "client"
+service = "temporal"
+at = 0.5
+for = 0.3
+[[fault]]
+kind = "link_down"
+owner = "worker-1"
+service = "temporal"
+at = 1
+for = 3.5
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+async def test_an_experiment_that_fails_is_done_again_and_shrunk(tmp_path: Path) -> None:
+    """Replayed it fails as it did; of two faults the one is left that costs workflows, as an experiment and a test."""
+    small = ("--target", str(ROOT / "tests" / "small.toml"))
+    (tmp_path / "mine.toml").write_text(TWO_CUTS)
+    first = await temper("chaos", "run", "mine.toml", "--seed", "7", *small, directory=tmp_path)
+    assert first.code == 1, first
+    assert "invalid  every workflow closed" in first.err
+    (run,) = (tmp_path / "results").iterdir()
+    again = await temper("chaos", "replay", run.name, *small, directory=tmp_path)
+    assert again.code == 1, again
+    assert "invalid  every workflow closed" in again.err
+    (replayed,) = {*(tmp_path / "results").iterdir()} - {run}
+    info = json.loads((replayed / "run.json").read_text())
+    assert info["seed"] == 7
+    assert info["command"] == f"temper chaos replay {run.name} {' '.join(small)}"
+    assert (replayed / "experiment.json").read_text() == (run / "experiment.json").read_text()
+    shrunk = await temper("chaos", "shrink", run.name, "--runs", "2", *small, directory=tmp_path)
+    assert shrunk.code == 0, shrunk
+    assert shrunk.out.startswith(
+        "2 faults became 1, in 2 runs:\n    link_down on worker-1.temporal at 1 s for 3.5 s\n"
+        "It was not repeated. Not everything smaller was tried.\n"
+    )
+    assert f"results/{run.name}/test_two_cuts_shrunk.py" in shrunk.out
+    assert (run / "two-cuts-shrunk.toml").exists()
+    assert len([*(tmp_path / "results").iterdir()]) == 4, "each try is a run of its own"
 
 
 async def _until(stream: asyncio.StreamReader, text: bytes) -> None:

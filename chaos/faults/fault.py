@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from harness.target import Target
     from harness.testbed import Testbed
 
 
@@ -55,6 +56,11 @@ class FaultPlan(
     """Seconds from one time to the next; `times` tells how often."""
     times: int = 1
 
+    def __str__(self) -> str:
+        moment = f"at {self.at:g} s" if self.at is not None else f"at {self.when}" if self.when else "drawn"
+        again = f", {self.times} times every {self.every:g} s" if self.every else ""
+        return f"{self.__struct_config__.tag} on {self.on} {moment} for {self.duration:g} s{again}"
+
     @property
     def on(self) -> str:
         """What it breaks, as it is shown: "worker-1.postgres", "worker-2", "temporal"."""
@@ -74,6 +80,15 @@ class FaultPlan(
         """What of it cannot be, with so many workers; each a sentence's end, as in "fault on 'x': …"."""
         del workers
         yield from ()
+
+    @property
+    def needs_persistence(self) -> bool:
+        """Whether Temporal must keep what it has when it is killed."""
+        return False
+
+    def check(self, target: Target) -> None:
+        """Refuse what this target does not have, before anything is started. Raises CannotRun."""
+        del target
 
     async def prepare(self, bed: Testbed, workers: int) -> None:
         """See to what must stand before so many workers are made. Raises CannotRun where this target cannot have it."""

@@ -40,9 +40,8 @@ class OwnPlan(FaultPlan, frozen=True, kw_only=True, tag="own"):
             remedy = f"Correct its parameters; {target.file.faults} says what it takes."
             raise CannotRun(f"The fault {self.name}: {error}.", remedy=remedy) from error
 
-    async def prepare(self, bed: Testbed, workers: int) -> None:
-        del workers
-        self.of(bed.target)
+    def check(self, target: Target) -> None:
+        self.of(target)
 
     def fault(self, bed: Testbed) -> OwnFaultInUse:
         return OwnFaultInUse(self.name, self.on, self.of(bed.target), bed.stores, f"{bed.run.info.id}.")

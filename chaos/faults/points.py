@@ -13,7 +13,8 @@ from harness.together import together
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.faultpoints import Armed, FaultPoints, Place
+    from harness.armed import Armed
+    from harness.faultpoints import FaultPoints, Place
     from harness.testbed import Testbed
     from harness.workers import Worker
 

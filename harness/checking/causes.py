@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from harness.checking.attribution import Attribution
 from harness.records.effects import Effect
 from harness.records.workflows import Activity, WorkflowRun
 
@@ -26,9 +27,8 @@ def why_doubled(written: Sequence[Effect]) -> str:
 def why_standing(effect: Effect, runs: Sequence[WorkflowRun]) -> str:
     """Why an effect that may not stand was not undone."""
     by = "" if effect.attempt is None else f" by attempt {effect.attempt}"
-    closed = [run.closed for run in runs]
-    if closed and all(end is not None and end < effect.committed_at for end in closed):
-        late = effect.committed_at - max(end for end in closed if end is not None)
+    if is_late(effect, runs):
+        late = effect.committed_at - max(run.closed for run in runs if run.closed is not None)
         return (
             f"it was written{by} {late:.1f} s after its workflow had closed; nothing fences an attempt that wakes up "
             "late: a compensation must claim the key of its step, also where there is no effect yet"
@@ -43,12 +43,12 @@ def why_standing(effect: Effect, runs: Sequence[WorkflowRun]) -> str:
     return f"it was written{by}{done}, and no compensation of it was run"
 
 
+def is_late(effect: Effect, runs: Sequence[WorkflowRun]) -> bool:
+    """Whether it was written after every run of its workflow had closed."""
+    closed = [run.closed for run in runs]
+    return bool(closed) and all(end is not None and end < effect.committed_at for end in closed)
+
+
 def _activity_of(effect: Effect, runs: Iterable[WorkflowRun]) -> Activity | None:
-    """The activity whose type is the step's name, or ends with it: "orders.reserve_stock" of reserve_stock."""
-    same = [
-        activity
-        for run in runs
-        for activity in run.activities
-        if activity.type.rpartition(".")[2] == effect.step and effect.run_id in (None, run.run_id)
-    ]
+    same = Attribution(runs).of(effect)
     return same[-1] if len(same) == 1 else None

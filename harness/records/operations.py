@@ -79,6 +79,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     status: str | None = None
     """The workflow's closing status: completed, failed, canceled, terminated or timed_out."""
     error: str | None = None
+    call_id: str = ""
+    """What an update or a signal is known by in the history of its workflow; empty for other calls."""
+    event_id: int | None = None
+    """The event by which it was found out later that a signal or an update had happened."""
     warm_up: bool = False
     """As its iteration's."""
     by_server: bool = False

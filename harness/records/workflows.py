@@ -66,6 +66,8 @@ class Activity(Struct, frozen=True, kw_only=True):
     """Why the attempt before the last one failed; None where the first succeeded."""
     outcome: str = ""
     """completed, failed, timed_out or canceled; empty while it has not ended."""
+    event_id: int = 0
+    """Of the event that scheduled it; 0 in runs that did not record it."""
     timed_out: str = ""
     """By which timeout the attempt before the last one ended: heartbeat, start_to_close; empty if by none."""
     asked_pause: float | None = None

@@ -7,11 +7,13 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chaos.experiment import Experiment, LoadPlan
 from chaos.faults.fault import Bite
 from chaos.faults.own import OwnFaultInUse, OwnPlan
 from harness.errors import CannotRun, UnknownName
 from harness.scenario import Stores
 from harness.target import Target
+from temper.experiments import check_experiment
 
 SLOW = OwnPlan(name="outside.slow", parameters={"seconds": 3, "actions": ["capture"]}, at=1, duration=2)
 
@@ -37,6 +39,15 @@ def test_what_the_target_does_not_know_is_refused(
     """With what it was, and what there is."""
     with pytest.raises(error, match=says):
         plan.of(target)
+
+
+def test_it_is_refused_before_anything_is_started(target: Target) -> None:
+    """An experiment with a fault that its target does not have cannot be run."""
+    load = LoadPlan(scenarios=("orders-place",), rate=1, duration=9)
+    good = Experiment(name="slow", title="Slow", expect="Nothing is lost.", load=load, fault=(SLOW,))
+    check_experiment(target, good, 1)
+    with pytest.raises(UnknownName, match="Did you mean"):
+        check_experiment(target, replace(good, fault=(replace(SLOW, name="outside.slo"),)), 1)
 
 
 class Forgetful(Struct):

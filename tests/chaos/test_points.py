@@ -101,6 +101,9 @@ async def test_refused_is_not_tried_again(bed: Testbed) -> None:
 async def test_it_is_not_in_force_where_no_worker_looks(tmp_path: Path) -> None:
     """What is armed cannot bite a worker that was not composed with fault points; one that was says so."""
     points = FaultPoints(tmp_path / "points")
+    gone = points.directory / "looking" / "4194305"  # beyond the largest id that a process can have
+    gone.parent.mkdir()
+    gone.touch()
     fault = PointFault(plan(), points.at("marks"), points, [])
     await fault.inject()
     assert await fault.bite() == Bite(in_force=False, evidence="it is armed, and no worker looks for fault points")

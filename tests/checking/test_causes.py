@@ -11,11 +11,11 @@ from harness.records.workflows import Activity, WorkflowRun
 MAY_NOT_BE = fact(expected=0)
 
 
-def said(effects: list[Effect], *runs: WorkflowRun) -> str:
+def said(effects: list[Effect], *runs: WorkflowRun, problem: str = "uncompensated") -> str:
     """What the only finding says where no row may be."""
     records = Records(operations=[], workflows=runs, effects=effects, facts=[MAY_NOT_BE])
     (finding,) = nothing_doubled(records).findings
-    assert (finding.problem, finding.workflow_id, finding.step) == ("uncompensated", WORKFLOW, "load")
+    assert (finding.problem, finding.workflow_id, finding.step) == (problem, WORKFLOW, "load")
     return finding.message
 
 
@@ -58,7 +58,7 @@ def test_a_step_without_a_result_was_registered_too_late(outcome: str, told: str
 def test_an_effect_after_the_end_was_not_fenced() -> None:
     """Whatever became of its activity: it was written when nobody was there to take it back."""
     late = replace(effect(), committed_at=4.5)
-    assert said([late], workflow(activities=(activity("completed"),))) == (
+    assert said([late], workflow(activities=(activity("completed"),)), problem="zombie") == (
         "100 rows are there, and none may be: it was written by attempt 1 2.5 s after its workflow had closed; nothing "
         "fences an attempt that wakes up late: a compensation must claim the key of its step, also where there is no "
         "effect yet"

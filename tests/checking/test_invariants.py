@@ -416,4 +416,4 @@ def test_a_ledger_and_faults_bring_invariants_of_their_own() -> None:
     """What no run without them could break is not asked of it."""
     assert applicable(replace(GOOD, effects=None)) == INVARIANTS
     assert applicable(replace(GOOD, effects=[])) == (*INVARIANTS, effects_are_atomic)
-    assert applicable(replace(GOOD, faults=[window()])) == (*INVARIANTS, effects_are_atomic, faults_bit)
+    assert applicable(replace(GOOD, effects=[], faults=[window()])) == (*INVARIANTS, effects_are_atomic, faults_bit)

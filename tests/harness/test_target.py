@@ -26,6 +26,13 @@ def _process(text: str, name: str = "outside") -> str:
     return f'{HEAD}scenarios = "s:S"{WORKER}[processes.{name}]\n{text}'
 
 
+def _journal(tables: str, ledger: str = "") -> str:
+    """A description with these tables in PostgreSQL's journal."""
+    named = f'ledger = "{ledger}"\n' if ledger else ""
+    services = HEAD.replace('["temporal"]', '["temporal", "postgres"]')
+    return f'{services}scenarios = "s:S"{WORKER}[journal]\n{named}[journal.tables]\n{tables}'
+
+
 @pytest.fixture
 def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Describe:
     """Writes a temper.toml, and beside it the module it names; returns the file's path."""
@@ -87,6 +94,18 @@ def test_the_starters_example_of_a_process_is_valid(described: Describe) -> None
     before, mark, example = STARTER.read_text().partition("# [processes.outside]")
     toml = before + "\n".join(line.removeprefix("# ") for line in (mark + example).splitlines())
     assert list(Target.read(described("my_scenarios", toml)).processes) == ["outside"]
+
+
+def test_the_starters_example_of_tables_is_valid(described: Describe) -> None:
+    """It needs nothing but its comment marks taken away."""
+    lines = STARTER.read_text().splitlines()
+    first = lines.index("# [journal.tables]")
+    toml = "\n".join(
+        [*lines[:first], *(line.removeprefix("# ") for line in lines[first : first + 2]), *lines[first + 2 :]]
+    )
+    journal = Target.read(described("my_scenarios", toml)).file.journal
+    assert journal is not None
+    assert journal.tables["reservations"].item == ["sku"]
 
 
 def test_scenarios_are_chosen_by_name_or_by_domain(target: Target) -> None:
@@ -162,6 +181,12 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         ),
         (_process('command = ["x"]\nenvironment = { A = "{no}" }'), r"outside.environment has \{no\}"),
         (_process('command = ["x"]\nenvironment = { "A=B" = "c" }'), "outside.environment has 'A=B'"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}[journal.tables]\na = {{ workflow = "w" }}', "services lacks postgres"),
+        (_journal(""), "journal maps no table"),
+        (_journal('a = { step = "s" }'), r"missing required field `workflow` - at `\$\.journal\.tables"),
+        (_journal('a = { workflow = "" }'), "journal.tables.a.workflow is empty"),
+        (_journal('a = { workflow = "w", step = "s", step_column = "c" }'), "journal.tables.a has both step and"),
+        (_journal('a = { workflow = "w" }', ledger="effects"), "and nothing reads it: add effects"),
         (f'{HEAD}scenarios = "math:pi"{WORKER}', "which is no sequence of scenarios"),
         (f'{HEAD}scenarios = "sys:path"{WORKER}', "which is no Scenario"),
         (f'{HEAD}client = "math:pi"\nscenarios = "sys:argv"{WORKER}', "Scenario|no function"),

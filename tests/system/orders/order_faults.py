@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from harness.faultpoints import Armed, FaultPoints, Place
+from harness.armed import Armed
+from harness.faultpoints import FaultPoints, Place
 from system.orders.models import (
     ARRANGE_SHIPMENT,
     AUTHORISE_PAYMENT,

@@ -66,7 +66,7 @@ async def fire(
 YIELD_EVERY = 8
 """Late iterations that are begun before those begun earlier have their turn."""
 TICK = 0.001
-"""Seconds in which uvloop's timers count, rounded: one in three ends too early, and what is sent too early looks fast."""
+"""Seconds. Uvloop's timers count in these, rounded: one in three ends early, and what is sent early looks fast."""
 
 
 async def _until(moment: float) -> None:

@@ -1,7 +1,7 @@
 """Finds the capacity of a system that stands: offers it rate after rate, and tells where its knee is."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import inf
@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from harness.checking.capacity import Capacity, Limits, Trial, capacity_of, late
 from harness.checking.load import lags
-from harness.checking.responses import Outcome, responses
+from harness.checking.responses import Outcome, Response, responses
 from harness.checking.saturation import saturated
 from harness.clock import now
 from harness.errors import CannotRun
-from harness.records.operations import Operation, substream
+from harness.records.operations import Ack, Iteration, Operation, substream
 from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.steps import Step
@@ -133,16 +133,27 @@ async def _trial(bed: Testbed, load: Load, search: Search, on_progress: Callable
         on_progress=on_progress,
     )
     ended = now()
-    found = responses(operations)
+    found = responses(operations, {name: scenario.ends for name, scenario in scenarios.items()})
     times = [response.time for response in found if response.outcome is Outcome.ANSWERED and response.time is not None]
     if operations and not found:
         raise CannotRun(
             f"{', '.join(scenarios)}: no iteration waits for a result, so there is no response time to find a knee by.",
             remedy="Choose scenarios that wait for their results.",
         )
-    trial = Trial(began=began, ended=ended, times=times, lags=lags(operations), unserved=len(iterations) - len(times))
+    unserved = _unserved(iterations, operations, found)
+    trial = Trial(began=began, ended=ended, times=times, lags=lags(operations), unserved=unserved)
     samples = Recorded(bed.run.directory).read(Sample)
     limit = saturated(samples, began, ended, processors=os.cpu_count() or 1, generator_late=late(trial, search.limits))
     if running := await bed.quiesce(search.idle):
         bed.notify(f"{running} workflows of this trial still run: the next one shares the system with them")
     return replace(trial, saturated=limit)
+
+
+def _unserved(iterations: Sequence[Iteration], operations: Sequence[Operation], found: Sequence[Response]) -> int:
+    """How many were not: without a good answer, or, of scenarios that wait for none, with a call that was not taken."""
+    waiting = {response.scenario for response in found}
+    served = {(each.scenario, each.iteration) for each in found if each.outcome is Outcome.ANSWERED}
+    calls = [operation for operation in operations if operation.scenario not in waiting]
+    served |= {(each.scenario, each.iteration) for each in calls}
+    served -= {(each.scenario, each.iteration) for each in calls if each.ack is not Ack.OK}
+    return sum((each.scenario, each.index) not in served for each in iterations)

@@ -52,6 +52,7 @@ class Load:
             rate=self.arrivals.expected / self.arrivals.duration,
             arrivals=self.arrivals.spec,
             shares={scenario.name: share for scenario, share in self.mix.shares.items()},
+            ends={scenario.name: tuple(sorted(scenario.ends)) for scenario in self.mix.scenarios},
             warm_up=self.warm_up,
             tenants=self.tenants,
             lag_budget=self.lag_budget,

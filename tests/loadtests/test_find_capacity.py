@@ -26,7 +26,7 @@ from loadtests.mix import Mix
 
 TARGET = small_target()
 LIMITS = Limits(p99=60.0, lag_budget=60.0)
-UP = Search(limits=LIMITS, start=2_000, most=4_000, seconds=0.2)
+UP = Search(limits=LIMITS, start=4_000, most=8_000, seconds=0.2)
 DOWN = Search(limits=Limits(p99=1e-6, lag_budget=60.0), start=160, most=160, seconds=0.05, fewest=4)
 
 
@@ -34,9 +34,11 @@ class Answered(Quiet):
     """Is answered at once, by nobody: of the hundreds that tell a p99, workers would make a test of minutes."""
 
     name = "small-answered"
+    kinds: tuple[Kind, ...] = (Kind.START, Kind.RESULT)
+    status = "completed"
 
     async def run(self, app: App, given: object) -> None:  # noqa: ARG002
-        for kind, status in ((Kind.START, None), (Kind.RESULT, "completed")):
+        for kind in self.kinds:
             app.record(
                 Operation(
                     scenario=self.name,
@@ -49,9 +51,24 @@ class Answered(Quiet):
                     sent=now(),
                     acknowledged=now(),
                     ack=Ack.OK,
-                    status=status,
+                    status=self.status if kind is Kind.RESULT else None,
                 )
             )
+
+
+class Rejected(Answered):
+    """Is told no, as it may be, and at once."""
+
+    name = "small-rejected"
+    status = "failed"
+    ends = frozenset({"failed"})
+
+
+class Told(Answered):
+    """Asks for no result."""
+
+    name = "small-told"
+    kinds = (Kind.START,)
 
 
 class GivenUp(Quiet):
@@ -119,16 +136,17 @@ async def test_each_trial_draws_its_arrivals_anew(stack: Stack, tmp_path: Path) 
     """With an objective that always holds the rate goes up to the most; no two trials have the same gaps."""
     told: list[Step] = []
     async with standing(TARGET, stack, tmp_path) as bed:
-        up = await capacity(bed, Mix({Answered(): 1.0}), UP, on_step=told.append)
-    assert [(step.rate, step.standing) for step in told] == [(2_000, Standing.HOLDS), (4_000, Standing.HOLDS)]
+        up = await capacity(bed, Mix({Answered(): 1.0, Rejected(): 1.0, Told(): 1.0}), UP, on_step=told.append)
+    assert [(step.rate, step.standing) for step in told] == [(4_000, Standing.HOLDS), (8_000, Standing.HOLDS)]
     assert up == capacity_of(told)
-    assert up.knee == 4_000
+    assert up.knee == 8_000
     intended = [each.intended for each in Recorded(bed.run.directory).read(Iteration)]
     first, second = (
         [(later - earlier) * step.rate for earlier, later in pairwise(intended) if step.began <= earlier < step.ended]
         for step in told
     )
     assert len(first) > 300
+    assert {step.unserved for step in told} == {0}, "a rejection is an answer, and who asks for none is served"
     assert first[:100] != pytest.approx(second[:100], abs=0.01)
 
 
@@ -151,7 +169,7 @@ async def test_what_a_trial_leaves_running_is_waited_for_and_told(stack: Stack, 
     ("changes", "says"),
     [
         ({"start": 0}, "from a rate above 0 to a higher one"),
-        ({"start": 5_000}, "from a rate above 0 to a higher one"),
+        ({"start": 9_000}, "from a rate above 0 to a higher one"),
         ({"limits": Limits(p99=float("inf"))}, "from a rate above 0 to a higher one"),
         ({"limits": Limits(p99=1.0, lag_budget=float("nan"))}, "cannot be allowed to be nan ms late"),
         ({"start": 0.1}, r"At 0.1/s it takes 4,500 s to tell a p99 by"),

@@ -43,7 +43,11 @@ def chaos_section(recorded: Recorded) -> ChaosSection | None:
     operations, experiment = under_load(recorded.info, everything), recorded.experiment()
     load, allowed = recorded.info.load, experiment.recovery if experiment else None
     recovered = recoveries_of(recorded)
-    shown, limit, found = shown_recoveries(recovered, allowed), recovered[0].limit, responses(operations)
+    shown, limit, found = (
+        shown_recoveries(recovered, allowed),
+        recovered[0].limit,
+        responses(operations, recorded.info.ends),
+    )
     watched = [each for each in recovered if each.spent or each.untold is None]
     parts = {part.cause: part.name for each in shown for part in each.parts}
     return ChaosSection(

@@ -79,7 +79,7 @@ def recoveries(
     if not ordered:
         return []
     first = ordered[0].injected
-    lives = [Life.of(response) for response in responses(operations)]
+    lives = [Life.of(response) for response in responses(operations, {})]
     limit, stories = limit_of(lives, first, steady), Stories(operations, workflows, first)
     return [_recovered(window, ordered, lives, limit, steady, stories) for window in ordered]
 

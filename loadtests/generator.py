@@ -14,6 +14,7 @@ from temporalio.client import Client
 from harness.clock import now
 from harness.closings import WAITERS, Closings
 from harness.driver import App, drive
+from harness.errors import CannotRun
 from harness.records.operations import Iteration, Operation, substream
 from harness.records.run import NotARun, Run
 from harness.records.verdicts import Finding
@@ -65,8 +66,12 @@ class Generator:
         return self._share is not None and not self._begun
 
     async def connect(self) -> None:
-        """Connect the target's own client, and let the scenarios read what they need."""
-        self._client = await connect(self.target, self.plan.addresses, Path(self.plan.workspace))
+        """Connect the target's own client. Raises CannotRun."""
+        try:
+            self._client = await connect(self.target, self.plan.addresses, Path(self.plan.workspace))
+        except RuntimeError as error:  # the SDK's word for it
+            address = self.plan.addresses["temporal.address"]
+            raise CannotRun(f"Temporal at {address} cannot be reached: {error}.", remedy="Is it up?") from error
 
     def take(self, share: Share) -> None:
         """Take a share; call it before the load begins, and once it has connected."""

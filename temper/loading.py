@@ -44,7 +44,7 @@ def tenants_of(told: str | None) -> dict[str, float]:
     """Tenants and their shares. Raises CannotRun."""
     from loadtests import mix
 
-    return dict(mix.tenants_of(told)) if told else {}
+    return {} if told is None else dict(mix.tenants_of(told))
 
 
 def wish_of(names: list[str], **options: Any) -> "Wish":

@@ -43,6 +43,7 @@ def test_what_adds_up_is_well(invariant: Conserved, values: dict[str, int]) -> N
             {"on_hand": 4, "reserved": 2, "counted": 5},
             "on_hand 4, reserved 2 add up to 6, and must be counted 5",
         ),
+        (STOCK, {"reserved": 2, "counted": 5}, "on_hand 0, reserved 2 add up to 2, and must be counted 5"),
         (LEDGER, {"debit": 7, "credit": -6}, "debit 7, credit -6 add up to 1, and must be 0"),
     ],
 )

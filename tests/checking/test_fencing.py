@@ -67,6 +67,7 @@ def test_what_a_superseded_attempt_wrote_and_nobody_found_is_a_zombies(effects: 
         ledger(by(1, 2.0)),
         ledger(by(1, 3.0)),
         ledger(by(1, 2.9), by(2, 3.5)),
+        ledger(by(1, 3.0), by(2, 3.5)),
         ledger(by(1, 3.5)),
         ledger(by(1, 4.0)),
         ledger(by(2, 9.0)),
@@ -79,6 +80,7 @@ def test_what_a_superseded_attempt_wrote_and_nobody_found_is_a_zombies(effects: 
         "before the last one began",
         "as it began",
         "twice, the first in time: that is no zombie's",
+        "twice, the first as the last one began",
         "found by the last one",
         "found as it ended",
         "by the last one itself",
@@ -93,6 +95,14 @@ def test_other_effects_are_well(records: Records) -> None:
     judgement = superseded_write_nothing(records)
     assert (judgement.invariant, judgement.verdict, judgement.findings) == (NAME, Verdict.VALID, ())
     assert judgement.checked == sum(each.kind is EffectKind.FORWARD for each in records.effects or ())
+
+
+def test_an_effect_is_judged_by_the_activities_of_its_own_run() -> None:
+    """Another run of the workflow had a second attempt too, which ended later."""
+    other_run = replace(workflow(activities=(replace(RETRIED, closed=9.0),)), run_id="other")
+    records = ledger(by(1, 4.5))
+    judgement = superseded_write_nothing(replace(records, workflows=[*records.workflows, other_run]))
+    assert [finding.attempt for finding in judgement.findings] == [1]
 
 
 def test_a_step_done_again_after_it_was_taken_back_is_not_excused() -> None:

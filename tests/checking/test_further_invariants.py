@@ -139,7 +139,8 @@ def test_an_effect_of_a_workflow_nobody_knows_is_a_phantom() -> None:
     )
     assert nothing_without_a_workflow(GOOD).verdict is Verdict.VALID
     unread = nothing_without_a_workflow(replace(GOOD, effects=None))
-    assert (unread.verdict, unread.reason) == (Verdict.UNKNOWN, "the target keeps no ledger")
+    assert (unread.invariant, unread.verdict) == ("nothing without a workflow", Verdict.UNKNOWN)
+    assert unread.reason == "the target keeps no ledger"
     assert nothing_without_a_workflow in applicable(GOOD)
     assert nothing_without_a_workflow not in applicable(replace(GOOD, effects=[]))
 
@@ -155,7 +156,8 @@ def test_a_history_that_does_not_replay_is_found() -> None:
     assert histories_replay(replace(GOOD, replays=[same])) == Judgement(
         invariant="histories replay", verdict=Verdict.VALID, checked=1
     )
-    assert histories_replay(GOOD).reason == "no history was replayed"
+    unknown = histories_replay(GOOD)
+    assert (unknown.invariant, unknown.reason) == ("histories replay", "no history was replayed")
     assert histories_replay in applicable(replace(GOOD, replays=[same]))
     assert histories_replay not in applicable(replace(GOOD, replays=[]))
 

@@ -49,9 +49,10 @@ def test_the_last_operations_were_answered(operations: list[Operation]) -> None:
         (UNANSWERED, "start Pipeline: no answer"),
         (replace(UNANSWERED, ack=Ack.OK, error=None), "start Pipeline: no answer"),
         (operation(sent=16.0, ack=Ack.FAIL), "start Pipeline: no answer"),
+        (replace(operation(sent=16.0, ack=Ack.FAIL), error=None), "start Pipeline: refused"),
         (result("failed"), "result : ended failed, long after everything was healed"),
     ],
-    ids=["unanswered", "found out later", "refused", "a bad end"],
+    ids=["unanswered", "found out later", "refused", "refused without a reason", "a bad end"],
 )
 def test_one_that_was_not_is_found(wrong: Operation, message: str) -> None:
     """The finding says which, and why."""
@@ -78,5 +79,6 @@ def test_it_is_asked_of_experiments_with_faults() -> None:
     """And where some operations are to be looked at."""
     asked = records(*AFTER)
     assert well_after_heal in applicable(asked)
+    assert well_after_heal(records(*AFTER, last=0)).checked == 0
     for other in (replace(asked, faults=()), replace(asked, experiment=None), records(*AFTER, last=0)):
         assert well_after_heal not in applicable(other)

@@ -147,6 +147,40 @@ def test_what_is_about_a_workflow_points_to_its_start(*, known: bool, event_id: 
     ]
 
 
+def test_what_is_about_a_workflow_that_was_not_started_by_a_call_has_no_time() -> None:
+    """And no event, where the server does not know it either."""
+    about = Finding(problem="lost", message="as told", workflow_id="elsewhere")
+    (told,) = reconcile(records(), [as_judgement("its own", 1, [about])])
+    assert (told.workflow_id, told.event_id, told.window) == ("elsewhere", None, "")
+
+
+LONG = replace(LOADED, scheduled=9.0, closed=20.0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        records(effects=[by(1, 9.0), by(2, 20.0)], workflows=[workflow()]),
+        records(effects=[by(2, 13.5)], facts=[fact(expected=0)]),
+        records(effects=[], facts=[fact(found=99, transactions=())], workflows=[workflow(activities=(LONG,))]),
+        records(operations=[operation(sent=9.0, acknowledged=20.0)], workflows=[], effects=[], facts=[]),
+    ],
+    ids=["between two effects", "between schedule and effect", "while an activity went on", "while a start was made"],
+)
+def test_a_fault_between_the_beginning_and_the_end_is_where_the_cause_lies(given: Records) -> None:
+    """Neither of them need fall into its time."""
+    (told,) = reconciled(given)
+    assert told.window == "link_down on worker-1.postgres"
+
+
+def test_a_step_without_items_has_its_effect() -> None:
+    """A finding that names no item is about the effect that has none."""
+    about = Finding(problem="lost", message="as told", workflow_id=WORKFLOW, step="load")
+    given = records(effects=[replace(by(3, 12.4), item="")])
+    (told,) = reconcile(given, [as_judgement("its own", 1, [about])])
+    assert (told.attempt, told.item) == (3, "")
+
+
 def test_an_acknowledged_start_that_the_server_does_not_know_is_lost() -> None:
     """Told once, whoever else says so."""
     given = records(workflows=[], effects=[], facts=[])
@@ -179,6 +213,13 @@ def test_what_happened_without_the_callers_knowing_is_unacknowledged(
             message=f"{call} was not answered (Timeout expired), and happened",
         )
     ]
+
+
+def test_that_no_reason_was_told_is_told() -> None:
+    """The caller gave up, and nobody knows why."""
+    unheard = replace(operation(acknowledged=None), error=None)
+    (told,) = reconciled(records(operations=[operation(), unheard]))
+    assert told.message == "start Pipeline was not answered (no reason was told), and happened"
 
 
 def test_what_never_happened_or_is_not_known_is_no_disagreement() -> None:

@@ -19,7 +19,7 @@ from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.steps import Step
 from harness.sampling import sampled
-from harness.testbed import Testbed
+from harness.testbed import BACKLOG_SECONDS, Testbed
 from loadtests.arrivals import Arrivals, parse
 from loadtests.engine import Progress, fire
 from loadtests.knee import find_knee
@@ -50,7 +50,7 @@ class Search:
     seconds: float = SECONDS
     """How long a rate is offered; longer where that is needed for the fewest iterations."""
     fewest: int = FEWEST
-    idle: float = 120.0
+    idle: float = BACKLOG_SECONDS
     """Seconds that what a trial left behind has to end before the next: it would be charged to the wrong rate."""
 
     def __post_init__(self) -> None:

@@ -231,6 +231,7 @@ def _drive(environment: Environment, plan: Plan) -> None:
     generator = Generator(plan, Target.read(path if path.exists() else _target_path()), tell)
     bridge = Bridge()
     bridge.run(generator.connect())
+    generator.warm_up(plan.wish)
     DrivingUser.generator, DrivingUser.bridge = generator, bridge
     gevent.spawn(drain)
     environment.events.quit.add_listener(partial(_leave, bridge))

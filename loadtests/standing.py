@@ -75,6 +75,7 @@ async def _conclude(plan: Plan) -> None:
     target, run = Target.read(Path(plan.target)), Run.joined(plan.path)
     async with Testbed.standing(target, run, Wanted(external=plan.external)) as bed:
         take_in(bed)
+        await bed.quiesce()
         await bed.conclude()
     run.end()
 

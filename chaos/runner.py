@@ -13,14 +13,11 @@ from chaos.writing import toml_of
 from harness.clock import now
 from harness.records.experiment import ExperimentInfo
 from harness.records.operations import Operation
-from harness.testbed import Testbed
+from harness.testbed import BACKLOG_SECONDS, Testbed
 from loadtests.engine import Progress
 from loadtests.load import Load
 from loadtests.mix import Mix
 from loadtests.run import LEAD_SECONDS, under_load
-
-BACKLOG_SECONDS = 120.0
-"""How long what is left when every fault is healed may take before the run is judged."""
 
 
 async def run_experiment(
@@ -67,7 +64,7 @@ async def run_experiment(
             watch.cancel()
         if running := await bed.quiesce(0.0):
             bed.notify(f"{running} workflows still run; they have {BACKLOG_SECONDS:.0f} s")
-            await bed.quiesce(BACKLOG_SECONDS)
+            await bed.quiesce()
 
 
 def planned(bed: Testbed, experiment: Experiment) -> list[Planned]:

@@ -55,8 +55,9 @@ class Journal:
         """When it was injected first, and what had happened by then; None where no window is its own."""
         if fault.at is None:
             return None
+        # What is called by another name on the same thing was at most broken beside it: the nearest is near enough.
         meant = self.began + fault.at
-        own = [each for each in self.windows if (each.name, each.on) == (fault.__struct_config__.tag, fault.on)]
+        own = [each for each in self.windows if each.on == fault.on]
         window = min(own, key=lambda each: abs(each.injected - meant), default=None)
         return None if window is None else (window.injected, window.situation)
 

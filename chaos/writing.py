@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import NODEFAULT, Struct
-from msgspec.structs import FieldInfo
+from msgspec import Struct
+
+from chaos.defaults import told
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 """A key that needs no quotes."""
@@ -33,22 +34,15 @@ def toml_of(record: Struct) -> str:
 def _plain(value: Any) -> Any:
     """The same of dicts, lists and scalars, without what is None or as it is by default."""
     if isinstance(value, Struct):
-        told = {field.encode_name: getattr(value, field.name) for field in _told(value)}
+        fields = {field.encode_name: getattr(value, field.name) for field in told(value)}
         config = value.__struct_config__
         tag = {config.tag_field: config.tag} if config.tag_field else {}
-        return {key: _plain(each) for key, each in (tag | told).items()}
+        return {key: _plain(each) for key, each in (tag | fields).items()}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(each) for each in value]
     return msgspec.to_builtins(value)
-
-
-def _told(record: Struct) -> Iterator[FieldInfo]:
-    for field in msgspec.structs.fields(record):
-        default = field.default_factory() if field.default_factory is not NODEFAULT else field.default
-        if getattr(record, field.name) != default:
-            yield field
 
 
 def _are_tables(value: Any) -> bool:

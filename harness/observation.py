@@ -1,6 +1,7 @@
 """Asks the server and the stores what really happened in a run, and lets the invariants judge it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Sequence
 from itertools import chain
 from typing import Any, TypeVar
@@ -35,8 +36,8 @@ from harness.tasks_told import TasksTold, declared_of, pause_asked, timeout_of
 
 TOO_LARGE = "Failure exceeds size limit."
 """What the server puts in place of a long failure; the reason is in its cause."""
-HISTORIES_AT_ONCE = 16
-"""Histories fetched concurrently: enough to hide the round trip, few enough not to disturb the server."""
+ASKED_AT_ONCE = 16
+"""Questions asked concurrently: enough to hide the round trip, few enough not to disturb the server."""
 AnswerT = TypeVar("AnswerT")
 RecordT = TypeVar("RecordT", Operation, Fact)
 
@@ -101,10 +102,13 @@ async def conclude(
 def judge(target: Target, records: Records, broken: Sequence[Finding] = ()) -> list[Judgement]:
     """Every invariant, and every scenario's own check, over the records of a run; `broken` is what `drive` found."""
     operations, facts = _by_iteration(records.operations), _by_iteration(records.facts)
+    by_prefix: dict[str | None, list[Finding]] = defaultdict(list)
+    for finding in broken:
+        by_prefix[finding.workflow_id].append(finding)
     checks = []
     for name in dict.fromkeys(iteration.scenario for iteration in records.iterations):
         mine = [iteration for iteration in records.iterations if iteration.scenario == name]
-        findings = [finding for finding in broken if _belongs(finding, mine)]
+        findings = [finding for iteration in mine for finding in by_prefix[iteration.prefix]]
         # What never began is not looked at: operations_answered speaks of it.
         begun = [each for each in mine if _acknowledged(operations.get((name, each.index), ()))]
         findings += [_silent(each) for each in mine if (name, each.index) not in operations]
@@ -174,7 +178,7 @@ async def read_workflows(
     for workflow_id in chain((op.workflow_id for op in operations), (effect.workflow_id for effect in effects)):
         if workflow_id not in listed:
             ids[workflow_id, None] = None
-    gate = asyncio.Semaphore(HISTORIES_AT_ONCE)
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def read(workflow_id: str, execution: str | None) -> WorkflowRun | None:
         async with gate:
@@ -316,7 +320,14 @@ def _seconds(event: HistoryEvent) -> float:
 async def _resolved(run: Run, client: Client) -> list[Operation]:
     """The run's operations, those without an answer asked about once more and written again."""
     operations = Recorded(run.directory).read(Operation)
-    asked = [await resolve(op, client) if op.ack is Ack.INFO else op for op in operations]
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def ask(operation: Operation) -> Operation:
+        async with gate:
+            return await resolve(operation, client)
+
+    told = iter(await asyncio.gather(*(ask(op) for op in operations if op.ack is Ack.INFO)))
+    asked = [next(told) if op.ack is Ack.INFO else op for op in operations]
     run.write_all(after for before, after in zip(operations, asked, strict=True) if after is not before)
     return asked
 
@@ -336,7 +347,3 @@ def _by_iteration(records: Iterable[RecordT]) -> dict[tuple[str, int], list[Reco
 
 def _acknowledged(operations: Iterable[Operation]) -> bool:
     return any(operation.ack is Ack.OK for operation in operations)
-
-
-def _belongs(finding: Finding, iterations: Iterable[Iteration]) -> bool:
-    return any(finding.workflow_id == iteration.prefix for iteration in iterations)

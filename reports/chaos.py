@@ -39,20 +39,25 @@ def chaos_section(recorded: Recorded) -> ChaosSection | None:
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     if not windows:
         return None
-    everything, runs = recorded.read(Operation), recorded.read(WorkflowRun)
-    operations, experiment = under_load(recorded.info, everything), recorded.experiment()
+    operations, experiment = under_load(recorded.info, recorded.read(Operation)), recorded.experiment()
+    loaded = [run for run in recorded.read(WorkflowRun) if run.scenario in recorded.info.loaded]
     load, allowed = recorded.info.load, experiment.recovery if experiment else None
     recovered = recoveries_of(recorded)
-    shown, limit, found = shown_recoveries(recovered, allowed), recovered[0].limit, responses(operations)
+    shown, limit, found = (
+        shown_recoveries(recovered, allowed),
+        recovered[0].limit,
+        responses(operations, recorded.info.ends),
+    )
+    watched = [each for each in recovered if each.spent or each.untold is None]
     parts = {part.cause: part.name for each in shown for part in each.parts}
     return ChaosSection(
         experiment=experiment,
         limit=limit,
         lives=Plot.drawn(lambda width: lives(found, operations, windows, limit, width=width)) if found else None,
-        bars=Plot.drawn(lambda width: recovery_bars(recovered, allowed, width=width)),
+        bars=Plot.drawn(lambda width: recovery_bars(watched, allowed, width=width)),
         recoveries=shown,
         causes=[(cause, parts[cause]) for cause in Cause if cause in parts],
-        coverage=fault_coverage(windows, runs, everything),
+        coverage=fault_coverage(windows, loaded, operations),
         labels=[_label(window, load.began if load else recorded.info.started) for window in windows],
     )
 

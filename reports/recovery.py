@@ -54,8 +54,8 @@ class RecoveryShown(Struct, frozen=True, kw_only=True):
     slow: bool
     """Whether it took longer than allowed, or never came."""
     parts: Sequence[PartShown]
-    advice: str
-    """What would make the largest part shorter; empty where nobody was late."""
+    advice: Sequence[str]
+    """What would make it shorter: for its largest part, and for whatever kept one iteration half of the time."""
 
 
 def recoveries_of(recorded: Recorded) -> list[Recovered]:
@@ -130,7 +130,11 @@ def _shown(recovered: Recovered, allowed: Recovery | None) -> RecoveryShown:
         sentence=_sentence(recovered),
         slow=recovered.seconds is not None and recovered.seconds > within,
         parts=parts,
-        advice=advice(recovered.spent[0], recovered.window) if recovered.spent else "",
+        advice=[
+            advice(spent, recovered.window)
+            for number, spent in enumerate(recovered.spent)
+            if number == 0 or spent.longest >= recovered.watched / 2
+        ],
     )
 
 

@@ -10,6 +10,7 @@ from harness.own_faults import OwnFault
 from harness.scenario import Stores
 from scenarios.outside.client import Outside
 from scenarios.outside.wire import Action, Behaviour, Kind
+from scenarios.target import CALLERS
 
 
 class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +36,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The calls that the outside wrote down as having met this, and not what the order's scenario told it."""
         journal = await _outside(stores).journal(prefix)
         return [
-            f"{entry.reference}: {entry.action}"
+            f"{entry.reference}: {CALLERS.get(entry.action, 'provider')}, {entry.action}"
             for entry in journal.entries
             if self.kind in entry.behaviours and prefix in entry.prefixes
         ]

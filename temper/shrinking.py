@@ -101,10 +101,11 @@ class Tries:
         return failed
 
     def simpler(self, fault: "AnyFault") -> "list[AnyFault]":
-        """Simpler forms of it, by the journal of the last run that failed."""
+        """Simpler forms of it that can be, by the journal of the last run that failed."""
         from chaos.simpler import simpler
 
-        return [*simpler(fault, self._journal)]
+        workers = self.experiment.workers
+        return [each for each in simpler(fault, self._journal) if not [*each.problems(workers)]]
 
     def with_faults(self, faults: tuple["AnyFault", ...]) -> "Experiment":
         from msgspec.structs import replace

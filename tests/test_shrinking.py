@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from chaos.catalogue import AnyFault
 from chaos.experiment import Experiment, LoadPlan, read
 from chaos.faults.fault import Trigger
 from chaos.faults.links import LinkDownPlan
+from chaos.faults.workers import WorkerLatePlan, WorkerPausedPlan
 from chaos.runner import info_of
 from harness.records.faults import FaultWindow
 from harness.records.run import Recorded, Run
@@ -38,6 +39,7 @@ HELD = Judgement(invariant="nothing doubled", verdict=Verdict.VALID, checked=1)
 CUT = FaultWindow(
     name="link_down", on="client.temporal", injected=0, healed=1, in_force=True, evidence="", situation={"started": 3}
 )
+LATE = msgspec.structs.replace(CUT, name="worker_late", on="worker-1")
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,7 @@ def recorded(
     *judgements: Judgement,
     experiment: Experiment | None = EXPERIMENT,
     target: str = "small",
+    windows: Sequence[FaultWindow] = (),
     ended: bool = True,
     **noted: str,
 ) -> Recorded:
@@ -59,7 +62,7 @@ def recorded(
     with Run.create(Path("results"), kind="chaos", title="a test", target=target, seed=7, command="pytest") as run:
         if experiment is not None:
             run.write_experiment(msgspec.structs.replace(info_of(experiment), **noted))
-        run.write(CUT)
+        run.write_all(windows or [CUT])
         run.write_all(judgements)
         if ended:
             run.end()
@@ -140,6 +143,15 @@ def test_what_is_left_is_written_as_an_experiment_and_as_a_test(capsys: pytest.C
     assert test.read_text().startswith(f'"""{said}"""\n')
     assert f'Path("{SMALL}")' in test.read_text()
     assert "seed=7" in test.read_text()
+
+
+def test_only_what_can_be_is_tried() -> None:
+    """A worker can be late at the start of the load alone, so it is at no other moment, however that is told."""
+    late = WorkerLatePlan(worker="worker-1", duration=4)
+    tries = Scripted(Target.read(SMALL), EXPERIMENT, recorded(LOST, windows=[LATE]), "nothing lost", None)
+    assert tries.simpler(late) == [msgspec.structs.replace(late, duration=2)]
+    paused = WorkerPausedPlan(worker="worker-1", at=0, duration=4)
+    assert [each.when for each in tries.simpler(paused)] == [Trigger(started=3), None]
 
 
 def stopped_after(*outcomes: bool) -> Scripted:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from chaos.defaults import told
+
 if TYPE_CHECKING:
     from harness.target import Target
     from harness.testbed import Testbed
@@ -59,7 +61,10 @@ class FaultPlan(
     def __str__(self) -> str:
         moment = f"at {self.at:g} s" if self.at is not None else f"at {self.when}" if self.when else "drawn"
         again = f", {self.times} times every {self.every:g} s" if self.every else ""
-        return f"{self.__struct_config__.tag} on {self.on} {moment} for {self.duration:g} s{again}"
+        own = {field.encode_name: getattr(self, field.name) for field in told(self) if field.name not in SHARED}
+        how = ", ".join(f"{name}={value}" for name, value in own.items() if str(value) not in self.on)
+        what = f"{self.__struct_config__.tag} on {self.on}" + f" ({how})" * bool(how)
+        return f"{what} {moment} for {self.duration:g} s{again}"
 
     @property
     def on(self) -> str:
@@ -97,6 +102,10 @@ class FaultPlan(
     def fault(self, bed: Testbed) -> Fault:
         """Make it for this testbed, whose workers are up. Raises CannotRun where it breaks what is not ours."""
         raise NotImplementedError
+
+
+SHARED = frozenset(FaultPlan.__struct_fields__)
+"""What every kind has."""
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,6 @@ Mode = Literal[
 """PostgreSQL's table-level locks, from the weakest to that which conflicts with all."""
 
 IS_HELD = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND relation = to_regclass($2) AND mode = $3 AND granted"
-BLOCKED = """
-    SELECT application_name || ': waited for the lock, ' || left(query, 100) FROM pg_stat_activity
-    WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
-"""
 TABLES = "SELECT relid::regclass::text AS name FROM pg_stat_user_tables"
 
 
@@ -48,7 +44,6 @@ class Locked:
     patience: float
     slows: float | None = None
     _holder: asyncpg.Connection[asyncpg.Record] | None = None
-    _blocked: tuple[str, ...] = ()
 
     @property
     def on(self) -> str:
@@ -56,7 +51,6 @@ class Locked:
 
     async def inject(self) -> None:
         """Take the lock, or give up waiting for it. Raises UnknownName where there is no such table."""
-        self._blocked = ()
         self._holder = holder = await session(self.service)
         if await holder.fetchval("SELECT to_regclass($1)", self._quoted) is None:
             raise UnknownName("table", self.table, [row["name"] for row in await holder.fetch(TABLES)])
@@ -88,13 +82,11 @@ class Locked:
         if holder is None:
             return
         with contextlib.suppress(*GONE):
-            self._blocked = tuple(row[0] for row in await holder.fetch(BLOCKED, timeout=ANSWER_SECONDS))
             await holder.execute("ROLLBACK", timeout=ANSWER_SECONDS)
         holder.terminate()
 
-    async def met(self) -> tuple[str, ...] | None:
-        """The sessions that waited for it at heal; where there is none, operations and histories tell who gave up."""
-        return self._blocked or None
+    async def met(self) -> None:
+        """Operations and histories tell."""
 
     @property
     def _quoted(self) -> str:

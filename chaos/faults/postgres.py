@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,9 +12,6 @@ from chaos.faults.services import Down, ServicePlan, Stalled
 
 if TYPE_CHECKING:
     from harness.testbed import Testbed
-
-HELLO = struct.pack("!ii", 8, 80877103)
-"""The request for TLS (protocol 3.0, SSLRequest), which is answered by one letter."""
 
 
 class PostgresPlan(ServicePlan, frozen=True, kw_only=True):
@@ -42,7 +38,7 @@ class PostgresStalledPlan(PostgresPlan, frozen=True, kw_only=True, tag="postgres
     """SIGSTOP, with all its backends, and SIGCONT at heal: connections stay open, and nothing is answered."""
 
     def fault(self, bed: Testbed) -> Stalled:
-        return Stalled(self.ours(bed), self.kind, HELLO)
+        return Stalled(self.ours(bed), self.kind)
 
 
 class PostgresExhaustedPlan(PostgresPlan, frozen=True, kw_only=True, tag="postgres_exhausted"):

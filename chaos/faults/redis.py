@@ -20,7 +20,6 @@ from harness.services.service import StartedService
 if TYPE_CHECKING:
     from harness.testbed import Testbed
 
-HELLO = b"PING\r\n"
 ANSWER_SECONDS = 5.0
 PROBE = "temper:probe"
 """The key that is written to see whether writing is refused."""
@@ -45,7 +44,7 @@ class RedisStalledPlan(RedisPlan, frozen=True, kw_only=True, tag="redis_stalled"
     """SIGSTOP, and SIGCONT at heal: connections stay open, and nothing is answered."""
 
     def fault(self, bed: Testbed) -> Stalled:
-        return Stalled(self.ours(bed), self.kind, HELLO)
+        return Stalled(self.ours(bed), self.kind, cache=True)
 
 
 class RedisFlushedPlan(RedisPlan, frozen=True, kw_only=True, tag="redis_flushed"):

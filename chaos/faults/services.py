@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from chaos.faults.fault import Bite, FaultPlan
+from chaos.faults.hello import QUESTIONS
 from chaos.faults.sockets import connected, unread
 from harness.errors import CannotRun
 from harness.services.process import NotReady
@@ -95,22 +96,23 @@ class Down:
 class Stalled:
     """A service that stands still: connections to it are accepted by the kernel, and nothing is answered until heal.
 
-    `hello` is what a client of it says first, and any server of its kind answers.
+    Nobody has to fail while a `cache` stands still, so histories do not tell who met it: that is read from the kernel.
     """
 
     service: StartedService
     name: str
-    hello: bytes
+    cache: bool = False
     slows: float | None = None
     _stalled: bool = False
     _own_ports: set[int] = field(default_factory=set)
-    _unanswered: tuple[str, ...] = ()
+    _unanswered: tuple[str, ...] | None = None
 
     @property
     def on(self) -> str:
         return self.service.name
 
     async def inject(self) -> None:
+        self._own_ports.clear()
         self._stalled = True
         await self.service.pause()
 
@@ -131,9 +133,8 @@ class Stalled:
     async def heal(self) -> None:
         """Let it go on, and wait until it answers; one that has ended is left as it is."""
         try:
-            if self._stalled:
-                port, server = self.service.port, self.service.pid
-                self._unanswered = await asyncio.to_thread(unread, port, server, self._own_ports)
+            if self._stalled and self.cache:
+                self._unanswered = await asyncio.to_thread(unread, self.service.port, self._own_ports)
         finally:
             self._stalled = False
             if self.service.alive:
@@ -141,14 +142,15 @@ class Stalled:
                 await self.service.answers()
 
     async def met(self) -> tuple[str, ...] | None:
-        """The connections on which something was asked that it had not read by heal; where there is none, who knows."""
-        return self._unanswered or None
+        """Of a cache, the connections on which something was asked that it had not read by heal."""
+        return self._unanswered
 
     async def _said_hello(self) -> bytes:
         reader, writer = await asyncio.open_connection(self.service.host, self.service.port)
         try:
             self._own_ports.add(writer.get_extra_info("sockname")[1])
-            writer.write(self.hello)
+            question, _ = QUESTIONS[self.service.name]
+            writer.write(question)
             return await reader.read(1)
         finally:
             writer.close()

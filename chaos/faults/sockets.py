@@ -15,25 +15,24 @@ ESTABLISHED, CLOSE_WAIT = "01", "08"
 
 def connected(port: int, server: int | None) -> int:
     """How many connections to this port are established, besides those of this process and the `server`'s own."""
-    but = _processes(server)
+    besides = {os.getpid(), *([] if server is None else [server])}
     return sum(
-        each.status == psutil.CONN_ESTABLISHED and each.raddr[1:] == (port,) and each.pid not in but
+        each.status == psutil.CONN_ESTABLISHED and each.raddr[1:] == (port,) and each.pid not in besides
         for each in psutil.net_connections("tcp")
     )
 
 
-def unread(port: int, server: int | None, besides: Collection[int] = ()) -> tuple[str, ...]:
+def unread(port: int, besides: Collection[int] = ()) -> tuple[str, ...] | None:
     """Who sent the server at this port what it has not read, one line each: "port 50312: not read, 27 bytes".
 
-    Connections of this process and the `server`'s own are left out, and those that come from the ports `besides`. Where
-    the system does not tell, as any but Linux, nobody is named.
+    Connections of this process are left out, and those that come from the ports `besides`. None where the system does
+    not tell, as any but Linux.
     """
     try:
         rows = SOCKETS.read_text().splitlines()[1:]
-        sockets = [each for pid in _processes(server) for each in psutil.Process(pid).net_connections("tcp")]
+        own = {used for each in psutil.Process().net_connections("tcp") for used in each.laddr[1:]}
     except (OSError, psutil.Error):
-        return ()
-    own = {used for each in sockets for used in each.laddr[1:]}
+        return None
     waiting = []
     for row in rows:
         _, local, remote, state, queues, *_ = row.split()
@@ -42,13 +41,9 @@ def unread(port: int, server: int | None, besides: Collection[int] = ()) -> tupl
             continue
         left = state == CLOSE_WAIT
         # That the other side has closed it counts as one byte.
-        if count := int(queues.partition(":")[2], 16) - left:
+        if (count := int(queues.partition(":")[2], 16) - left) > 0:
             waiting.append(f"port {sender}: not read, {count} bytes" + (", and it gave up" if left else ""))
     return tuple(waiting)
-
-
-def _processes(server: int | None) -> set[int]:
-    return {os.getpid(), *([] if server is None else [server])}
 
 
 def _port_in(address: str) -> int:

@@ -10,9 +10,6 @@ from harness.errors import CannotRun
 if TYPE_CHECKING:
     from harness.testbed import Testbed
 
-HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
-"""HTTP/2's preface and a frame without settings (RFC 9113, 3.4); a server's answer begins with its own settings."""
-
 
 class TemporalPlan(ServicePlan, frozen=True, kw_only=True):
     """A fault of Temporal."""
@@ -41,7 +38,7 @@ class TemporalPausedPlan(TemporalPlan, frozen=True, kw_only=True, tag="temporal_
     """SIGSTOP, and SIGCONT at heal: connections stay open, and no call is answered."""
 
     def fault(self, bed: Testbed) -> Stalled:
-        return Stalled(self.ours(bed), self.kind, HELLO)
+        return Stalled(self.ours(bed), self.kind)
 
 
 TemporalFault = TemporalKilledPlan | TemporalPausedPlan

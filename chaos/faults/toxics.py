@@ -105,7 +105,11 @@ class BandwidthPlan(ToxicPlan, frozen=True, kw_only=True, tag="bandwidth"):
     kilobytes_a_second: int
 
     type = "bandwidth"
-    slows = 0.0
+
+    @property
+    def slows(self) -> float:
+        """What a kilobyte takes."""
+        return 1 / self.kilobytes_a_second
 
     def problems(self, workers: int) -> Iterator[str]:
         yield from super().problems(workers)
@@ -128,7 +132,11 @@ class SlicerPlan(ToxicPlan, frozen=True, kw_only=True, tag="slicer"):
     """Seconds between pieces, to the millisecond."""
 
     type = "slicer"
-    slows = 0.0
+
+    @property
+    def slows(self) -> float:
+        """What two pieces take."""
+        return self.delay
 
     def problems(self, workers: int) -> Iterator[str]:
         yield from super().problems(workers)

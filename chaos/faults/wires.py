@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -132,9 +133,10 @@ class WireFault:
             self.wires[owner].lift(rule)
 
     async def met(self) -> tuple[str, ...]:
-        """The calls that it hit this time."""
-        hit = ((bite.at, owner, bite) for owner, rule in self._rules.items() for bite in rule.bitten)
-        return tuple(_told(owner, bite) for _, owner, bite in sorted(hit, key=lambda each: each[0]))
+        """Whose calls it hit this time; one that is sent again was hit as often."""
+        hit = [(bite.at, _told(owner, bite)) for owner, rule in self._rules.items() for bite in rule.bitten]
+        times = Counter(told for _, told in sorted(hit))
+        return tuple(told + (f", {count} times" if count > 1 else "") for told, count in times.items())
 
     def _rule(self, wire: Wire) -> Rule:
         import grpc  # noqa: PLC0415  slow, and most experiments break no wire
@@ -154,5 +156,7 @@ class WireFault:
 
 def _told(owner: str, bite: Bitten) -> str:
     about = bite.about
-    what = f"{about.activity}, attempt {about.attempt}" if about.activity else about.signal
-    return f"{about.workflow_id or owner}: {bite.rpc}" + (f" of {what}" if what else "")
+    who = about.workflow_id or owner
+    if about.activity:
+        return f"{who}: {about.activity}, attempt {about.attempt}, {bite.rpc}"
+    return f"{who}: signal {about.signal}, {bite.rpc}" if about.signal else f"{who}: {bite.rpc}"

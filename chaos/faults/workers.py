@@ -137,7 +137,7 @@ class WorkerDown:
     async def heal(self) -> None:
         """Start it again, if that is meant, and wait until it is ready. Raises ServiceFailed."""
         if self.down and self.restart:
-            await self.worker.kill()  # where draining it was interrupted
+            await self.worker.kill()  # where breaking it was interrupted
             await self.worker.start()
         self.down = False
 

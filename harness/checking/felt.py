@@ -17,6 +17,8 @@ NAMED = 5
 """How many of those who felt a fault are named in its window."""
 CACHES = frozenset({"redis"})
 """Services that a correct system does without while they are away."""
+ABSENCES = frozenset({"worker_drained", "worker_late", "rolling_restart"})
+"""Kinds of fault of which nobody need notice anything: a worker goes as it is meant to, and others do its work."""
 
 
 class Met(Struct, frozen=True, kw_only=True):
@@ -56,6 +58,8 @@ def who_met(
         met += _attempts(window, runs, usual)
         if service == "temporal" or owner == "temporal" or (not service and owner.startswith("worker")):
             met += _tasks(window, runs)
+        if not met and window.name in ABSENCES:
+            met += _without(window, runs)
         if not met and window.cut and (service or owner) in CACHES and _at_work(window, runs):
             # Nothing has to fail while a cache is away: it was in use, and everybody did without it.
             met = [Met(workflow_id=window.on, step="an open connection", told="cut")] * window.cut
@@ -166,6 +170,15 @@ def _moved(task: WorkflowTask, following: WorkflowTask, window: FaultWindow) -> 
         and "" not in (task.worker, following.worker)
         and task.worker != following.worker
     )
+
+
+def _without(window: FaultWindow, runs: Iterable[WorkflowRun]) -> Iterator[Met]:
+    """The attempts that began while it was in force: whoever was away did not make them."""
+    since, until = _sure(window)
+    for run in runs:
+        for activity in run.activities:
+            if activity.started is not None and since <= activity.started < until:
+                yield Met(workflow_id=run.workflow_id, step=activity.type, told="made meanwhile")
 
 
 def _at_work(window: FaultWindow, runs: Iterable[WorkflowRun]) -> bool:

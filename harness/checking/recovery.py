@@ -27,6 +27,10 @@ class Untold(StrEnum):
     NEVER_STEADY = "it was never steady again"
 
 
+UNWATCHED = frozenset({Untold.NOT_IN_FORCE, Untold.OTHERS_IN_FORCE, Untold.NOBODY})
+"""Then there is nothing to watch; in the other cases it is told what those who were late waited for all the same."""
+
+
 class Spent(Struct, frozen=True, kw_only=True):
     """What part of a recovery one cause is."""
 
@@ -56,7 +60,7 @@ class Recovered(Struct, frozen=True, kw_only=True):
     untold: Untold | None = None
     """Why it is not known; None where it is."""
     watched: float
-    """From heal until steady, or until the next fault, or as long as anything is known."""
+    """From heal until steady, or until the next fault, or as long as anything is known; 0 where nobody could watch."""
     late: int
     """Iterations that were late in that time."""
     spent: tuple[Spent, ...]
@@ -75,7 +79,7 @@ def recoveries(
     if not ordered:
         return []
     first = ordered[0].injected
-    lives = [Life.of(response) for response in responses(operations)]
+    lives = [Life.of(response) for response in responses(operations, {})]
     limit, stories = limit_of(lives, first, steady), Stories(operations, workflows, first)
     return [_recovered(window, ordered, lives, limit, steady, stories) for window in ordered]
 
@@ -94,6 +98,8 @@ def _recovered(
     charged = [life for life in lives if life.ended > heal and _is_charged(life, following, limit)]
     moment = steady_from(charged, heal, limit, steady)
     untold = _why_unknown(window, others, charged, moment, following)
+    if untold in UNWATCHED:
+        return Recovered(window=window, limit=limit, seconds=None, untold=untold, watched=0.0, late=0, spent=())
     until = moment if moment is not None and untold is None else min(following, max(heal, stories.end))
     late = [life for life in charged if life.later_than(limit) and life.intended < until]
     # One that ends after it is steady again did not hold it up: as many may be late as the experiment allows.

@@ -30,6 +30,10 @@ CHANGES = {
     Cause.OTHER: "Look at the slowest workflows: they waited for a timer or a message of their own, or the server did "
     "not go on.",
 }
+AT_THEIR_LIMIT = (
+    "Add workers, give them a larger machine, or ask for less: executions took longer than they usually do, so there "
+    "was more to do than could be done."
+)
 TEMPORAL_NOTICED = "Nothing that can be set: these are the SDK's own pauses, and shorter ones after a shorter outage."
 WORKER_NOTICED = "Have workers start sooner, or run one more: nobody asked for tasks."
 STORE_NOTICED = (
@@ -42,6 +46,8 @@ def advice(spent: Spent, window: FaultWindow) -> str:
     """What to change so that this part of a recovery gets shorter."""
     if spent.cause is Cause.DETECTION:
         return _sooner_noticed(window.on)
+    if spent.cause is Cause.WORK and spent.over:
+        return AT_THEIR_LIMIT
     if spent.cause is Cause.RETRY and not spent.setting:
         return "Nothing that can be set: after a workflow task that failed, the server itself pauses."
     return CHANGES[spent.cause].format(setting=spent.setting)

@@ -40,14 +40,10 @@ class Stories:
         return critical_path(waits, max(heal, life.intended), min(life.ended, until), self._unanswered(life.key))
 
     def _unanswered(self, key: tuple[str, int]) -> list[Span]:
-        """When it was up to a call: before its first workflow had begun, after the last had closed, and meanwhile
-        while any was under way. A result is waited for anyway.
-        """
+        """When any of its calls was under way. A result is waited for anyway, until the last workflow has closed."""
         calls = [op for op in self._calls[key] if op.kind is not Kind.RESULT]
-        began = min((run.started for run in self._runs[key]), default=NEVER)
         closed = max((NEVER if run.closed is None else run.closed for run in self._runs[key]), default=NEVER)
-        spans = [(op.sent, NEVER if op.ended is None else op.ended) for op in calls]
-        return [(-NEVER, began), *spans, (closed, NEVER)]
+        return [*((op.sent, NEVER if op.ended is None else op.ended) for op in calls), (closed, NEVER)]
 
 
 def usual(workflows: Iterable[WorkflowRun], until: float) -> Mapping[str, float]:

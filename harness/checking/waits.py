@@ -1,7 +1,7 @@
 """What a workflow waited for, moment by moment, told by the cause that has to be removed to wait less."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 
@@ -49,13 +49,17 @@ class Wait(Struct, frozen=True, kw_only=True):
 
 
 class Signs:
-    """When workers were given tasks: their signs of life."""
+    """When workers were given tasks: their signs of life, and how long a queue they had."""
 
-    def __init__(self, runs: Iterable[WorkflowRun]) -> None:
+    def __init__(self, runs: Sequence[WorkflowRun]) -> None:
         given: list[tuple[float | None, str]] = []
         for run in runs:
             given += [(task.started, task.worker) for task in run.tasks]
             given += [(activity.started, activity.worker) for activity in run.activities]
+        first = [activity for run in runs for activity in run.activities if activity.attempts == 1]
+        self._queued = sorted(
+            (each.started, each.started - each.scheduled) for each in first if each.started is not None
+        )
         known = sorted((started, worker) for started, worker in given if started is not None)
         self._all = [started for started, _ in known]
         self._of: dict[str, list[float]] = {}
@@ -67,6 +71,11 @@ class Signs:
         times = self._all if worker is None else self._of.get(worker, [])
         found = bisect_right(times, after)
         return times[found] if found < len(times) else float("inf")
+
+    def queued(self, at: float) -> float:
+        """Seconds that the activity had waited whose first attempt was the last to be given out by then; 0 if none."""
+        found = bisect_right(self._queued, (at, float("inf")))
+        return self._queued[found - 1][1] if found else 0.0
 
 
 class Heal(Struct, frozen=True, kw_only=True):
@@ -125,7 +134,7 @@ def _of_activity(activity: Activity, heal: Heal) -> Iterator[Wait]:
         yield from _queue(activity.scheduled, end, heal)
         return
     if activity.attempts > 1:
-        yield from _attempts(activity, activity.started)
+        yield from _attempts(activity, activity.started, heal)
     else:
         yield from _queue(activity.scheduled, activity.started, heal)
     if activity.outcome == "timed_out":
@@ -134,7 +143,7 @@ def _of_activity(activity: Activity, heal: Heal) -> Iterator[Wait]:
         yield from _execution(activity.started, end, activity.type, heal)
 
 
-def _attempts(activity: Activity, started: float) -> Iterator[Wait]:
+def _attempts(activity: Activity, started: float, heal: Heal) -> Iterator[Wait]:
     """The attempts before the last one, and the pauses after each, from the last one back."""
     declared, failed = activity.declared, activity.attempts - 1
     pauses = [
@@ -142,8 +151,11 @@ def _attempts(activity: Activity, started: float) -> Iterator[Wait]:
     ]
     if activity.asked_pause is not None:
         pauses[-1] = max(TIMER_SECONDS, activity.asked_pause)
-    tried = max(0.0, started - activity.scheduled - sum(pauses)) / failed
-    until = started
+    left = max(0.0, started - activity.scheduled - sum(pauses))
+    # How long the last one waited for a worker is not told; but it is of others that were given out just before.
+    queued = min(left, heal.signs.queued(started))
+    tried, until = (left - queued) / failed, started - queued
+    yield from _queue(until, started, heal)
     for number in range(failed, 0, -1):
         if until <= activity.scheduled:
             return

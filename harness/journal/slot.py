@@ -29,7 +29,8 @@ READ = """
     SELECT xid::text::bigint AS transaction,
            array_agg(data) FILTER (WHERE data ^@ 'COMMIT ' OR data ^@ ANY($3::text[])) AS lines,
            count(*) FILTER (WHERE data ^@ 'table ' AND data ^@ ANY($4::text[])) AS ledger,
-           count(*) FILTER (WHERE data ^@ 'table ' AND NOT data ^@ ANY($4::text[])) AS others
+           count(*) FILTER (WHERE data ^@ 'table ' AND NOT data ^@ ANY($4::text[])) AS others,
+           count(*) AS told
     FROM pg_logical_slot_get_changes($1, NULL, $2, 'include-timestamp', '1', 'skip-empty-xacts', '1')
         WITH ORDINALITY AS line (lsn, xid, data, place)
     GROUP BY xid ORDER BY max(place)
@@ -79,10 +80,17 @@ class Slot:
         reader = Reader(self._mapping, self.prefix)
         try:
             connection = await self._connected()
-            while rows := await connection.fetch(
-                READ, self.name, BATCH, self._mapping.told, self._mapping.ledgers, timeout=READ_SECONDS
-            ):
-                commits += [reader.commit(**row) for row in rows if row["ledger"] or row["others"]]
+            told = BATCH
+            while told >= BATCH:  # fewer were the last ones
+                rows = await connection.fetch(
+                    READ, self.name, BATCH, self._mapping.told, self._mapping.ledgers, timeout=READ_SECONDS
+                )
+                told = sum(row["told"] for row in rows)
+                commits += [
+                    reader.commit(row["transaction"], row["lines"], row["ledger"], row["others"])
+                    for row in rows
+                    if row["ledger"] or row["others"]
+                ]
         except UNREADABLE as error:
             return Journal(unread=f"reading it failed: {_said(error)}")
         return Journal(commits=tuple(commits))

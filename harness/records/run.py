@@ -1,7 +1,7 @@
 """A run: a directory with everything one run recorded. docs/results.md tells the format."""
 
 import secrets
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -70,6 +70,11 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     def loaded(self) -> frozenset[str]:
         """The scenarios under load."""
         return frozenset(self.load.shares) if self.load else frozenset()
+
+    @property
+    def ends(self) -> Mapping[str, tuple[str, ...]]:
+        """For each scenario under load, the closing statuses it allows."""
+        return self.load.ends if self.load else {}
 
 
 class _Format(Struct):

@@ -7,6 +7,7 @@ import pytest
 
 from chaos.catalogue import AnyFault
 from chaos.faults.fault import FaultPlan
+from chaos.faults.toxics import ToxicPlan
 
 
 def planned(kind: str, **told: Any) -> FaultPlan:
@@ -16,6 +17,13 @@ def planned(kind: str, **told: Any) -> FaultPlan:
 
 
 LINK = {"owner": "worker-1", "service": "postgres"}
+
+
+def disturbing(kind: str, **told: Any) -> ToxicPlan:
+    """A fault of that link which lets something through."""
+    plan = planned(kind, **LINK, **told)
+    assert isinstance(plan, ToxicPlan)
+    return plan
 
 
 @pytest.mark.parametrize(
@@ -63,6 +71,35 @@ def test_what_is_broken_is_known_beforehand(plan: FaultPlan, on: str, touches: s
     """A fault of all workers breaks each one's, under one name; none of these has anything wrong with it."""
     assert (plan.on, set(plan.touches(workers=2))) == (on, touches)
     assert list(plan.problems(workers=2)) == []
+
+
+def test_a_direction_is_a_toxic_each() -> None:
+    """What is disturbed both ways has a toxic on each; latency, which a round trip meets once, is on the way back."""
+    streams = {
+        told: [toxic.stream for toxic in disturbing("blackhole", direction=told).toxics()]
+        for told in ("both", "upstream", "downstream")
+    }
+    assert streams == {"both": ["upstream", "downstream"], "upstream": ["upstream"], "downstream": ["downstream"]}
+    (toxic,) = disturbing("latency", latency=0.2, jitter=0.05).toxics()
+    assert (toxic.stream, toxic.attributes) == ("downstream", {"latency": 200, "jitter": 50})
+
+
+@pytest.mark.parametrize(
+    ("plan", "slows"),
+    [
+        (disturbing("blackhole"), None),
+        (disturbing("latency", latency=0.2, jitter=0.05), 0.15),
+        (disturbing("latency", latency=0.2, jitter=0.05, direction="both"), 0.3),
+        (disturbing("bandwidth", kilobytes_a_second=10), 0.1),
+        (disturbing("slicer", bytes=10, delay=0.02), 0.02),
+        (disturbing("limit_data", bytes=10), None),
+        (disturbing("slow_close", seconds=3), None),
+    ],
+    ids=lambda value: str(value.__struct_config__.tag) if isinstance(value, ToxicPlan) else "",
+)
+def test_what_holds_up_says_how_long(plan: ToxicPlan, slows: float | None) -> None:
+    """The least that a round trip takes longer, or a kilobyte, or two pieces; None where what meets it fails."""
+    assert plan.slows == slows
 
 
 def test_a_late_worker_is_late_from_the_start() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from conversation import talking
@@ -17,6 +18,13 @@ async def link(links: Links) -> Link:
     return await links.open("worker-1", "redis")
 
 
+def forbidden() -> bool:
+    """Whether this machine may forbid to touch a child's sockets: in a container, or by Yama's strictest levels."""
+    yama = Path("/proc/sys/kernel/yama/ptrace_scope")
+    filtered = "Seccomp:\t2" in Path("/proc/self/status").read_text()
+    return filtered or (yama.exists() and int(yama.read_text()) > 1)
+
+
 async def test_it_bites_and_heals(links: Links, link: Link) -> None:
     """Open connections and new ones end by a reset while it is in force; afterwards they are served again."""
     fault = Reset(links, link)
@@ -24,6 +32,8 @@ async def test_it_bites_and_heals(links: Links, link: Link) -> None:
     assert not (await fault.bite()).in_force
     async with talking(link) as one, talking(link) as other:
         await fault.inject()
+        if not fault.reset and forbidden():
+            pytest.skip("this machine lets nobody touch the sockets of another process")
         for talk in (one, other):
             with pytest.raises(ConnectionResetError):
                 await talk.answer()

@@ -101,6 +101,11 @@ async def test_a_limit_cuts_an_answer_short(links: Links, link: Link) -> None:
         await fault.inject()
         assert await talk.ping() == b"+PONG\r\n"
         assert await talk.ping() == b"+PO"
+    await fault.heal()
+    shorter = msgspec.structs.replace(LIMIT, bytes=3).of(links, link)
+    await shorter.inject()
+    bite = await shorter.bite()
+    assert (bite.in_force, "a hello through it was cut off after" in bite.evidence) == (True, True), bite
 
 
 async def test_a_slow_close_counts_who_met_it(links: Links, link: Link) -> None:

@@ -25,10 +25,10 @@ def plan(act: Act = "after_commit", *, call: int | None = None, attempt: int = 1
     return PointPlan(activity="marks", act=act, call=call, attempt=attempt, share=share, at=1, duration=1)
 
 
-@pytest.fixture
-async def bed(stack: Stack, tmp_path: Path) -> AsyncIterator[Testbed]:
+@pytest.fixture(scope="module")
+async def bed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Testbed]:
     """A testbed of the small target, whose one worker looks for fault points."""
-    async with standing(small_target(), stack, tmp_path) as standing_one:
+    async with standing(small_target(), stack, tmp_path_factory.mktemp("points")) as standing_one:
         await plan().prepare(standing_one, 1)
         async with standing_one.workers(1):
             yield standing_one
@@ -84,7 +84,7 @@ async def test_whom_it_holds_it_lets_go_at_heal(bed: Testbed) -> None:
     fault = plan("hang").fault(bed)
     await fault.inject()
     marking = await mark(bed, "held")
-    await eventually(lambda: bool(bed.look_for_faults().bitten()), timeout=PATIENCE)
+    await eventually(fault.met, timeout=PATIENCE)
     await fault.heal()
     assert await asyncio.wait_for(marking.result(), PATIENCE) in ([1], [2])
 

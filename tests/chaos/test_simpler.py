@@ -2,6 +2,8 @@
 
 from chaos.faults.fault import Trigger
 from chaos.faults.links import LinkDownPlan
+from chaos.faults.own import OwnPlan
+from chaos.faults.toxics import LatencyPlan
 from chaos.simpler import Journal, simpler
 from harness.records.effects import Effect, EffectKind, Source
 from harness.records.faults import FaultWindow
@@ -60,7 +62,7 @@ def test_a_moment_before_the_first_effect_is_told_by_what_had_started() -> None:
 
 
 def test_each_fault_has_the_window_that_is_its_own() -> None:
-    """Of the same kind, on the same thing, and nearest to when it was meant."""
+    """On the same thing, and nearest to when it was meant; kinds may be told by other names than they are planned."""
     found = journal(
         window(1, started=1), window(9, started=9), window(3.1, "client.redis", started=5), window(3.4, started=4)
     )
@@ -96,4 +98,9 @@ def test_a_fault_is_told_in_a_line() -> None:
         == "link_down on client.temporal at effect 3 of pay for 0.8 s"
     )
     assert str(fault(at=None)) == "link_down on client.temporal drawn for 0.8 s"
+    slow = LatencyPlan(owner="client", service="redis", latency=0.25, at=1, duration=2)
+    assert str(slow) == "latency on client.redis (latency=0.25) at 1 s for 2 s"
+    own = OwnPlan(name="outside.slow", parameters={"seconds": 1}, at=1, duration=2)
+    assert str(own) == "own on outside (name=outside.slow, parameters={'seconds': 1}) at 1 s for 2 s"
+    assert str(OwnPlan(name="outside.slow", at=1, duration=2)) == "own on outside (name=outside.slow) at 1 s for 2 s"
     assert str(fault(at=0)) == "link_down on client.temporal at 0 s for 0.8 s"

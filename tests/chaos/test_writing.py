@@ -101,6 +101,8 @@ def test_it_reads_as_a_person_would_have_written_it() -> None:
         'service = "temporal"\n'
     )
     assert toml_of(parsed(text)) == text
+    assert toml_of(parsed(text + "\n[recovery]\nwithin = 10.0\n")) == text
+    assert toml_of(Anything()) == ""
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -230,6 +230,18 @@ def test_a_cache_that_was_in_use_is_felt_by_its_connections(on: str) -> None:
     assert felt(replace(away, on="worker-1.postgres"), at_work, []).felt == 0, "without a database attempts fail"
 
 
+@pytest.mark.parametrize("name", ["worker_drained", "worker_late", "rolling_restart"])
+def test_a_worker_that_goes_as_it_is_meant_to_is_felt_by_the_work_of_others(name: str) -> None:
+    """Nobody need notice: what was done while it was away was done without it; who noticed counts instead."""
+    away = replace(window(felt=0, on="worker-1", cut=None), name=name, sure=SURE)
+    runs = of(lasting(10.0, 10.4), lasting(11.0, 11.5), lasting(12.5, 13.0))
+    assert felt(away, runs, []).felt_by == (f"{WORKFLOW}: load_chunk, made meanwhile",)
+    assert felt(away, of(lasting(11.0, 11.5), tasks=(task(None, 11.0, outcome="timed_out"),)), []).felt_by == (
+        f"{WORKFLOW}: workflow task, timed out",
+    )
+    assert felt(replace(away, name="worker_killed"), runs, []).felt == 0, "whom it killed in the middle, notices"
+
+
 def test_what_another_window_held_up_is_not_usual() -> None:
     """Else the second fault of a run would be measured by the first."""
     first = replace(window(felt=0, cut=None), sure=SURE)

@@ -50,6 +50,7 @@ def test_a_ledger_that_the_journal_confirms_is_valid() -> None:
     """Each line in its effect's own transaction, and each effect with its line."""
     judgement = ledger_agrees_with_journal(recorded([commit(change())], effect()))
     assert (judgement.verdict, judgement.checked) == (Verdict.VALID, 2)
+    assert judgement.invariant == "the ledger agrees with the journal"
 
 
 def test_a_line_whose_transaction_was_never_committed_is_a_phantom() -> None:
@@ -127,13 +128,20 @@ def test_transactions_are_compared_by_what_both_know_of_them() -> None:
 def test_a_journal_that_was_not_read_leaves_it_unknown() -> None:
     """With the reason, where there is one."""
     unread = msgspec.structs.replace(GOOD, journal=Journal(unread="wal_level is replica"))
-    judgement = ledger_agrees_with_journal(unread)
-    assert (judgement.verdict, judgement.reason) == (
-        Verdict.UNKNOWN,
-        "the journal was not read: wal_level is replica",
-    )
-    assert ledger_agrees_with_journal(GOOD).verdict is Verdict.UNKNOWN
-    assert ledger_agrees_with_journal(NOTHING).verdict is Verdict.UNKNOWN
+    neither = "there is no ledger, or the journal was not read"
+    unasked = msgspec.structs.replace(unread, effects=None)
+    for records, reason in (
+        (unread, "the journal was not read: wal_level is replica"),
+        (GOOD, neither),
+        (unasked, neither),
+        (NOTHING, neither),
+    ):
+        judgement = ledger_agrees_with_journal(records)
+        assert (judgement.invariant, judgement.verdict, judgement.reason) == (
+            "the ledger agrees with the journal",
+            Verdict.UNKNOWN,
+            reason,
+        )
 
 
 def test_it_is_asked_where_there_are_both() -> None:

@@ -111,6 +111,13 @@ def test_each_cause_has_a_name_and_advice_that_names_its_setting() -> None:
         assert ("some_setting" in told) == (cause in named)
 
 
+def test_work_that_takes_longer_than_usual_wants_more_workers() -> None:
+    """And work that does not is to be made shorter."""
+    usual = Spent(cause=Cause.WORK, seconds=1.0, longest=1.0, budget=1.0, setting="")
+    assert "Make activities shorter" in advice(usual, window())
+    assert "Add workers" in advice(msgspec.structs.replace(usual, longest=1.1), window())
+
+
 @pytest.mark.parametrize(
     ("on", "told"),
     [

@@ -86,6 +86,21 @@ def test_a_pause_between_two_attempts_is_as_long_as_the_policy_says() -> None:
     assert short.spent[0].setting == "initial_interval of ship"
 
 
+def test_an_attempt_that_is_due_waits_its_turn_as_long_as_others_do() -> None:
+    """A history does not tell how long; so it is what the first attempt waited that was given out just before."""
+    other = story(1, 13.0, 17.9, activities=[activity(14.8, 17.8, 17.9)])
+    found = late(story(0, 12.0, 18.5, activities=[activity(12.0, 18.0, 18.5, attempts=2)]))
+    assert parts(found) == {"retry": 2.0, "detection": 3.0, "work": 0.5}
+    behind = recovered(
+        [*AROUND, *served(0, 12.0, 18.5)],
+        story(0, 12.0, 18.5, activities=[activity(12.0, 18.0, 18.5, attempts=2)]),
+        other,
+        story(2, 13.0, 13.5, activities=[activity(13.0, 13.2, 13.5)]),
+        story(3, 18.1, 19.0, activities=[activity(18.1, 18.2, 18.5)]),
+    )
+    assert parts(behind) == {"drain": 3.0, "retry": 2.0, "work": 0.5}
+
+
 def test_a_pause_that_an_attempt_asked_for_is_as_long_as_it_asked() -> None:
     """Whatever the policy says."""
     found = late(story(0, 12.0, 18.5, activities=[activity(12.0, 18.0, 18.5, attempts=2, asked_pause=4.0)]))
@@ -101,6 +116,32 @@ def test_a_backlog_is_worked_off_once_somebody_takes_tasks_again() -> None:
     assert found.seconds == 6.0
     assert found.late == 2
     assert parts(found) == {"drain": 0.5 * 1.5 + 3.0, "detection": 1.0, "work": 0.5 * 1.5 + 0.5}
+    assert {each.cause.value: each.longest for each in found.spent} == {"drain": 4.5, "detection": 1.0, "work": 1.5}
+
+
+def test_an_activity_that_nobody_took_waited_its_turn_to_the_end() -> None:
+    """Though no attempt was ever made."""
+    other = story(1, 13.0, 15.2, tasks=[task(13.0, 15.0, 15.2)])
+    gave_up = story(0, 12.0, 17.0, activities=[activity(12.0, None, 17.0, attempts=0, outcome="timed_out")])
+    found = recovered([*AROUND, *served(0, 12.0, 17.0)], other, gave_up)
+    assert parts(found) == {"detection": 2.0, "drain": 2.0}
+
+
+def test_one_waits_longer_than_it_may_whatever_the_share_of_it_is() -> None:
+    """Work that takes three times as long as it did, beside four others who wait for something else."""
+    usual = story(9, 1.0, 2.0, tasks=[task(1.0, 1.0, 1.1)], activities=[activity(1.0, 1.5, 2.0)])
+    slow = story(0, 13.0, 14.6, tasks=[task(13.0, 13.0, 13.1)], activities=[activity(13.1, 13.1, 14.6)])
+    kept = [story(n, 12.0, 14.6, tasks=[task(12.0, None, 14.6, outcome="timed_out", sticky=True)]) for n in range(1, 5)]
+    operations = [*AROUND, *served(0, 13.0, 14.6), *(op for n in range(1, 5) for op in served(n, 12.0, 14.6))]
+    sticky, work = recovered(operations, usual, slow, *kept).spent
+    assert work.seconds == pytest.approx(0.32)
+    assert work.longest == pytest.approx(1.6)
+    assert work.budget == pytest.approx(0.6)
+    assert work.over
+    assert not sticky.over
+    alone = recovered([*AROUND, *served(0, 13.0, 14.6)], slow).spent[0]
+    assert alone.budget is None
+    assert not alone.over
 
 
 def test_a_sticky_task_waits_for_its_own_worker_whoever_else_is_back() -> None:
@@ -138,7 +179,7 @@ def test_what_goes_on_beside_what_is_waited_for_held_up_nobody() -> None:
     """Of two activities at once, the one that ended last counts, and the other not at all."""
     found = late(
         story(0, 12.0, 18.5, tasks=[task(18.0, 18.0, 18.5)],
-              activities=[activity(12.0, 13.2, 16.0, type_="bill"), activity(12.0, 17.5, 18.0, attempts=2)])
+              activities=[activity(12.0, 12.0, 16.0, type_="bill"), activity(12.0, 17.5, 18.0, attempts=2)])
     )  # fmt: skip
     assert parts(found) == {"retry": 2.0, "detection": 2.5, "work": 1.0}
 
@@ -213,8 +254,9 @@ def test_without_an_answer_it_is_never_steady_again() -> None:
 def test_the_next_fault_ends_the_watch() -> None:
     """Whoever becomes late only under the next fault is late because of it."""
     faults = [window(), window(16.0, 17.0)]
-    first, _ = recoveries([*AROUND, *served(0, 15.9, 19.0)], [], faults, LOOSE)
-    assert first.seconds == 0.0
+    sooner = [window(), window(15.5, 17.0)]
+    first, second = recoveries([*AROUND, *served(0, 14.9, 19.0)], [], sooner, LOOSE)
+    assert (first.seconds, second.seconds) == (0.0, 2.0)
     first, second = recoveries([*AROUND, *served(0, 12.0, 19.0)], [], faults, LOOSE)
     assert first.untold is Untold.NEXT_FAULT
     assert first.watched == 3.0
@@ -233,7 +275,7 @@ def test_a_fault_that_never_was_in_force_is_no_next_fault() -> None:
 def test_while_another_fault_is_in_force_nobody_can_tell() -> None:
     """Of two that overlap, the one that is healed last is told."""
     first, second = recoveries([*AROUND, *served(0, 12.0, 19.0)], [], [window(), window(11.0, 15.0)], LOOSE)
-    assert first.untold is Untold.OTHERS_IN_FORCE
+    assert (first.untold, first.watched, first.late) == (Untold.OTHERS_IN_FORCE, 0.0, 0)
     assert second.seconds == 4.0
 
 

@@ -67,6 +67,9 @@ async def test_a_completed_workflow_is_read_with_its_activity(small: Small) -> N
     assert activity.closed is not None
     assert run.started <= activity.scheduled <= activity.started <= activity.closed <= run.closed
     assert run.activity_time() == pytest.approx(activity.closed - activity.started)
+    first, last = run.tasks
+    assert (first.outcome, first.sticky, last.outcome, last.sticky) == ("completed", False, "completed", True)
+    assert run.started <= first.scheduled <= activity.scheduled <= last.scheduled <= run.closed
     assert run.anatomy is not None
     assert run.anatomy.total == pytest.approx(run.closed - run.started, abs=1e-6)
 
@@ -76,6 +79,10 @@ async def test_a_retried_activity_tells_why_the_attempt_before_failed(small: Sma
     (activity,) = (await observed(small, "Retried")).activities
     assert activity.attempts == 2
     assert activity.last_failure == "the first attempt is lost"
+    assert (activity.timed_out, activity.asked_pause) == ("", None)
+    assert activity.declared is not None
+    assert activity.declared.start_to_close_timeout == 10.0
+    assert activity.declared.maximum_interval > 0
 
 
 async def test_a_failed_workflow_task_is_read_with_its_cause(small: Small) -> None:

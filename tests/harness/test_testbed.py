@@ -89,7 +89,7 @@ async def test_a_journal_that_cannot_be_read_is_told(stack: Stack, tmp_path: Pat
     assert fingerprint is not None
     assert NO_LEDGER in fingerprint.caveats
     assert any('replication slot "another" does not exist' in caveat for caveat in fingerprint.caveats)
-    assert judgements["nothing doubled"].verdict is Verdict.UNKNOWN
+    assert judgements["nothing doubled"].reason == "neither a ledger nor business rows were observed"
 
 
 async def test_what_still_runs_is_waited_for(stack: Stack, tmp_path: Path) -> None:

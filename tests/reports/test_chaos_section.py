@@ -59,6 +59,25 @@ def test_a_recovery_is_split_and_its_largest_part_advised_on(tmp_path: Path) -> 
     assert page(tmp_path, [*SLOW, CUT], generous).says("To recover sooner: Lower maximum_interval of ship.")
 
 
+def test_what_kept_one_for_half_of_the_time_is_advised_on_too(tmp_path: Path) -> None:
+    """Though most of those who were late waited for something else, and it is a small part for that."""
+    lost = story(0, 12.0, 18.0, activities=[activity(12.0, 17.8, 18.0, attempts=2, timed_out="heartbeat")])
+    behind = [story(n, 12.0, 18.0, tasks=[task(12.0, 17.9, 18.0)]) for n in range(1, 9)]
+    asking = story(9, 13.0, 13.2, tasks=[task(13.0, 13.1, 13.2)])
+    operations = [op for n in range(9) for op in served(n, 12.0, 18.0)]
+    told = page(tmp_path, [*AROUND, *operations, lost, *behind, asking, CUT])
+    assert told.says("most of it went to backlog")
+    assert told.says("To recover sooner: Add workers, or slots")
+    assert told.says("waited its turn. Lower heartbeat_timeout of ship")
+    assert not told.says("Lower initial_interval of ship")
+
+
+def test_a_job_beside_the_load_has_no_place_in_the_matrix(tmp_path: Path) -> None:
+    """It ran before the first fault, or it would be under load."""
+    job = msgspec.structs.replace(story(7, 2.0, 2.5), scenario="job", type="Reference")
+    assert not page(tmp_path, [*SLOW, job, CUT]).says("Reference Fault")
+
+
 def test_where_nobody_was_late_nothing_is_split(tmp_path: Path) -> None:
     """And no picture drawn of it."""
     told = page(tmp_path, [*AROUND, CUT])
@@ -108,5 +127,6 @@ def test_the_slowest_recovery_is_a_metric(tmp_path: Path) -> None:
     found = metrics(recorded(tmp_path, [*SLOW, CUT, quick]))["recovery_max"]
     assert found.value == 11.0
     assert found.detail == "from heal to steady, after link_down on worker-1.postgres; 2 of 2 told"
-    assert "recovery_max" not in metrics(recorded(tmp_path, [*AROUND, *served(0, 12.0, None), CUT]))
+    never = [*AROUND, *served(0, 27.0, None), CUT, quick]
+    assert "recovery_max" not in metrics(recorded(tmp_path, never))
     assert "recovery_max" not in metrics(recorded(tmp_path, AROUND))

@@ -11,6 +11,7 @@ from harness.scenario import Stores
 from scenarios.faults import FAULTS, Late, Slow
 from scenarios.outside.client import Outside
 from scenarios.outside.wire import Action, Behaviour, Kind
+from system.orders.models import AUTHORISE_PAYMENT
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ async def test_each_is_in_force_until_it_is_healed(
     assert not await fault.in_force(stores, prefix)
     assert await outside.behaviours(prefix) == [own]
     assert await authorized(caller) == 201
-    assert await fault.met(stores, prefix) == [f"{caller.reference}: authorize"]
+    assert await fault.met(stores, prefix) == [f"{caller.reference}: {AUTHORISE_PAYMENT}, authorize"]
     await outside.behave_well(prefix)
 
 
@@ -109,4 +110,4 @@ async def test_what_is_late_arrives_at_heal(caller: Caller, outside: Outside, st
         return (await outside.counts(caller.reference))[0].effects == 1
 
     await eventually(arrived)
-    assert await fault.met(stores, prefix) == [f"{caller.reference}: authorize"]
+    assert await fault.met(stores, prefix) == [f"{caller.reference}: {AUTHORISE_PAYMENT}, authorize"]

@@ -27,7 +27,7 @@ async def test_an_order_whose_payment_is_committed_unheard_and_whose_provider_fa
             await plan.prepare(bed, 1)
         async with bed.workers(1):
             order = bed.target.scenario("orders-place")
-            await bed.prepare(order)
+            order.warm_up()
             faults = [plan.fault(bed) for plan in plans]
             for fault in faults:
                 await fault.inject()

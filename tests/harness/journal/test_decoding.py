@@ -7,7 +7,7 @@ import pytest
 from harness.journal.decoding import Row, Undecodable, commit_time, row_of
 
 ODD = (
-    """table "Odd: one"."ta""ble: x": INSERT: id[bigint]:1 "we ird: [col]"[text]:'it''s\n back\\slash' """
+    """table "Odd: one"."ta""ble: x": INSERT: id[bigint]:1 "we ird: [""col]"[text]:'it''s\n back\\slash' """
     """n[numeric]:NaN f[double precision]:Infinity b[boolean]:true bt[bit]:B'101' """
     """a[text[]]:'{"a b","c\\"d",e''f,NULL}' ts[timestamp with time zone]:'2026-11-22 20:49:01.341973+00' """
     """m["Odd: one"."my ty]pe"]:'it''s' "select"[character varying]:null c["char"]:'c' """
@@ -23,7 +23,7 @@ def test_an_inserted_row_is_read_with_odd_names_types_and_values() -> None:
         action="INSERT",
         new={
             "id": "1",
-            "we ird: [col]": "it's\n back\\slash",
+            'we ird: ["col]': "it's\n back\\slash",
             "n": "NaN",
             "f": "Infinity",
             "b": "true",

@@ -44,7 +44,7 @@ class Odd:
 
 TABLE = """
     CREATE TABLE "odd: 'one'" (
-        t text, v varchar(40), a text[], n numeric, f float8, b boolean, i bigint, y bytea, j json, s bit varying(8)
+        t text, v varchar(200), a text[], n numeric, f float8, b boolean, i bigint, y bytea, j json, s bit varying(8)
     )
 """
 SLOT = "SELECT pg_create_logical_replication_slot('odd', 'test_decoding')"
@@ -68,7 +68,10 @@ def odd(odd_url: str) -> Iterator[Odd]:
         yield table
 
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from("'\"\\\n\t{},[]: "), max_size=40)
+ODD = ["'", "''", '"', "\\", "\n", "\t", "{", "}", ",", "[text]:", " ", "null", "unchanged-toast-datum", "é"]
+TEXT = st.lists(st.sampled_from(ODD), max_size=8).map("".join) | st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), max_size=40
+)
 
 
 @settings(max_examples=60)

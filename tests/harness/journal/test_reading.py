@@ -77,12 +77,19 @@ def test_a_row_belongs_to_the_workflow_of_the_row_it_references() -> None:
         "table public.chunks: INSERT: id[integer]:9 load_id[bigint]:3 file[text]:'f' number[integer]:0", reader=reader
     )
     assert change.key == ("run.b", "load", "f/0")
+    changes("table public.loads: UPDATE: id[bigint]:3 workflow_id[text]:unchanged-toast-datum", reader=reader)
+    (change,) = changes(
+        "table public.chunks: INSERT: id[integer]:8 load_id[bigint]:3 file[text]:null number[integer]:0", reader=reader
+    )
+    assert change.key == ("run.b", "load", "/0"), "nothing, in place of null"
 
 
 def test_a_deleted_row_is_told_by_what_it_was() -> None:
     """The journal has no more of it than its primary key."""
     reader = reading()
-    changes("table public.postings: INSERT: id[bigint]:1 workflow_id[text]:'run.a' step[text]:'pay'", reader=reader)
+    for number, workflow_id in enumerate(["run.a", "run.b"], 1):
+        row = f"id[bigint]:{number} workflow_id[text]:'{workflow_id}' step[text]:'pay'"
+        changes(f"table public.postings: INSERT: {row}", reader=reader)
     (change,) = changes("table public.postings: DELETE: id[bigint]:1", reader=reader)
     assert change == Change(table="public.postings", workflow_id="run.a", step="pay", item="", deleted=1)
     assert not changes("table public.postings: DELETE: id[bigint]:1", reader=reader), "it was deleted already"
@@ -100,7 +107,7 @@ def test_a_row_is_followed_through_a_change_of_its_key() -> None:
     changes("table public.postings: INSERT: id[bigint]:1 workflow_id[text]:'run.a' step[text]:'pay'", reader=reader)
     (moved,) = changes(
         "table public.postings: UPDATE: old-key: id[bigint]:1 new-tuple: id[bigint]:2 "
-        "workflow_id[text]:unchanged-toast-datum step[text]:'pay'",
+        "workflow_id[text]:'run.a' step[text]:unchanged-toast-datum",
         reader=reader,
     )
     (gone,) = changes("table public.postings: DELETE: id[bigint]:2", reader=reader)

@@ -75,7 +75,7 @@ async def conclude(
     run.write_all(facts)
     faults = felt_all(Recorded(run.directory).read(FaultWindow), workflows, operations)
     run.write_all(faults)
-    replays = await replayed(client, target, run.info, workflows)
+    replays = await _told("replay", replayed(client, target, run.info, workflows))
     run.write_all(replays or ())
     records = Records(
         operations=operations,

@@ -17,8 +17,9 @@ from harness.driver import drive
 from harness.environments import own_namespace
 from harness.faultpoints import FaultPoints
 from harness.observation import conclude
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
 from harness.records.operations import Iteration
-from harness.records.run import Run
+from harness.records.run import Recorded, Run
 from harness.records.verdicts import Verdict
 from harness.scenario import Scenario
 from harness.target import Target
@@ -40,6 +41,8 @@ class Found:
     """Each as "check: what is wrong"."""
     sound: frozenset[str] = frozenset()
     """The checks that looked at something, and found nothing wrong."""
+    kinds: frozenset[DiscrepancyKind] = frozenset()
+    """What reconciliation classed it as."""
 
     @classmethod
     def by(cls, check: str, problems: list[str]) -> Found:
@@ -128,7 +131,9 @@ class Trial:
         judgements = await conclude(bed.run, bed.target, bed.client, bed.stores, bed.iterations, bed.broken)
         problems = [f"{each.invariant}: {found.message}" for each in judgements for found in each.findings]
         problems += [f"fault points: {fault} never bit" for fault in self.faults.unbitten()]
-        return Found(problems, frozenset(each.invariant for each in judgements if each.verdict is Verdict.VALID))
+        sound = frozenset(each.invariant for each in judgements if each.verdict is Verdict.VALID)
+        kinds = frozenset(each.kind for each in Recorded(bed.run.directory).read(Discrepancy))
+        return Found(problems, sound, kinds)
 
 
 @asynccontextmanager

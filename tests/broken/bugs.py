@@ -11,6 +11,8 @@ import replay_searches as replay
 import single_searches as single
 from bench import Bench, Found
 
+from harness.records.discrepancies import DiscrepancyKind
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bug:
@@ -23,6 +25,8 @@ class Bug:
     """What the harness is made to look at."""
     message: str
     """What it says, in one line, after the name of the check; … stands for what differs from one time to the next."""
+    kind: DiscrepancyKind | None = None
+    """What reconciliation classes it as; None where effects and histories agree all the same."""
 
     @property
     def check(self) -> str:
@@ -44,6 +48,7 @@ BUGS = (
             "nothing doubled: 1 rows are there, and none may be: it was written by attempt 1, its activity "
             "orders.capture_payment completed, and no compensation of it was run"
         ),
+        kind=DiscrepancyKind.UNCOMPENSATED,
     ),
     Bug(
         name="compensation-late",
@@ -54,6 +59,7 @@ BUGS = (
             "orders.reserve_stock was left behind, and nothing took it back; a compensation must be "
             "registered before its step begins, not after it ended well"
         ),
+        kind=DiscrepancyKind.UNCOMPENSATED,
     ),
     Bug(
         name="no-idempotency-key",
@@ -83,6 +89,7 @@ BUGS = (
             "workflow had closed; nothing fences an attempt that wakes up late: a compensation must claim the "
             "key of its step, also where there is no effect yet"
         ),
+        kind=DiscrepancyKind.ZOMBIE_WRITE,
     ),
     Bug(
         name="retry-inside-retry",
@@ -98,6 +105,7 @@ BUGS = (
         what="a dead letter is acknowledged, and not written",
         search=pipeline.a_missing_file,
         message="nothing silently lost: pipeline.Pipeline ended failed, and no dead letter says so",
+        kind=DiscrepancyKind.LOST,
     ),
     Bug(
         name="cancellation-swallowed",

@@ -36,10 +36,11 @@ async def bench(stack: Stack, migrated: str, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 async def test_a_planted_bug_is_found_and_named(bug: Bug, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the harness says of it is what the catalogue says."""
+    """What the harness says of it is what the catalogue says, and so is what reconciliation classes it as."""
     PLANTS[bug.name](monkeypatch.setattr)
     found = await bug.search(replace(bench, planted=bug.name))
     assert any(says(problem, bug.message) for problem in found.problems), "\n".join(found.problems)
+    assert found.kinds == ({bug.kind} if bug.kind else set())
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.__name__)
@@ -48,7 +49,7 @@ async def test_nothing_is_found_where_nothing_is_planted(
 ) -> None:
     """The system as it is; and the checks that find the bugs have looked."""
     found = await search(bench)
-    assert found.problems == []
+    assert (found.problems, found.kinds) == ([], frozenset())
     assert SEARCHES[search] <= found.sound
 
 

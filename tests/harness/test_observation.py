@@ -279,6 +279,20 @@ async def test_a_store_that_cannot_be_asked_is_told(
         assert Recorded(run.directory).read(Judgement) == []
 
 
+async def test_code_that_cannot_be_replayed_is_told(
+    small: Small, judged: tuple[Target, Judged], tmp_path: Path
+) -> None:
+    """Where the target's own way of replaying fails, the error says so, as of its other functions."""
+    _, scenario = judged
+    target = a_target(replay=f"{__name__}:replay")  # of no workflows
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        small.run = run.info.id
+        await drive(scenario, small.app(scenario))
+        run.write_all(small.operations)
+        with pytest.raises(NotObserved, match="replay failed, so nothing was judged: ValueError"):
+            await conclude(run, target, small.client, Stores(), [iteration(run.info.id, 0)])
+
+
 async def test_an_unanswered_call_is_resolved_before_it_is_judged(
     small: Small, judged: tuple[Target, Judged], tmp_path: Path
 ) -> None:
@@ -351,6 +365,8 @@ async def test_histories_are_replayed_with_todays_code(
     assert (told.verdict, told.checked) == (verdict, 2)
     assert len({each.run_id for each in replays} & {each.run_id for each in workflows if each.type == "Echo"}) == 2
     assert all(bool(each.differs) == (verdict is Verdict.INVALID) for each in replays)
+    monkeypatch.setattr("harness.replaying.AT_MOST", 9)
+    assert len(await replayed(small.client, target, run.info, workflows) or ()) == 3 < len(workflows)
     of_load = msgspec.structs.replace(run.info, kind="load")
     assert await replayed(small.client, target, of_load, workflows) is None
 

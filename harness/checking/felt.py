@@ -134,12 +134,14 @@ def _failed_in(activity: Activity, window: FaultWindow) -> bool:
 
 
 def _tasks(window: FaultWindow, runs: Iterable[WorkflowRun]) -> Iterator[Met]:
-    """Workflow tasks that nobody took, or that were held up; and workflows that another worker went on with."""
+    """Workflow tasks that nobody took, or took late; and workflows that another worker went on with."""
     for run in runs:
         if any(_timed_out(task, window) for task in run.tasks):
             told = "timed out"
         elif any(_spans(task, window) for task in run.tasks):
             told = "held up"
+        elif window.on.startswith("workers") and any(_waited_for_all(task, window) for task in run.tasks):
+            told = "waited for a worker"
         elif window.on.startswith("worker") and any(_moved(*both, window) for both in pairwise(run.tasks)):
             told = "went to another worker"
         else:
@@ -159,6 +161,12 @@ def _timed_out(task: WorkflowTask, window: FaultWindow) -> bool:
 def _spans(task: WorkflowTask, window: FaultWindow) -> bool:
     since, until = _sure(window)
     return task.started is not None and task.closed is not None and task.started <= since and task.closed >= until
+
+
+def _waited_for_all(task: WorkflowTask, window: FaultWindow) -> bool:
+    """Due while no worker could take it, and taken only when one could."""
+    _, until = _sure(window)
+    return task.scheduled < until and (task.started is None or task.started >= until)
 
 
 def _moved(task: WorkflowTask, following: WorkflowTask, window: FaultWindow) -> bool:

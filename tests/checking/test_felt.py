@@ -208,6 +208,25 @@ def test_a_worker_that_is_gone_is_felt_by_workflow_tasks(tasks: tuple[WorkflowTa
     assert elsewhere.felt == 0, "whoever reaches Temporal has workflow tasks"
 
 
+@pytest.mark.parametrize(
+    ("due", "says"),
+    [
+        ((11.0, 13.2), ["waited for a worker"]),
+        ((9.0, 12.5), ["waited for a worker"]),
+        ((12.0, None), ["waited for a worker"]),
+        ((11.0, 12.2), []),
+        ((12.5, 14.2), []),
+    ],
+)
+def test_where_no_worker_is_there_whatever_is_due_waits(due: tuple[float, float | None], says: list[str]) -> None:
+    """Until one can take it; where one is there, it is not the fault that is waited for."""
+    scheduled, started = due
+    waiting = replace(task(20.0, 20.1), scheduled=scheduled, started=started)
+    none = replace(window(felt=0, on="workers.temporal"), sure=SURE)
+    assert list(felt(none, of(tasks=(waiting,)), []).felt_by) == [f"{WORKFLOW}: workflow task, {each}" for each in says]
+    assert felt(replace(none, on="worker-1.temporal"), of(tasks=(waiting,)), []).felt == 0
+
+
 def test_temporal_itself_is_felt_by_calls_attempts_and_workflow_tasks() -> None:
     """Everybody needs it."""
     away = replace(window(felt=0, on="temporal"), sure=SURE)

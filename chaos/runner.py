@@ -1,44 +1,96 @@
-"""Runs an experiment on a testbed: load plus faults, both on one clock."""
+"""Runs an experiment on a testbed: load plus faults, both on one clock, and stopped where it goes too far."""
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
-from chaos.experiment import Experiment, FaultPlan
-from chaos.faults import LinkDown
-from chaos.schedule import Planned, carry_out
+from chaos.drawing import drawn
+from chaos.experiment import Experiment
+from chaos.schedule import Planned, Stage, carry_out
+from chaos.situation import Situation
+from chaos.steadiness import Steadiness
+from chaos.writing import toml_of
 from harness.clock import now
-from harness.errors import CannotRun, UnknownName
+from harness.records.experiment import ExperimentInfo
+from harness.records.operations import Operation
 from harness.testbed import Testbed
 from loadtests.engine import Progress
 from loadtests.load import Load
 from loadtests.mix import Mix
 from loadtests.run import LEAD_SECONDS, under_load
 
+BACKLOG_SECONDS = 120.0
+"""How long what is left when every fault is healed may take before the run is judged."""
+
 
 async def run_experiment(
     bed: Testbed, experiment: Experiment, on_progress: Callable[[Progress], None] = lambda _: None
 ) -> None:
-    """Start the workers on links of their own, put the scenario under load, and break what the experiment says.
+    """Start the workers on links of their own, put the scenarios under load, and break what the experiment says.
 
-    Returns when every fault is healed, every iteration has ended and the workers are
-    drained. Raises UnknownName, and ExceptionGroup of what went wrong in the load or in a fault.
+    Returns when every fault is healed, every iteration has ended, no workflow runs any more, or for too long, and the
+    workers are drained. Raises NotSteady where
+    the load is not served before the first fault, or nobody is answered for too long; UnknownName; and ExceptionGroup
+    of what else went wrong in the load or in a fault. Whatever it raises, every fault is healed first.
     """
-    scenario = bed.target.scenario(experiment.load.scenario)
-    load = Load(mix=Mix({scenario: 1.0}), arrivals=experiment.load.planned())
+    experiment = drawn(experiment, bed.run.info.seed)
+    mix = Mix.of(bed.target, experiment.load.scenarios)
+    load = Load(mix=mix, arrivals=experiment.load.planned())
     async with bed.workers(experiment.workers, linked=True):
-        await bed.prepare(scenario)
+        await bed.prepare(*mix.scenarios)
+        plan = planned(bed, experiment)
+        bed.run.write_experiment(info_of(experiment))
+        read_effects = bed.target.read_effects
+        situation = Situation(partial(read_effects, bed.stores, f"{bed.run.info.id}.") if read_effects else None)
         begin = now() + LEAD_SECONDS
-        plan = [Planned(fault=_fault(bed, fault), at=fault.at, duration=fault.duration) for fault in experiment.fault]
+        steadiness = Steadiness(experiment.steady, begin, situation, bed.iterations)
+        stage = Stage(
+            begin=begin, situation=situation, record=bed.run.write, notify=bed.notify, before_first=steadiness.before
+        )
+
+        def record(operation: Operation) -> None:
+            bed.run.write(operation)
+            situation.record(operation)
+
+        def progressed(progress: Progress) -> None:
+            situation.progress = progress
+            on_progress(progress)
+
         async with asyncio.TaskGroup() as group:
-            group.create_task(carry_out(plan, begin, bed.run.write, bed.notify))
-            group.create_task(under_load(bed, load, begin=begin, on_progress=on_progress))
+            watch = group.create_task(steadiness.watch())
+            faults = group.create_task(carry_out(plan, stage))
+            await under_load(bed, load, begin=begin, record=record, on_progress=progressed)
+            stage.over.set()
+            await asyncio.wait({faults})
+            watch.cancel()
+        if running := await bed.quiesce(0.0):
+            bed.notify(f"{running} workflows still run; they have {BACKLOG_SECONDS:.0f} s")
+            await bed.quiesce(BACKLOG_SECONDS)
 
 
-def _fault(bed: Testbed, planned: FaultPlan) -> LinkDown:
-    if bed.links is None:
-        raise CannotRun("An experiment breaks links, and this run goes direct.", remedy="Make the testbed with links.")
-    links = {link.name: link for link in bed.links}
-    name = f"{planned.owner}.{planned.service}"
-    if name not in links:
-        raise UnknownName("link", name, links)
-    return LinkDown(bed.links, links[name])
+def planned(bed: Testbed, experiment: Experiment) -> list[Planned]:
+    """Every fault of the experiment, made for this testbed."""
+    return [
+        Planned(
+            fault=fault.fault(bed),
+            at=fault.at or 0.0,
+            when=fault.when,
+            duration=fault.duration,
+            every=fault.every or 0.0,
+            times=fault.times,
+            touches=fault.touches(experiment.workers),
+        )
+        for fault in experiment.fault
+    ]
+
+
+def info_of(experiment: Experiment) -> ExperimentInfo:
+    """What is noted of it in the run."""
+    return ExperimentInfo(
+        name=experiment.name,
+        title=experiment.title,
+        expect=experiment.expect,
+        steady=experiment.steady,
+        recovery=experiment.recovery,
+        toml=toml_of(experiment),
+    )

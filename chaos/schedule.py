@@ -1,60 +1,132 @@
-"""Injects and heals faults at their times, and writes down what was really done, when."""
+"""Injects and heals faults when their moments come, and writes down what was really done, when."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from chaos.faults import Bite, Fault
+from chaos.faults.fault import Bite, Fault, Trigger
+from chaos.situation import Situation
 from harness.clock import now
 from harness.records.faults import FaultWindow
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """One fault and its times, in seconds from the start of the load."""
+    """One fault and its times: at so many seconds from the start of the load, or when a trigger's moment has come."""
 
     fault: Fault
-    at: float
+    at: float = 0.0
+    when: Trigger | None = None
     duration: float
+    every: float = 0.0
+    times: int = 1
+    touches: frozenset[str] = frozenset()
+    """What no other fault may break meanwhile."""
 
 
-async def carry_out(
-    plan: Sequence[Planned],
-    begin: float,
-    record: Callable[[FaultWindow], None],
-    notify: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Carry out every planned fault; `begin` is the start of the load, in seconds since the Unix epoch.
+@dataclass(kw_only=True)
+class Stage:
+    """Where a schedule is carried out, and whom it tells."""
 
-    Whatever happens, a fault that was injected is healed before this returns, and its window is recorded.
+    begin: float
+    """The start of the load: seconds since the Unix epoch."""
+    situation: Situation
+    record: Callable[[FaultWindow], None]
+    notify: Callable[[str], None] = lambda _: None
+    before_first: Callable[[], None] = lambda: None
+    """Called once, before anything is broken; what it raises ends the schedule."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when no more iterations begin: triggers are not waited for any longer."""
+    broken: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _begun: bool = False
+
+    def begin_breaking(self) -> None:
+        """Look once, before the first fault."""
+        if not self._begun:
+            self._begun = True
+            self.before_first()
+
+    @asynccontextmanager
+    async def alone(self, touches: frozenset[str]) -> AsyncIterator[None]:
+        """Wait until nobody else breaks any of these, and keep it so."""
+        async with AsyncExitStack() as held:
+            for name in sorted(touches):
+                await held.enter_async_context(self.broken[name])
+            yield
+
+
+async def carry_out(plan: Sequence[Planned], stage: Stage) -> None:
+    """Carry out every planned fault.
+
+    Whatever happens, a fault that was injected is healed before this returns, and its window is recorded. A trigger
+    whose moment never comes is a window of a fault that never was in force.
     """
     async with asyncio.TaskGroup() as group:
         for planned in plan:
-            group.create_task(_one(planned, begin, record, notify))
+            group.create_task(_each_time(planned, stage))
 
 
-async def _one(
-    planned: Planned, begin: float, record: Callable[[FaultWindow], None], notify: Callable[[str], None]
-) -> None:
+async def _each_time(planned: Planned, stage: Stage) -> None:
+    first: float | None = None
+    for time in range(planned.times):
+        if planned.when is not None and first is None:
+            if not await _comes(planned.when, stage):
+                _never(planned, stage)
+                return
+        else:
+            since = stage.begin + planned.at if first is None else first
+            await asyncio.sleep(max(0.0, since + time * planned.every - now()))
+        first = first or now()
+        async with stage.alone(planned.touches):
+            await _once(planned, stage)
+
+
+async def _comes(trigger: Trigger, stage: Stage) -> bool:
+    """Wait for the moment; False where the load ends before."""
+    moment = asyncio.ensure_future(stage.situation.come(trigger))
+    end = asyncio.ensure_future(stage.over.wait())
+    try:
+        await asyncio.wait({moment, end}, return_when=asyncio.FIRST_COMPLETED)
+        return moment.done() and moment.exception() is None
+    finally:
+        moment.cancel()
+        end.cancel()
+
+
+def _never(planned: Planned, stage: Stage) -> None:
+    fault, time = planned.fault, now()
+    evidence = f"its moment never came: {planned.when}"
+    stage.notify(f"{fault.name} on {fault.on}: {evidence}")
+    stage.record(
+        FaultWindow(name=fault.name, on=fault.on, injected=time, healed=time, in_force=False, evidence=evidence)
+    )
+
+
+async def _once(planned: Planned, stage: Stage) -> None:
     fault = planned.fault
-    await asyncio.sleep(max(0.0, begin + planned.at - now()))
+    stage.begin_breaking()
+    situation = await stage.situation.told()
     injected = now()
     bite = Bite(in_force=False, evidence="injecting it was interrupted")
     seen: float | None = None
+    met: tuple[str, ...] | None = None
     try:
         await fault.inject()
         bite = await fault.bite()
         seen = now() if bite.in_force else None
-        notify(f"{fault.name} on {fault.on}: {'in force' if bite.in_force else 'NOT in force'} ({bite.evidence})")
+        stage.notify(f"{fault.name} on {fault.on}: {'in force' if bite.in_force else 'NOT in force'} ({bite.evidence})")
         await asyncio.sleep(max(0.0, injected + planned.duration - now()))
     finally:
         healing = now()
         try:
             await _to_the_end(fault.heal())
+            met = await fault.met()
         finally:
             healed = now()
-            record(
+            stage.record(
                 FaultWindow(
                     name=fault.name,
                     on=fault.on,
@@ -64,9 +136,12 @@ async def _one(
                     evidence=bite.evidence,
                     cut=bite.cut,
                     sure=None if seen is None else (seen, healing),
+                    slows=fault.slows,
+                    met=met,
+                    situation=situation,
                 )
             )
-        notify(f"{fault.name} on {fault.on}: healed after {healed - injected:.1f} s")
+        stage.notify(f"{fault.name} on {fault.on}: healed after {healed - injected:.1f} s")
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

@@ -20,6 +20,7 @@ from harness.driver import resolve
 from harness.errors import HarnessError
 from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
+from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Iteration, Operation
@@ -79,6 +80,7 @@ async def conclude(
         sessions=sessions,
         faults=faults,
         load=run.info.load,
+        experiment=Recorded(run.directory).experiment(),
         broken=broken,
     )
     run.write_all(judgements)
@@ -97,6 +99,7 @@ def judge(  # noqa: PLR0913 one for each kind of record
     sessions: Sequence[Session] | None = None,
     faults: Sequence[FaultWindow] = (),
     load: LoadInfo | None = None,
+    experiment: ExperimentInfo | None = None,
     broken: Sequence[Finding] = (),
 ) -> list[Judgement]:
     """Every invariant, and every scenario's own check, over the records of a run."""
@@ -110,6 +113,8 @@ def judge(  # noqa: PLR0913 one for each kind of record
         sessions=sessions,
         faults=faults,
         load=load,
+        iterations=iterations,
+        experiment=experiment,
         ends={name: scenario.ends for name, scenario in used.items()},
     )
     by_iteration = _grouped(operations)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import now
@@ -20,6 +20,8 @@ class Progress:
     started: int = 0
     ended: int = 0
     shed: int = 0
+    open: dict[tuple[str, int], Iteration] = field(default_factory=dict)
+    """Those that have begun and not ended, by scenario and index."""
 
 
 async def fire(
@@ -39,9 +41,12 @@ async def fire(
     broken: list[Finding] = []
 
     async def one(scenario: Scenario[Any], app: App) -> None:
+        key = app.iteration.scenario, app.iteration.index
+        progress.open[key] = app.iteration
         try:
             broken.extend(await drive(scenario, app))
         finally:
+            del progress.open[key]
             progress.ended += 1
             on_progress(progress)
 

@@ -1,8 +1,10 @@
 """Puts a testbed under load: plans the iterations, notes them, fires them."""
 
 from collections.abc import Callable
+from functools import partial
 
 from harness.clock import now
+from harness.records.operations import Operation
 from harness.testbed import Testbed
 from loadtests.engine import Progress, fire
 from loadtests.load import Load
@@ -16,11 +18,13 @@ async def under_load(
     load: Load,
     *,
     begin: float | None = None,
+    record: Callable[[Operation], None] | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Start the load's iterations at their times, and wait until all have ended.
 
-    `begin` is when the first may come, in seconds since the Unix epoch. Workers must be up, and the target prepared.
+    `begin` is when the first may come, in seconds since the Unix epoch; `record` takes each call in the place of the
+    run. Workers must be up, and the target prepared.
     """
     begin = begin or now() + LEAD_SECONDS + load.planning
     scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
@@ -28,4 +32,6 @@ async def under_load(
     iterations = load.iterations(bed.run.info.id, bed.run.info.seed, begin, first)
     bed.run.under_load(load.info(begin))
     bed.planned(iterations)
-    bed.broken += await fire(scenarios, iterations, bed.app, in_flight=load.in_flight, on_progress=on_progress)
+    bed.broken += await fire(
+        scenarios, iterations, partial(bed.app, record=record), in_flight=load.in_flight, on_progress=on_progress
+    )

@@ -27,7 +27,7 @@ def demo(
     if read.file.demo is None:
         raise CannotRun(f"{target} has no [demo] section.", remedy="It names a scenario (job) and an experiment.")
     experiment = find(read.file.demo.experiment, read.directory)
-    check_experiment(read, experiment)
+    check_experiment(read, experiment, seed)
     end_with_parent()
     title = f"{read.file.name}: the main job"
     plan = Plan(target=read, kind="demo", title=title, seed=seed, ports=port, providers=provider, links=True)
@@ -49,7 +49,7 @@ async def _demo(plan: Plan, experiment: "Experiment") -> None:
             if bed.target.measure is not None:
                 bed.run.write_all(await bed.target.measure(bed, screen.say))
         screen.say(f"{experiment.title}. Expected: {experiment.expect}")
-        await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+        await run_experiment(bed, experiment, screen.progress(experiment.name))
         if settings.scenario is not None:
             timed = bed.target.scenario(settings.scenario)
             bed.run.write_all(await workflow_overhead(bed, timed, settings.pairs, screen.say))

@@ -38,7 +38,7 @@ def chaos_run(
     read = Target.read(target)
     experiments = [find(name) for name in names]
     for experiment in experiments:
-        check_experiment(read, experiment)
+        check_experiment(read, experiment, seed)
     codes = []
     for experiment in experiments:
         try:
@@ -56,13 +56,17 @@ async def _chaos(plan: Plan, experiment: "Experiment") -> None:
     from chaos.runner import run_experiment
 
     async with judged(plan) as bed:
-        await run_experiment(bed, experiment, screen.progress(experiment.load.scenario))
+        await run_experiment(bed, experiment, screen.progress(experiment.name))
 
 
-def check_experiment(target: "Target", experiment: "Experiment") -> None:
+def check_experiment(target: "Target", experiment: "Experiment", seed: int) -> None:
     """Refuse an experiment that this target cannot run, before anything is started."""
-    target.scenario(experiment.load.scenario)
+    from chaos.drawing import drawn
+    from loadtests.mix import Mix
+
+    Mix.of(target, experiment.load.scenarios)
+    drawn(experiment, seed)
     services = [*target.file.services, *target.file.processes]
     for fault in experiment.fault:
-        if fault.service not in services:
-            raise UnknownName(f"service of {target.file.name}", fault.service, services)
+        for service in sorted(fault.needs - {*services}):
+            raise UnknownName(f"service of {target.file.name}", service, services)

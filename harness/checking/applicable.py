@@ -5,10 +5,11 @@ from harness.checking.invariants import INVARIANTS, Invariant, Records, effects_
 from harness.checking.load import sent_on_time
 from harness.checking.outside import one_call_an_attempt, one_key_an_effect
 from harness.checking.sessions import connections_are_clean
+from harness.checking.steady import steady_before
 
 
 def applicable(records: Records) -> tuple[Invariant, ...]:
-    """Those of every run; and those of a ledger, an outside, connections, cancelled workflows, a load, faults.
+    """Those of every run; and of a ledger, an outside, connections, cancelled workflows, a load, faults, experiments.
 
     A fault may leave a connection in any state: then they are not judged.
     """
@@ -18,4 +19,5 @@ def applicable(records: Records) -> tuple[Invariant, ...]:
     of_cancelled = (cancelled_as_told,) if any(map(was_told, records.workflows)) else ()
     of_load = (sent_on_time,) if records.load and not records.load.closed else ()
     of_faults = (faults_bit,) if records.faults else ()
-    return (*INVARIANTS, *of_ledger, *of_outside, *of_sessions, *of_cancelled, *of_load, *of_faults)
+    of_experiment = (steady_before,) if records.experiment and records.load else ()
+    return (*INVARIANTS, *of_ledger, *of_outside, *of_sessions, *of_cancelled, *of_load, *of_faults, *of_experiment)

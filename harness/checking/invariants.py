@@ -8,9 +8,10 @@ from msgspec import Struct
 from harness.checking.causes import why_doubled, why_standing
 from harness.records.calls import Call
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact
+from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.load import LoadInfo
-from harness.records.operations import Ack, Kind, Operation
+from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import OPEN, WorkflowRun
@@ -34,6 +35,8 @@ class Records(Struct, frozen=True, kw_only=True):
     sessions: Sequence[Session] | None = None
     """The workers' connections to PostgreSQL."""
     load: LoadInfo | None = None
+    iterations: Sequence[Iteration] = ()
+    experiment: ExperimentInfo | None = None
 
 
 Invariant = Callable[[Records], Judgement]

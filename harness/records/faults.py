@@ -1,5 +1,7 @@
 """Faults as they really happened: when they began, when they ended, and the evidence that they bit."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 
@@ -21,6 +23,13 @@ class FaultWindow(Struct, frozen=True, kw_only=True):
     sure: tuple[float, float] | None = None
     """It was surely in force from the first of these times, when it was seen to be, to the second, when its healing
     began; injecting and healing take their time on a busy machine."""
+    slows: float | None = None
+    """Seconds by which it holds up what meets it; None where what meets it fails."""
+    met: tuple[str, ...] | None = None
+    """Who met it, as the fault itself counted; None where that is to be read from operations and histories."""
+    situation: Mapping[str, int] = {}
+    """What had happened by then, by which the same moment is found again in another run: "in_flight" iterations that
+    had begun and not ended, and for each step how many effects were committed."""
     felt: int = 0
     """Activity attempts and operations that met it."""
     felt_by: tuple[str, ...] = ()

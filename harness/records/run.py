@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from harness.records.calls import Call
 from harness.records.effects import Effect, Fact
+from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.hosted import Hosted
@@ -164,6 +165,9 @@ class Run:
     def write_hosted(self, hosted: Hosted) -> None:
         self._write_json("locust.json", hosted)
 
+    def write_experiment(self, experiment: ExperimentInfo) -> None:
+        self._write_json("experiment.json", experiment)
+
     def under_load(self, load: LoadInfo) -> None:
         """Note what is put under load, before it is."""
         self.info = msgspec.structs.replace(self.info, load=load)
@@ -253,6 +257,11 @@ class Recorded:
         if not (self.directory / "locust.json").exists():
             return None
         return self._read_json("locust.json", Hosted)
+
+    def experiment(self) -> ExperimentInfo | None:
+        if not (self.directory / "experiment.json").exists():
+            return None
+        return self._read_json("experiment.json", ExperimentInfo)
 
     def _read_json(self, name: str, kind: type[RecordT]) -> RecordT:
         path = self.directory / name

@@ -48,8 +48,12 @@ class Stat:
 
 def read_stat(pid: int) -> Stat | None:
     """The process with this pid, or None where there is none that we may see."""
+    return _read(pid, f"/proc/{pid}/stat")
+
+
+def _read(pid: int, path: str) -> Stat | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib is a large import
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is a large import
             return Stat(pid, file.read())
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None  # /proc may be mounted so that it hides the processes of others
@@ -85,6 +89,20 @@ def signal_all(members: Iterable[Stat], number: int) -> None:
             os.kill(member.pid, number)
         except (ProcessLookupError, PermissionError):
             continue
+
+
+def stopped(members: Iterable[Stat]) -> bool:
+    """Whether every thread of each of these stands still: one on another processor goes on for a moment."""
+    return all(_threads_stopped(member) for member in members)
+
+
+def _threads_stopped(member: Stat) -> bool:
+    try:
+        threads = os.listdir(f"/proc/{member.pid}/task")  # noqa: PTH208 - pathlib is a large import
+        stats = [_read(member.pid, f"/proc/{member.pid}/task/{thread}/stat") for thread in threads]
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return True  # it has ended
+    return all(stat is None or stat.dead or stat.state in "Tt" for stat in stats)
 
 
 def kill_family(pid: int, started: int) -> list[Stat]:

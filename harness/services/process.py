@@ -21,6 +21,8 @@ from harness.services.reaper import reaper
 Answer = TypeVar("Answer")
 
 QUOTED_LINES = 15
+PAUSE_SECONDS = 1.0
+"""How long a stop is waited for; one in the middle of a disk operation ends that first."""
 TAIL_BYTES = 16_384
 
 # The child waits at this gate until the guard knows of it: were we killed in between, `read` sees the
@@ -166,9 +168,14 @@ class Process:
             await self._sweep([])
 
     def pause(self) -> None:
-        """Stop it with SIGSTOP, with all its children, also those that left its group."""
-        if self.alive:
-            guard.signal_all(guard.family(self.pid, self._started), signal.SIGSTOP)
+        """Stop it with SIGSTOP, and all its children, also those that left its group; they stand still on return."""
+        if not self.alive:
+            return
+        members = guard.family(self.pid, self._started)
+        guard.signal_all(members, signal.SIGSTOP)
+        deadline = time.monotonic() + PAUSE_SECONDS
+        while not guard.stopped(members) and time.monotonic() < deadline:
+            time.sleep(0.0005)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""

@@ -7,6 +7,7 @@ import pytest
 from chaos.experiment import BadExperiment, find, read, shipped
 from harness.errors import UnknownName
 from harness.target import Target
+from loadtests.mix import Mix
 
 GOOD = """
 name = "cut"
@@ -14,7 +15,7 @@ title = "The link is cut"
 expect = "Nothing is lost."
 
 [load]
-scenario = "pipeline-slice"
+scenarios = ["pipeline-slice"]
 rate = 5
 duration = 10
 
@@ -45,24 +46,53 @@ def test_an_experiment_is_read(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("rate = 5", "rat = 5", "unknown field `rat`"),
-        ("rate = 5", "", "missing required field `rate`"),
-        ("at = 3", "at = 3\nhow = 1", "unknown field `how`"),
-        ('"link_down"', '"link_up"', "Invalid enum value 'link_up'"),
-        ('"postgres"', '"mysql"', "Invalid enum value 'mysql'"),
-        ('"worker-1"', '"worker-3"', "fault on 'worker-3': expected one of client, worker-1, worker-2"),
-        ("at = 3", "at = -1", "fault at -1.0 s for 3.0 s does not lie within the load of 10.0 s"),
-        ("at = 3", "at = 8", "fault at 8.0 s for 3.0 s does not lie within the load of 10.0 s"),
+        (
+            "rate = 5",
+            "rat = 5",
+            ":8: load: Object contains unknown field `rat`; expected one of arrivals, duration, rat",
+        ),
+        ("rate = 5", "", ":6: load: Object missing required field `rate`"),
+        ('title = "The link is cut"', "", ": Object missing required field `title`"),
+        ('name = "cut"', 'name = "cut"\nworker = 2', ":3: Object contains unknown field `worker`; expected one of exp"),
+        ("at = 3", "at = 3\nhow = 1", ":16: fault[0]: Object contains unknown field `how`; expected one of at, every"),
+        ('"link_down"', '"link_up"', ":12: fault[0].kind: Invalid value 'link_up'; expected "),
+        (
+            '"postgres"',
+            '"mysql"',
+            ":14: fault[0].service: Invalid enum value 'mysql'; expected one of postgres, redis, ",
+        ),
+        (
+            '"worker-1"',
+            '"worker-3"',
+            ":11: fault[0]: on 'worker-3.postgres': expected one of client, worker-1, worker-2",
+        ),
+        ("at = 3", "at = -1", ":11: fault[0]: fault at -1 s for 3 s does not lie within the load of 10 s"),
+        ("at = 3", "at = 8", "fault at 8 s for 3 s does not lie within the load of 10 s"),
         ("for = 3", "for = 0", "does not lie within the load"),
-        ("rate = 5", "rate = 0", "the rate must be above 0 iterations a second, not 0"),
+        ("for = 3", "for = 3\nevery = 4", "`every` (seconds) and `times` (2 or more)"),
+        ("for = 3", "for = 1\ntimes = 2\nevery = 1", "comes every 1 s for 1 s: it would never heal"),
+        ("for = 3", "for = 1.5\ntimes = 4\nevery = 2", "fault at 9 s for 1.5 s does not lie within"),
+        ("at = 3", "", "neither `at` nor `when`, and there is no [random]"),
+        ("at = 3", "at = 3\nwhen = { started = 2 }", "has both `at` and `when`: leave one out"),
+        ("at = 3", "when = { started = 0 }", ":15: fault[0].when: a trigger counts from 1"),
+        (
+            "at = 3",
+            "when = { nth = 2 }",
+            ":15: fault[0].when: a trigger is one of in_flight, started and effect; here are no",
+        ),
+        ("[load]", "[random]\ncount = 1\n[load]", ":6: random: it has nothing to draw from"),
+        ("[load]", "[steady]\nserved = 2\n[load]", ":7: steady.served: it is a share from 0 to 1, not 2"),
+        ("[load]", "[steady]\nresponse = 0\n[load]", ":6: steady: response and patience are seconds above 0"),
+        ("rate = 5", "rate = 0", ":6: load: the rate must be above 0 iterations a second, not 0"),
         ("duration = 10", "duration = nan", "the duration must be above 0 seconds, not nan"),
-        ('name = "cut"', 'name = "cut"\nworkers = 0', "workers is 0"),
+        ('name = "cut"', 'name = "cut"\nworkers = 0', ":3: workers: there are 0: someone must do the work"),
+        ('["pipeline-slice"]', "[]", ":7: load.scenarios: it names none"),
         ("at = 3", "at = nan", "does not lie within the load"),
-        ('name = "cut"', "name = cut", "Invalid value"),
+        ('name = "cut"', "name = cut", ":2: Invalid value"),
     ],
 )
 def test_what_is_wrong_in_an_experiment_is_said(path: Path, old: str, new: str, says: str) -> None:
-    """A key, owner, service, time or rate that cannot be is refused, with the file and the reason."""
+    """What cannot be is refused, with the file, the line, the reason, and what was expected."""
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(BadExperiment) as caught:
         read(path)
@@ -81,7 +111,7 @@ def test_overlapping_faults_on_one_link_are_refused(path: Path) -> None:
     """The first to heal would heal the other; on two links they may overlap, and on one they may follow."""
     second = GOOD.partition("[[fault]]")[2]
     path.write_text(GOOD + "[[fault]]" + second.replace("at = 3", "at = 5"))
-    with pytest.raises(BadExperiment, match=r"two faults on worker-1\.postgres overlap, at 3\.0 s and at 5\.0 s"):
+    with pytest.raises(BadExperiment, match=r"two faults on worker-1\.postgres overlap, at 3 s and at 5 s"):
         read(path)
     path.write_text(GOOD + "[[fault]]" + second.replace("at = 3", "at = 5").replace("worker-1", "worker-2"))
     assert len(read(path).fault) == 2
@@ -106,6 +136,6 @@ def test_every_shipped_experiment_is_valid(name: str, target: Target) -> None:
     """Each bears its file's name, can be read, uses a scenario of the system, and says what it expects."""
     experiment = find(name)
     assert experiment.name == name
-    assert experiment.load.scenario in target.scenarios
+    assert Mix.of(target, experiment.load.scenarios).scenarios
     assert experiment.expect.endswith(".")
     assert experiment.fault

@@ -6,7 +6,7 @@ import pytest
 import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from chaos.faults import LinkDown
+from chaos.faults.links import LinkDown
 from harness.links import Link, Links
 
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chaos.faults import Bite, LinkDown
-from chaos.schedule import Planned, carry_out
+from chaos.faults.fault import Bite, Trigger
+from chaos.faults.links import LinkDown
+from chaos.schedule import Planned, Stage, carry_out
+from chaos.situation import Situation
 from harness.clock import now
 from harness.eventually import eventually
 from harness.links import Link, Links
 from harness.records.faults import FaultWindow
+from loadtests.engine import Progress
 
 
 @pytest.fixture
@@ -25,13 +28,19 @@ def windows() -> list[FaultWindow]:
     return []
 
 
+def staged(begin: float, windows: list[FaultWindow], told: list[str] | None = None) -> Stage:
+    """A stage on which nothing has happened yet."""
+    notify = (lambda _: None) if told is None else told.append
+    return Stage(begin=begin, situation=Situation(None), record=windows.append, notify=notify)
+
+
 async def test_a_fault_is_injected_and_healed_at_its_times(
     links: Links, link: Link, windows: list[FaultWindow]
 ) -> None:
     """The window begins at its time after the start of the load, lasts as planned, and shows the evidence."""
     begin = now() + 0.2
     told: list[str] = []
-    await carry_out([Planned(fault=LinkDown(links, link), at=0.2, duration=0.4)], begin, windows.append, told.append)
+    await carry_out([Planned(fault=LinkDown(links, link), at=0.2, duration=0.4)], staged(begin, windows, told))
     (window,) = windows
     assert (window.name, window.on, window.in_force) == ("link_down", "schedule-test.redis", True)
     assert "refused" in window.evidence
@@ -45,7 +54,7 @@ async def test_a_fault_is_injected_and_healed_at_its_times(
 async def test_cancelled_in_the_middle_it_heals_first(links: Links, link: Link, windows: list[FaultWindow]) -> None:
     """Ctrl-C while a fault is in force heals it and records the window before the schedule ends."""
     plan = [Planned(fault=LinkDown(links, link), at=0, duration=60)]
-    schedule = asyncio.create_task(carry_out(plan, now(), windows.append))
+    schedule = asyncio.create_task(carry_out(plan, staged(now(), windows)))
 
     async def cut() -> bool:
         return not (await links.api.state(link)).enabled
@@ -66,7 +75,7 @@ async def test_cancelled_before_its_time_a_fault_never_happens(
     plan = [Planned(fault=LinkDown(links, link), at=60, duration=1)]
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
-            await carry_out(plan, now(), windows.append)
+            await carry_out(plan, staged(now(), windows))
     assert windows == []
 
 
@@ -76,6 +85,7 @@ class Scripted:
 
     name: str = "scripted"
     on: str = "nothing"
+    slows: float | None = None
     in_force: bool = False
     inject_raises: bool = False
     heal_raises: bool = False
@@ -96,11 +106,14 @@ class Scripted:
             raise ConnectionError("the proxy does not answer")
         self.done.append("heal")
 
+    async def met(self) -> None:
+        """Nobody."""
+
 
 async def test_a_fault_that_is_not_in_force_is_recorded_as_such(windows: list[FaultWindow]) -> None:
     """Injecting is not enough: the window says that the fault was tried and was not there."""
     told: list[str] = []
-    await carry_out([Planned(fault=Scripted(), at=0, duration=0.01)], now(), windows.append, told.append)
+    await carry_out([Planned(fault=Scripted(), at=0, duration=0.01)], staged(now(), windows, told))
     (window,) = windows
     assert (window.in_force, window.evidence, window.bit) == (False, "as told", False)
     assert "NOT in force" in told[0]
@@ -110,7 +123,7 @@ async def test_a_fault_that_cannot_be_injected_is_healed_all_the_same(windows: l
     """Nobody knows how far a failed injection came, so it is healed, recorded as not in force, and raised."""
     fault = Scripted(inject_raises=True)
     with pytest.raises(ExceptionGroup) as caught:
-        await carry_out([Planned(fault=fault, at=0, duration=1)], now(), windows.append)
+        await carry_out([Planned(fault=fault, at=0, duration=1)], staged(now(), windows))
     assert caught.group_contains(ConnectionError)
     assert fault.done == ["inject", "heal"]
     (window,) = windows
@@ -122,7 +135,7 @@ async def test_a_fault_that_cannot_be_healed_is_recorded_and_raised(windows: lis
     """A heal that fails is an error, and what is known of the fault is on record all the same."""
     fault = Scripted(in_force=True, heal_raises=True)
     with pytest.raises(ExceptionGroup) as caught:
-        await carry_out([Planned(fault=fault, at=0, duration=0.01)], now(), windows.append)
+        await carry_out([Planned(fault=fault, at=0, duration=0.01)], staged(now(), windows))
     assert caught.group_contains(ConnectionError)
     assert [window.in_force for window in windows] == [True]
 
@@ -130,7 +143,7 @@ async def test_a_fault_that_cannot_be_healed_is_recorded_and_raised(windows: lis
 async def test_a_cancellation_while_healing_does_not_stop_the_healing(windows: list[FaultWindow]) -> None:
     """A second Ctrl-C in the middle of a heal still leaves the system healed, and the window recorded."""
     fault = Scripted(in_force=True, heal_seconds=0.3)
-    schedule = asyncio.create_task(carry_out([Planned(fault=fault, at=0, duration=0.01)], now(), windows.append))
+    schedule = asyncio.create_task(carry_out([Planned(fault=fault, at=0, duration=0.01)], staged(now(), windows)))
     await eventually(lambda: fault.done == ["inject"])
     await asyncio.wait({schedule}, timeout=0.1)
     schedule.cancel()
@@ -144,6 +157,65 @@ async def test_several_faults_overlap(windows: list[FaultWindow]) -> None:
     """Each fault keeps its own times, whatever the others do."""
     begin = now() + 0.05
     plan = [Planned(fault=Scripted(on=str(number)), at=number / 10, duration=0.3) for number in range(3)]
-    await carry_out(plan, begin, windows.append)
+    await carry_out(plan, staged(begin, windows))
     assert [window.on for window in sorted(windows, key=lambda window: window.injected)] == ["0", "1", "2"]
     assert max(window.injected for window in windows) < min(window.healed for window in windows)
+
+
+async def test_a_fault_waits_for_its_moment(windows: list[FaultWindow]) -> None:
+    """It is injected once as many iterations have begun as its trigger says, and its window tells how things were."""
+    stage = staged(now(), windows)
+    fault = Scripted(in_force=True)
+    plan = [Planned(fault=fault, when=Trigger(started=3), duration=0.01)]
+    schedule = asyncio.create_task(carry_out(plan, stage))
+    stage.situation.progress = Progress(planned=9, started=2)
+    await asyncio.sleep(0.2)
+    assert fault.done == []
+    stage.situation.progress = Progress(planned=9, started=4)
+    await schedule
+    assert fault.done == ["inject", "heal"]
+    assert [window.situation for window in windows] == [{"in_flight": 0, "started": 4}]
+
+
+async def test_a_moment_that_never_comes_is_told(windows: list[FaultWindow]) -> None:
+    """The load has ended before: the window says so, and that nothing was in force."""
+    stage, fault = staged(now(), windows), Scripted()
+    stage.over.set()
+    await carry_out([Planned(fault=fault, when=Trigger(effect="load", nth=2), duration=1)], stage)
+    assert fault.done == []
+    assert [(each.in_force, each.evidence) for each in windows] == [
+        (False, "its moment never came: effect 2 of load"),
+    ]
+
+
+async def test_a_fault_comes_again(windows: list[FaultWindow]) -> None:
+    """As often as it was told, so far apart."""
+    begin = now()
+    await carry_out([Planned(fault=Scripted(), at=0.1, every=0.2, times=3, duration=0.05)], staged(begin, windows))
+    assert [window.injected >= begin + 0.1 + 0.2 * number for number, window in enumerate(windows)] == [True] * 3
+
+
+async def test_what_is_broken_is_healed_before_it_is_broken_again(windows: list[FaultWindow]) -> None:
+    """Two faults that touch the same wait for each other: the first to heal would heal the other."""
+    plan = [
+        Planned(fault=Scripted(on=name), at=0, duration=0.2, touches=frozenset(touches))
+        for name, touches in (("all", ["a", "b"]), ("one", ["b"]), ("other", ["c"]))
+    ]
+    await carry_out(plan, staged(now(), windows))
+    found = {window.on: window for window in windows}
+    first, second = sorted((found["all"], found["one"]), key=lambda window: window.injected)
+    assert second.injected >= first.healed
+    assert found["other"].injected < first.healed
+
+
+async def test_nothing_is_broken_unless_all_was_well_before(windows: list[FaultWindow]) -> None:
+    """What is called before the first fault can end the schedule."""
+
+    def unwell() -> None:
+        raise RuntimeError("not steady")
+
+    fault = Scripted()
+    stage = Stage(begin=now(), situation=Situation(None), record=windows.append, before_first=unwell)
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        await carry_out([Planned(fault=fault, duration=1), Planned(fault=fault, at=5, duration=1)], stage)
+    assert (fault.done, windows) == ([], [])

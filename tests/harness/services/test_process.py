@@ -139,12 +139,24 @@ async def test_children_that_left_the_session_end_too(launch: Launch, end: str) 
     assert not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE
 
 
+async def test_pause_returns_when_every_thread_stands_still(launch: Launch) -> None:
+    """One on another processor, in the middle of a computation, goes on for a moment after the signal."""
+    work = "lambda: [hashlib.pbkdf2_hmac('sha256', b'x', b'y', 2_000) for _ in iter(int, 1)]"
+    child = launch(f"import hashlib, threading\n[threading.Thread(target={work}).start() for _ in range(8)]")
+    await eventually(lambda: psutil.Process(child.pid).num_threads() == 9)
+    for _ in range(20):
+        child.pause()
+        tasks = Path(f"/proc/{child.pid}/task").iterdir()
+        assert {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks} == {"T"}
+        child.resume()
+
+
 async def test_pause_stops_it_and_resume_lets_it_go_on(launch: Launch) -> None:
     """A paused process is alive and does nothing; resumed it carries on where it was."""
     child = launch("import time\nwhile True: print(time.time(), flush=True); time.sleep(0.001)")
     await eventually(child.last_lines)
     child.pause()
-    await eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
+    assert psutil.Process(child.pid).status() == psutil.STATUS_STOPPED
     paused_at = child.last_lines()
     assert child.alive
     assert child.last_lines() == paused_at

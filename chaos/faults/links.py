@@ -1,47 +1,52 @@
-"""The catalogue of faults: each injects, shows that it bites, and heals."""
+"""Faults of links: one way from one worker, or from the client, to one service."""
+
+from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
-from harness.errors import ProxyFailed
+from chaos.faults.fault import Bite, FaultPlan
+from harness.errors import CannotRun, ProxyFailed, UnknownName
 from harness.links import Link, Links
+
+if TYPE_CHECKING:
+    from harness.testbed import Testbed
 
 TRY_SECONDS = 1.0
 """How long a connection through a broken link may take to show that it is broken."""
 
 
-@dataclass(frozen=True)
-class Bite:
-    """Whether a fault is in force, and how that was seen. Who felt it is read from the records afterwards."""
+class LinkDownPlan(FaultPlan, frozen=True, kw_only=True, tag="link_down"):
+    """Connections of a link are closed, and new ones refused."""
 
-    in_force: bool
-    evidence: str
-    cut: int | None = None
-    """Connections that were open when it was injected, and that it closed."""
-
-
-class Fault(Protocol):
-    """Something broken on purpose."""
-
-    @property
-    def name(self) -> str:
-        """Its kind, as experiments write it."""
+    owner: str
+    """Whose link: worker-1, worker-2, … or client."""
+    service: Literal["temporal", "postgres", "redis"]
 
     @property
     def on(self) -> str:
-        """What it breaks."""
+        return f"{self.owner}.{self.service}"
 
-    async def inject(self) -> None:
-        """Break it. Returns when it is broken."""
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.service})
 
-    async def bite(self) -> Bite:
-        """Try the broken thing: is the fault really in force?"""
+    def problems(self, workers: int) -> Iterator[str]:
+        owners = {"client", *(f"worker-{number}" for number in range(1, workers + 1))}
+        if self.owner not in owners:
+            yield f"expected one of {', '.join(sorted(owners))}"
 
-    async def heal(self) -> None:
-        """Mend it. Returns when it is mended; harmless if it was never broken."""
+    def fault(self, bed: Testbed) -> LinkDown:
+        if bed.links is None:
+            raise CannotRun("It breaks links, and this run goes direct.", remedy="Make the testbed with links.")
+        links = {link.name: link for link in bed.links}
+        if self.on not in links:
+            raise UnknownName("link", self.on, links)
+        return LinkDown(bed.links, links[self.on])
 
 
 @dataclass
@@ -51,6 +56,7 @@ class LinkDown:
     links: Links
     link: Link
     name: str = "link_down"
+    slows: float | None = None
     cut: int = 0
 
     @property
@@ -78,6 +84,9 @@ class LinkDown:
             await self.links.api.enable(self.link)
         except ProxyFailed:
             await self.links.heal()
+
+    async def met(self) -> None:
+        """Operations and histories tell."""
 
 
 def _open_connections(address: str) -> int:

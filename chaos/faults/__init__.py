@@ -1,0 +1,1 @@
+"""The catalogue of faults: each injects, shows that it bites, and heals."""

@@ -40,8 +40,6 @@ BUILD_SECONDS = 900.0
 """The first build of a worker may download and compile all that it is made of."""
 MIGRATE_SECONDS = 120.0
 QUIESCE_EVERY = 0.5
-BACKLOG_SECONDS = 120.0
-"""How long what came in faster than it was worked off may take before a run is judged."""
 NO_WORKER = {"worker.health": "", "worker.metrics": ""}
 """What is no worker listens at no such address."""
 CAVEATS = {
@@ -190,7 +188,7 @@ class Testbed:
         self.run.write_all(iterations)
         self.iterations += iterations
 
-    async def quiesce(self, seconds: float = BACKLOG_SECONDS) -> int:
+    async def quiesce(self, seconds: float) -> int:
         """Wait until none of the run's workflows runs any more, for so long at most; returns how many still do.
 
         What came in faster than it was worked off is late, and not lost.

@@ -13,9 +13,9 @@ from chaos.writing import toml_of
 from harness.clock import now
 from harness.records.experiment import ExperimentInfo
 from harness.records.operations import Operation
-from harness.testbed import BACKLOG_SECONDS, Testbed
+from harness.testbed import Testbed
 from loadtests.engine import Progress
-from loadtests.load import Load
+from loadtests.load import BACKLOG_SECONDS, Load
 from loadtests.mix import Mix
 from loadtests.run import LEAD_SECONDS, under_load
 
@@ -68,7 +68,7 @@ async def run_experiment(
             watch.cancel()
         if running := await bed.quiesce(0.0):
             bed.notify(f"{running} workflows still run; they have {BACKLOG_SECONDS:.0f} s")
-            await bed.quiesce()
+            await bed.quiesce(BACKLOG_SECONDS)
 
 
 def planned(bed: Testbed, experiment: Experiment) -> list[Planned]:

@@ -41,8 +41,6 @@ from harness.workers import Worker, Workers, WorkerSpec
 QUIESCE_EVERY = 0.5
 CLIENT = "client"
 """Owner of the links that the testbed's own client uses."""
-BACKLOG_SECONDS = 120.0
-"""How long what came in faster than it was worked off may take before a run is judged."""
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
@@ -220,7 +218,7 @@ class Testbed:
             self.linked_client = await connect(self.target, {**self.stack.addresses, **addresses}, self.stack.directory)
             self.closings = Closings(self.linked_client, f"{self.run.info.id}.")
 
-    async def quiesce(self, seconds: float = BACKLOG_SECONDS) -> int:
+    async def quiesce(self, seconds: float) -> int:
         """Wait until none of the run's workflows runs any more, for so long at most; returns how many still do.
 
         What came in faster than it was worked off is late, and not lost.

@@ -19,11 +19,11 @@ from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.steps import Step
 from harness.sampling import sampled
-from harness.testbed import BACKLOG_SECONDS, Testbed
+from harness.testbed import Testbed
 from loadtests.arrivals import Arrivals, parse
 from loadtests.engine import Progress, fire
 from loadtests.knee import find_knee
-from loadtests.load import Load, refuse_budget
+from loadtests.load import BACKLOG_SECONDS, Load, refuse_budget
 from loadtests.mix import Mix
 from loadtests.run import LEAD_SECONDS
 from loadtests.trace import Trace

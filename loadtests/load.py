@@ -12,6 +12,8 @@ from loadtests.mix import Mix, divided
 
 PLANNING_SECONDS = 1e-5
 """What planning, noting and dealing out one iteration may take, on a slow machine."""
+BACKLOG_SECONDS = 120.0
+"""How long what came in faster than it was worked off may take before a run is judged."""
 IN_FLIGHT = 10_000
 """Iterations at once, beyond which arrivals are shed."""
 LAG_BUDGET = 0.05

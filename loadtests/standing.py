@@ -17,6 +17,7 @@ from harness.target import Target
 from harness.testbed import Testbed, Wanted
 from loadtests.hosted import ANY_WISH, Plan
 from loadtests.hosting import take_in
+from loadtests.load import BACKLOG_SECONDS
 
 RESULTS = Path("results")
 
@@ -75,7 +76,7 @@ async def _conclude(plan: Plan) -> None:
     target, run = Target.read(Path(plan.target)), Run.joined(plan.path)
     async with Testbed.standing(target, run, Wanted(external=plan.external)) as bed:
         take_in(bed)
-        await bed.quiesce()
+        await bed.quiesce(BACKLOG_SECONDS)
         await bed.conclude()
     run.end()
 

@@ -87,7 +87,7 @@ async def driven(
     plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", beside: "Sequence[Beside]"
 ) -> None:
     """A run from its beginning to its verdict: a testbed with workers, prepared, under what `drive` does."""
-    from harness.testbed import BACKLOG_SECONDS
+    from loadtests.load import BACKLOG_SECONDS
 
     async with judged(plan) as bed, bed.workers(workers):
         await bed.prepare(*mix.scenarios)
@@ -97,7 +97,7 @@ async def driven(
             await drive(bed)
             if running := await bed.quiesce(0.0):
                 screen.say(f"{running} workflows still run; they have {BACKLOG_SECONDS:.0f} s")
-                await bed.quiesce()
+                await bed.quiesce(BACKLOG_SECONDS)
 
 
 def sampled_beside(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others

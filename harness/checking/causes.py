@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from harness.checking.attribution import Attribution
-from harness.records.effects import Effect
+from harness.records.effects import Effect, Fact
 from harness.records.workflows import Activity, WorkflowRun
 
 WITHOUT_RESULT = {"failed": "failed", "timed_out": "timed out", "canceled": "was cancelled", "": "was left behind"}
@@ -41,6 +41,29 @@ def why_standing(effect: Effect, runs: Sequence[WorkflowRun]) -> str:
         )
     done = f", its activity {activity.type} completed" if activity is not None else ""
     return f"it was written{by}{done}, and no compensation of it was run"
+
+
+def why_repeated(fact: Fact, runs: Sequence[WorkflowRun]) -> str:
+    """Why rows are there more often than once: nothing unless several attempts have committed some of them."""
+    repeated = [each for each in Attribution(runs).of_step(fact.workflow_id, fact.step) if each.attempts > 1]
+    if len(fact.transactions) < 2 or not repeated:  # one may hold all of them
+        return ""
+    return (
+        f": {len(fact.transactions)} transactions wrote them, and {repeated[0].type} was attempted more than once; an "
+        "attempt does again what the one before it had committed: go on from where its heartbeat details say, or "
+        "commit all of it at once"
+    )
+
+
+def why_unledgered(fact: Fact, runs: Sequence[WorkflowRun]) -> str:
+    """Why the ledger has no line of rows that are there: nothing unless an activity that makes them has completed."""
+    done = [each for each in Attribution(runs).of_step(fact.workflow_id, fact.step) if each.outcome == "completed"]
+    if not done:
+        return ""
+    return (
+        f", though {done[-1].type} completed: the line is written apart from the rows, and was lost between; commit "
+        "both in one transaction"
+    )
 
 
 def is_late(effect: Effect, runs: Sequence[WorkflowRun]) -> bool:

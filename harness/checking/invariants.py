@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from harness.checking.causes import is_late, why_doubled, why_repeated, why_standing, why_unledgered
+from harness.checking.causes import why_doubled, why_late, why_repeated, why_standing, why_unledgered
 from harness.records.calls import Call
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact, Source
 from harness.records.experiment import ExperimentInfo
@@ -102,7 +102,7 @@ def nothing_doubled(records: Records) -> Judgement:
         standing = written[fact.key][undone[fact.key] :] if fact.key in written else []
         mine = runs.get(fact.workflow_id, ())
         if fact.found > fact.expected == 0 and standing:
-            problem = "zombie" if is_late(standing[-1], mine) else "uncompensated"
+            problem = "zombie" if why_late(standing[-1], mine) else "uncompensated"
             why = why_standing(standing[-1], mine)
             findings.append(_about(fact, problem, f"{fact.found} rows are there, and none may be: {why}"))
         elif fact.found > fact.expected:

@@ -78,10 +78,7 @@ def why_late(effect: Effect, runs: Sequence[WorkflowRun]) -> str:
     if own is None or own.started is None:
         return ""
     after = [
-        each
-        for run in runs
-        for each in run.activities
-        if run.run_id == effect.run_id and each.type != own.type and each.scheduled > own.started
+        each for run in runs for each in run.activities if run.run_id == effect.run_id and each.scheduled > own.started
     ]
     ended = [(each.closed, each.type) for each in after if each.closed is not None and each.outcome == "completed"]
     first, what = min(ended, default=(effect.committed_at, ""))

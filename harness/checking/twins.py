@@ -1,5 +1,7 @@
 """Why something was done twice, where two workflows did it: one that was asked for, and its twin."""
 
+from msgspec.structs import replace
+
 from harness.checking.invariants import Records
 from harness.records.operations import Kind
 from harness.records.verdicts import Finding
@@ -27,6 +29,6 @@ def with_twin(finding: Finding, records: Records) -> Finding:
         return finding
     why = (
         f"{', '.join(sorted(twins))} did the same beside it, with the same input: a start that is not answered may "
-        "have been heard, so it is tried again under the same workflow id"
+        "have been heard: try it again under the same workflow id"
     )
-    return Finding(problem=finding.problem, message=f"{finding.message}; {why}", workflow_id=finding.workflow_id)
+    return replace(finding, message=f"{finding.message}; {why}")

@@ -212,7 +212,7 @@ BUGS = (
         search=pipeline.a_start_that_is_not_answered,
         message=(
             "dead_letters-redriven: its own check: loaded: […]; ….main-again did the same beside it, with the same "
-            "input: a start that is not answered may have been heard, so it is tried again under the same workflow id"
+            "input: a start that is not answered may have been heard: try it again under the same workflow id"
         ),
     ),
     Bug(

@@ -41,7 +41,7 @@ EXPERIMENTS: Mapping[str, str] = {
     "no-idempotency-key": "outside-silent",
     "attempt-in-key": "outside-failing.toml",
     "no-fencing": "late-reservations.toml",
-    "retry-inside-retry": "outside-failing.toml",
+    "retry-inside-retry": "outside-silent",
     "dead-letter-lost": "missing-files.toml",
     "cancellation-swallowed": "cancelled-loads.toml",
     "ledger-torn": "postgres-cut",

@@ -24,7 +24,7 @@ def test_a_twin_is_named() -> None:
     """And what makes twins."""
     assert told(ASKED, TWIN) == (
         f"it was loaded twice; {WORKFLOW}-again did the same beside it, with the same input: a start that is not "
-        "answered may have been heard, so it is tried again under the same workflow id"
+        "answered may have been heard: try it again under the same workflow id"
     )
 
 

@@ -99,7 +99,7 @@ class WorkflowRun(Struct, frozen=True, kw_only=True):
     went_on_with: tuple[str, ...] = ()
     """Those of them whose type it had begun before, and whose input it had not: more of the work it was told to end."""
     input_digest: str = ""
-    """Of what it was started with; empty where that was nothing, or somebody else than a client or itself did so."""
+    """Of what it was started with; empty where that was nothing, of children, and of what a schedule started."""
     anatomy: Anatomy | None = None
     """What its time was spent on; None while it is open."""
 

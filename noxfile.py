@@ -196,6 +196,15 @@ def models(session: nox.Session) -> None:
     run(session, "pytest", "-m", "models", *session.posargs)
 
 
+@nox.session(python=False)
+def detection(session: nox.Session) -> None:
+    """Have each planted bug found, most of them by experiments, and write docs/detection.md; or only those named."""
+    compile_sources(session)
+    session.run(
+        sys.executable, "tests/broken/detection.py", *session.posargs, env={"PYTHONPATH": "tests"}, external=True
+    )
+
+
 @nox.session(python=False, name="container-images")
 def container_images(session: nox.Session) -> None:
     """Have an image of each service: the official one where it can be pulled, else a stand-in built here."""

@@ -1,6 +1,7 @@
 """Asks the server and the stores what really happened in a run, and lets the invariants judge it."""
 
 import asyncio
+import hashlib
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Sequence
 from itertools import chain
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
 
@@ -18,6 +19,7 @@ from harness.checking.applicable import applicable
 from harness.checking.felt import felt_all
 from harness.checking.invariants import Records, as_judgement
 from harness.checking.reconcile import reconcile
+from harness.checking.twins import with_twin
 from harness.errors import HarnessError
 from harness.journal.reading import effects_of
 from harness.records.effects import Effect, Fact, Source
@@ -115,6 +117,7 @@ def judge(target: Target, records: Records, broken: Sequence[Finding] = ()) -> l
         for iteration in begun:
             key = (name, iteration.index)
             findings += _checked(target.scenario(name), iteration, operations[key], facts.get(key, ()))
+        findings = [with_twin(finding, records) for finding in findings]
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
     own = [judgement for invariant in target.invariants if (judgement := invariant(records)) is not None]
     return [invariant(records) for invariant in applicable(records)] + own + checks
@@ -262,6 +265,7 @@ class _Story:
             cancel_requested=_seconds(self.cancelling.requested) if self.cancelling.requested else None,
             begun_after_cancel=tuple(self.cancelling.begun),
             went_on_with=tuple(self.cancelling.went_on_with),
+            input_digest=_input_digest(began),
             anatomy=None if status == OPEN else self.anatomist.anatomy(),
         )
 
@@ -311,6 +315,15 @@ CLOSING_EVENTS = {
 def _closing_status(last: HistoryEvent) -> str:
     status = CLOSING_EVENTS.get(last.WhichOneof("attributes") or "", WorkflowExecutionStatus.RUNNING)
     return status.name.lower()
+
+
+def _input_digest(began: WorkflowExecutionStartedEventAttributes) -> str:
+    """Empty for a child, for what a schedule started, and where it was given nothing: many may be alike."""
+    payloads = began.input.payloads
+    scheduled = "TemporalScheduledById" in began.search_attributes.indexed_fields
+    if not payloads or scheduled or began.HasField("parent_workflow_execution"):
+        return ""
+    return hashlib.blake2b(b"\n".join(each.data for each in payloads), digest_size=8).hexdigest()
 
 
 def _seconds(event: HistoryEvent) -> float:

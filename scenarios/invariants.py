@@ -5,6 +5,7 @@ from math import inf
 from harness.checking.compensation import Saga
 from harness.checking.conserved import Conserved
 from harness.checking.invariants import OwnInvariant, Records, as_judgement
+from harness.checking.tally import Tally
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
 from scenarios.batched import OF_ANOTHER
@@ -78,5 +79,8 @@ INVARIANTS: tuple[OwnInvariant, ...] = (
     served_what_was_asked,
     Conserved(name="ledger sums to zero", step=ORDER, parts=(UNBALANCED_CENTS,)),
     Conserved(name="stock is constant", step=STOCK, parts=("on_hand", "reserved", "shipped"), total="counted"),
+    Tally(
+        name="stock counts every order", entries=RESERVE, value="quantity", totals=STOCK, parts=("reserved", "shipped")
+    ),
     Saga(name="orders are taken back in reverse", steps=frozenset({RESERVE, *CALLS, CONFIRM})),
 )

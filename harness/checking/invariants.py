@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from harness.checking.causes import is_late, why_doubled, why_standing
+from harness.checking.causes import why_doubled, why_late, why_repeated, why_standing, why_unledgered
 from harness.records.calls import Call
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact, Source
 from harness.records.experiment import ExperimentInfo
@@ -100,13 +100,14 @@ def nothing_doubled(records: Records) -> Judgement:
     runs = by_workflow(records.workflows)
     for fact in records.facts:
         standing = written[fact.key][undone[fact.key] :] if fact.key in written else []
+        mine = runs.get(fact.workflow_id, ())
         if fact.found > fact.expected == 0 and standing:
-            mine = runs.get(fact.workflow_id, ())
-            problem = "zombie" if is_late(standing[-1], mine) else "uncompensated"
+            problem = "zombie" if why_late(standing[-1], mine) else "uncompensated"
             why = why_standing(standing[-1], mine)
             findings.append(_about(fact, problem, f"{fact.found} rows are there, and none may be: {why}"))
         elif fact.found > fact.expected:
-            findings.append(_about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected"))
+            message = f"{fact.found} rows are there, {fact.expected} expected{why_repeated(fact, mine)}"
+            findings.append(_about(fact, "doubled", message))
         if fact.found and fact.key in written and not standing:
             message = f"the {BOOKS[records.source]} says it was undone, and {fact.found} rows are there"
             findings.append(_about(fact, "uncompensated", message))
@@ -131,7 +132,8 @@ def effects_are_atomic(records: Records) -> Judgement:
     for fact in told:
         rows, ledger = set(fact.transactions), by_key[fact.key]
         if not ledger:
-            findings.append(_about(fact, "phantom", "rows are there, and the ledger knows nothing of them"))
+            message = f"rows are there, and the ledger knows nothing of them{why_unledgered(fact, records.workflows)}"
+            findings.append(_about(fact, "phantom", message))
         elif rows != ledger:
             findings.append(
                 _about(

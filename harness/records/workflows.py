@@ -98,6 +98,8 @@ class WorkflowRun(Struct, frozen=True, kw_only=True):
     """Types of the activities that it began after that, in their order."""
     went_on_with: tuple[str, ...] = ()
     """Those of them whose type it had begun before, and whose input it had not: more of the work it was told to end."""
+    input_digest: str = ""
+    """Of what it was started with; empty where that was nothing, of children, and of what a schedule started."""
     anatomy: Anatomy | None = None
     """What its time was spent on; None while it is open."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,9 +137,14 @@ class Trial:
 
 
 @asynccontextmanager
-async def worker_here(bed: Testbed, task_queue: str, faults: FaultPoints | None = None) -> AsyncIterator[None]:
-    """The target's worker, as temper.toml has it, in this process."""
-    settings = settings_of(bed, task_queue)
+async def worker_here(
+    bed: Testbed,
+    task_queue: str,
+    faults: FaultPoints | None = None,
+    addresses: Mapping[str, str] | None = None,
+) -> AsyncIterator[None]:
+    """The target's worker, as temper.toml has it, in this process; `addresses` are where it finds services instead."""
+    settings = settings_of(bed, task_queue, addresses)
     stop = asyncio.Event()
     interceptors = faultpoints.interceptors(faults.environment) if faults else []
     working = asyncio.create_task(run_worker(settings, interceptors=interceptors, stop=stop))
@@ -150,6 +155,11 @@ async def worker_here(bed: Testbed, task_queue: str, faults: FaultPoints | None 
         await working
 
 
-def settings_of(bed: Testbed, task_queue: str) -> Settings:
+def settings_of(bed: Testbed, task_queue: str, addresses: Mapping[str, str] | None = None) -> Settings:
     """What temper.toml hands to a worker."""
-    return Settings.from_environment(bed.worker("here", task_queue=task_queue).process._env)
+    return Settings.from_environment(bed.worker("here", task_queue=task_queue, addresses=addresses).process._env)
+
+
+def database_of(bench: Bench) -> str:
+    """Where the system's tables are."""
+    return settings_of(bench.bed, "nobody").database_url

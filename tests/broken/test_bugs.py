@@ -59,7 +59,9 @@ def test_a_broken_target_differs_in_what_its_workers_run_alone(name: str) -> Non
     system = msgspec.toml.decode(SYSTEM.read_bytes(), type=TargetFile)
     broken = msgspec.toml.decode(derived(name), type=TargetFile)
     assert broken.worker.command[-1] == name
-    worker = msgspec.structs.replace(broken.worker, command=system.worker.command)
+    assert broken.worker.fault_points == broken.worker.command
+    sound = system.worker
+    worker = msgspec.structs.replace(broken.worker, command=sound.command, fault_points=sound.fault_points)
     assert msgspec.structs.replace(broken, worker=worker, replay=system.replay) == system
 
 

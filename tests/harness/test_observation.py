@@ -112,6 +112,24 @@ async def test_every_closing_status_is_read(small: Small) -> None:
         assert (run.closed is None) == (run.anatomy is None) == (run.status == "running")
 
 
+async def test_what_two_workflows_were_started_with_can_be_compared(small: Small) -> None:
+    """By a digest, equal where the input is; a child has none: many may be alike."""
+    app = small.app(Quiet())
+    for part, workflow, argument in (("a", "Echo", "x"), ("b", "Echo", "x"), ("c", "Echo", "y"), ("d", "Parent", "x")):
+        await app.result(await app.start(workflow, argument, part=part))
+
+    async def all_found() -> list[WorkflowRun]:
+        runs = await read_workflows(small.client, small.run, small.operations)
+        return runs if len(runs) == 5 else []
+
+    digests = {
+        run.workflow_id.removeprefix(app.iteration.prefix): run.input_digest for run in await eventually(all_found)
+    }
+    assert digests["a"] == digests["b"] != ""
+    assert len({digests[part] for part in "abc"}) == 2
+    assert [digest for part, digest in digests.items() if part not in "abcd"] == [""]
+
+
 async def test_children_and_later_runs_are_found_by_prefix(small: Small) -> None:
     """A child, and both runs of a workflow that continued as new, belong to the iteration whose prefix they carry."""
     app = small.app(Quiet(), index=7)

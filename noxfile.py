@@ -169,6 +169,20 @@ def scenarios(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def chaos(session: nox.Session) -> None:
+    """Break the system in the most usual ways, one after the other: the short lane, less than six minutes."""
+    compile_sources(session)
+    run(session, "temper", "chaos", "run", *(session.posargs or ["--short"]))
+
+
+@nox.session(python=False, name="chaos-long")
+def chaos_long(session: nox.Session) -> None:
+    """Run every experiment with three seeds: about an hour."""
+    compile_sources(session)
+    run(session, "temper", "chaos", "run", *(session.posargs or ["--all", "--seeds", "3"]))
+
+
+@nox.session(python=False)
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes: a batch of 20,000 tasks."""
     compile_sources(session)
@@ -180,6 +194,15 @@ def models(session: nox.Session) -> None:
     """Run the model tests: Hypothesis drives live workflows, and a pure model says what they must do."""
     compile_sources(session)
     run(session, "pytest", "-m", "models", *session.posargs)
+
+
+@nox.session(python=False)
+def detection(session: nox.Session) -> None:
+    """Have each planted bug found, most of them by experiments, and write docs/detection.md; or only those named."""
+    compile_sources(session)
+    session.run(
+        sys.executable, "tests/broken/detection.py", *session.posargs, env={"PYTHONPATH": "tests"}, external=True
+    )
 
 
 @nox.session(python=False, name="container-images")

@@ -64,6 +64,11 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     short: bool = False
     """Whether it belongs to the short lane."""
 
+    @property
+    def needs_persistence(self) -> bool:
+        """Whether Temporal must keep what it has when it is killed."""
+        return any(fault.needs_persistence for fault in self.fault)
+
     def __post_init__(self) -> None:
         for problem in (*self._problems(), *overlaps(self.fault, self.workers)):
             raise ValueError(problem)

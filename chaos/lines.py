@@ -56,7 +56,9 @@ def _values(root: inspect.Type, keys: Keys, data: Any) -> Sequence[object]:
     """What a literal may be, or the tag of a table."""
     holder = _type_at(root, keys[:-1], data, tagged=False)
     if isinstance(holder, inspect.UnionType):
-        return sorted(str(each.tag) for each in holder.types if isinstance(each, inspect.StructType))
+        structs = [each for each in holder.types if isinstance(each, inspect.StructType)]
+        if keys[-1] in {each.tag_field for each in structs}:
+            return sorted(str(each.tag) for each in structs)
     if isinstance(holder, inspect.StructType) and holder.tag_field == keys[-1]:
         return [str(holder.tag)]
     found = _type_at(root, keys, data)

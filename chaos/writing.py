@@ -1,37 +1,81 @@
-"""Writes an experiment as the file that does it again."""
+"""Writes an experiment as TOML that reads back as the same."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from chaos.experiment import Experiment
+from chaos.defaults import told
 
-
-def toml_of(experiment: Experiment) -> str:
-    """A text that `chaos.experiment.parsed` reads as the same experiment; what is as by default is left out."""
-    found = _plain(experiment)
-    tables = {key: value for key, value in found.items() if isinstance(value, Mapping)}
-    faults = found.pop("fault")
-    lines = [f"{key} = {_value(value)}" for key, value in found.items() if key not in tables]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
-    for fault in faults:
-        lines += ["", "[[fault]]", *(f"{key} = {_value(value)}" for key, value in fault.items())]
-    return "\n".join(lines) + "\n"
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that needs no quotes."""
 
 
-def _plain(experiment: Experiment) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(experiment)
-    plain["fault"] = [{key: value for key, value in fault.items() if value is not None} for fault in plain["fault"]]
-    return {key: value for key, value in plain.items() if value is not None}
+def toml_of(record: Struct) -> str:
+    """An experiment, or any record of what TOML knows, as a file; what is as it would be anyway is left out.
+
+    Raises ValueError where it holds what TOML cannot say, such as None within a list.
+    """
+    plain = _plain(record)
+    tables = {key: value for key, value in plain.items() if isinstance(value, dict)}
+    rows = {key: value for key, value in plain.items() if _are_tables(value)}
+    lines = [*_entries({key: value for key, value in plain.items() if key not in {*tables, *rows}})]
+    for key, table in tables.items():
+        lines += ["", f"[{_key(key)}]", *_entries(table)]
+    for key, those in rows.items():
+        for table in those:
+            lines += ["", f"[[{_key(key)}]]", *_entries(table)]
+    return "\n".join([*lines, ""])
+
+
+def _plain(value: Any) -> Any:
+    """The same of dicts, lists and scalars, without what is None or as it is by default."""
+    if isinstance(value, Struct):
+        fields = {field.encode_name: getattr(value, field.name) for field in told(value)}
+        config = value.__struct_config__
+        tag = {config.tag_field: config.tag} if config.tag_field else {}
+        return {key: _plain(each) for key, each in (tag | fields).items()}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    return msgspec.to_builtins(value)
+
+
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _entries(table: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in table.items():
+        yield f"{_key(key)} = {_value(value)}"
+
+
+def _key(key: str) -> str:
+    return key if BARE.fullmatch(key) else _text(key)
 
 
 def _value(value: Any) -> str:
-    """As TOML, of which JSON's strings, numbers and lists are a part."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_value(each)}" for key, each in value.items() if each is not None) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value)
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return _text(value)
+        case int():
+            return str(value)
+        case float():
+            return repr(value).removesuffix(".0")
+        case list():
+            return f"[{', '.join(map(_value, value))}]"
+        case dict():
+            return f"{{ {', '.join(_entries(value))} }}" if value else "{}"
+    message = f"TOML has no way to say {value!r}"
+    raise ValueError(message)
+
+
+def _text(text: str) -> str:
+    # JSON's escapes are TOML's, but for the one control character that JSON lets stand.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

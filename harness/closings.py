@@ -21,6 +21,8 @@ LATE = 5.0
 ASKED_ONE_BY_ONE = 20
 """At most so many of those at each look."""
 ASK = timedelta(seconds=10)
+RETRIED = frozenset({WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.TIMED_OUT})
+"""How runs end that another may follow, where the workflow has a retry policy."""
 
 
 class Closings:
@@ -85,16 +87,24 @@ class Closings:
             f'AND CloseTime >= "{moment}"'
         )
         async for found in self._client.list_workflows(query, rpc_timeout=ASK):
-            if found.close_time is not None:
+            if found.status in RETRIED:
+                await self._ask_about(found.id)
+            elif found.close_time is not None:
                 self._tell(found.id, found.close_time)
 
     async def _ask_one_by_one(self, before: float) -> None:
         overdue = [workflow_id for workflow_id, since in self._since.items() if since < before][:ASKED_ONE_BY_ONE]
         for workflow_id in overdue:
             self._since[workflow_id] = self._since.pop(workflow_id)  # the last to be asked again
-            found = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=ASK)
-            if found.close_time is not None and found.status is not WorkflowExecutionStatus.CONTINUED_AS_NEW:
-                self._tell(workflow_id, found.close_time)
+            await self._ask_about(workflow_id)
+
+    async def _ask_about(self, workflow_id: str) -> None:
+        """By its id alone: that is its latest run, which may be one more attempt."""
+        if workflow_id not in self._awaited:
+            return
+        found = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=ASK)
+        if found.close_time is not None and found.status is not WorkflowExecutionStatus.CONTINUED_AS_NEW:
+            self._tell(workflow_id, found.close_time)
 
     def _tell(self, workflow_id: str, closed: datetime) -> None:
         future = self._awaited.get(workflow_id)

@@ -9,10 +9,10 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Interceptor, WorkerConfig
 
+from harness.armed import Fault
 from harness.cancelling import Cancelling
 from harness.checking.cancelling import swallowed
 from harness.checking.invariants import HARMLESS_TASK_FAILURES
-from harness.faultpoints import Fault
 from harness.replay.semantic import SemanticReplayer
 from harness.replay.told import told
 from harness.replay.unheard import unheard

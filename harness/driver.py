@@ -8,12 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from temporalio.client import (
     Client,
     RPCError,
     RPCTimeoutOrCancelledError,
-    WorkflowExecutionStatus,
+    SignalWorkflowInput,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -36,6 +35,7 @@ from harness.clock import now
 from harness.closings import Closings
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.verdicts import Finding
+from harness.resolving import new_call_id, signal_headers
 from harness.scenario import Scenario
 
 ResultT = TypeVar("ResultT")
@@ -153,21 +153,33 @@ class App:
 
     async def signal(self, started: Started, signal: str, *arguments: Any) -> None:
         """Send a signal. Raises Refused if the server says no."""
+        call_id = new_call_id()
+        given = SignalWorkflowInput(
+            id=started.id,
+            run_id=started.handle.run_id,
+            signal=signal,
+            args=arguments,
+            headers=signal_headers(call_id),
+            rpc_metadata={},
+            rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
+        )
 
         async def call() -> None:
-            await started.handle.signal(signal, args=arguments, rpc_timeout=timedelta(seconds=CALL_TIMEOUT))
+            # What WorkflowHandle.signal does; but that takes no headers, and makes the request's id itself.
+            await self.client._impl.signal_workflow(given)  # noqa: SLF001
 
-        await self._recorded(Kind.SIGNAL, signal, started.id, call)
+        await self._recorded(Kind.SIGNAL, signal, started.id, call, call_id=call_id)
 
     async def update(self, started: Started, update: str, *arguments: Any) -> Any:
         """Send an update and wait for its result; None where nobody answered. Raises Refused if it is rejected."""
+        call_id = new_call_id()
 
         async def call() -> Any:
             return await started.handle.execute_update(
-                update, args=arguments, rpc_timeout=timedelta(seconds=CALL_TIMEOUT)
+                update, args=arguments, id=call_id, rpc_timeout=timedelta(seconds=CALL_TIMEOUT)
             )
 
-        return await self._recorded(Kind.UPDATE, update, started.id, call)
+        return await self._recorded(Kind.UPDATE, update, started.id, call, call_id=call_id)
 
     async def query(self, started: Started, query: str, *arguments: Any, result_type: type | None = None) -> Any:
         """Ask a query; None where nobody answered. Raises Refused if the workflow cannot answer it."""
@@ -225,6 +237,7 @@ class App:
         workflow_id: str,
         call: Callable[[], Awaitable[ResultT]],
         intended: float | None = None,
+        call_id: str = "",
     ) -> ResultT | None:
         """Make the call and record its fate; None where it is not known."""
         sent = now()
@@ -257,6 +270,7 @@ class App:
                     given_up=now() if ack is Ack.INFO else None,
                     ack=ack,
                     error=error,
+                    call_id=call_id,
                     warm_up=self.iteration.warm_up,
                 )
             )
@@ -276,33 +290,6 @@ async def drive(scenario: Scenario[InputT], app: App) -> Sequence[Finding]:
         if not limit.expired():  # at the limit, the calls still open have been recorded as unanswered
             return [Finding(problem="broke", message=_told(error), workflow_id=app.iteration.prefix)]
     return []
-
-
-async def resolve(operation: Operation, client: Client) -> Operation:
-    """Ask the server what became of an unanswered start or result: info → ok | fail | info.
-
-    Ask after heal, and past the call's deadline; before that a late call may still arrive. Signals, updates and
-    queries leave no trace that can be told apart from another's, so they stay `info`.
-    """
-    if operation.ack is not Ack.INFO or operation.kind not in {Kind.START, Kind.RESULT}:
-        return operation
-    try:
-        found = await client.get_workflow_handle(operation.workflow_id).describe(
-            rpc_timeout=timedelta(seconds=CALL_TIMEOUT)
-        )
-    except RPCError as error:
-        never = error.status is RPCStatusCode.NOT_FOUND
-        return msgspec.structs.replace(operation, ack=Ack.FAIL) if never else operation
-    running = found.status in {None, WorkflowExecutionStatus.RUNNING}
-    if operation.kind is Kind.RESULT and running:
-        return operation
-    return msgspec.structs.replace(
-        operation,
-        ack=Ack.OK,
-        run_id=found.run_id,
-        closed=found.close_time.timestamp() if found.close_time else None,
-        status=None if running or found.status is None else found.status.name.lower(),
-    )
 
 
 def closing_status(failure: WorkflowFailureError) -> str:

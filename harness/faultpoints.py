@@ -11,6 +11,7 @@ fault that bit before it bites. A worker started without has no interceptor at a
     <directory>/<key>/<fault>.met      the attempts that came by
     <directory>/<key>/<fault>.woken    it holds nobody any more
     <directory>/prefixes/              the same, for faults armed by the beginning of a workflow id
+    <directory>/looking/<pid>          a process whose attempts look here
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+import psutil
 from temporalio import activity
 from temporalio.activity import Info
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from harness.armed import BITTEN, Act, Armed, Attempts, Bitten, Fault, Point, bitten_in
 from harness.clock import now
 from harness.errors import CannotRun
 from harness.eventually import eventually
@@ -44,63 +46,13 @@ VARIABLE = "FAULT_POINTS"
 ERROR_TYPE = "FaultPoint"
 """Type of the failure that Temporal sees where a fault raised."""
 
-Point = Literal["before", "after"]
-"""Before the activity's body is called, or after it ended well and before that is reported."""
-Act = Literal["raise", "refuse", "lose", "hold", "twice", "kill"]
-"""A retryable failure, one that is not, no report at all, a standstill until it is too late, once more, SIGKILL."""
-
-BITTEN = "bitten.jsonl"
 PREFIXES = "prefixes"
+LOOKING = "looking"
 
 LOOK_AGAIN = 0.05
 """Seconds between two looks for a later attempt."""
 GIVEN_UP = 10.0
 """Seconds past its limit after which an attempt has no successor."""
-
-
-class Attempts(Struct, frozen=True, kw_only=True):
-    """Which attempts of which activity."""
-
-    workflow_id: str
-    """The whole id; or how it begins, if `prefix`."""
-    prefix: bool
-    activity: str
-    first: int
-    last: int
-    """Counted from 1, both included."""
-    call: int | None
-    """Which call of the activity, counted from 1; None is every call."""
-
-    def may_include(self, info: Info) -> bool:
-        """Whether this is an attempt of that activity in that workflow, be it of another call or number."""
-        workflow_id = info.workflow_id or ""
-        same = workflow_id.startswith(self.workflow_id) if self.prefix else workflow_id == self.workflow_id
-        return same and info.activity_type == self.activity
-
-
-class Fault(Struct, frozen=True, kw_only=True):
-    """What is to happen, and to which attempts."""
-
-    attempts: Attempts
-    point: Point
-    act: Act
-
-
-class Bitten(Struct, frozen=True, kw_only=True):
-    """A fault that bit: when, where, and what it did. Written before it bites, so that a kill is told too."""
-
-    fault: str
-    """Name of the file by which it was armed."""
-    at: float
-    """Seconds since the Unix epoch."""
-    pid: int
-    workflow_id: str
-    run_id: str
-    activity: str
-    activity_id: str
-    attempt: int
-    point: Point
-    act: Act
 
 
 class Place:
@@ -110,50 +62,50 @@ class Place:
         self._directory = directory
         self._attempts = attempts
 
-    def before(self, *, retryable: bool = True) -> None:
+    def before(self, *, retryable: bool = True) -> Armed:
         """Fail without calling the activity's body."""
-        self._arm("before", "raise" if retryable else "refuse")
+        return self._arm("before", "raise" if retryable else "refuse")
 
-    def after_commit(self, *, retryable: bool = True) -> None:
+    def after_commit(self, *, retryable: bool = True) -> Armed:
         """Fail once the body has ended well: its effect is committed, and Temporal is told that it failed."""
-        self._arm("after", "raise" if retryable else "refuse")
+        return self._arm("after", "raise" if retryable else "refuse")
 
-    def lose(self) -> None:
+    def lose(self) -> Armed:
         """Report nothing once the body has ended well: the attempt times out, and its slot is free meanwhile.
 
         Has no effect on local activities, which report through their workflow task.
         """
-        self._arm("after", "lose")
+        return self._arm("after", "lose")
 
-    def hang(self) -> None:
+    def hang(self) -> Armed:
         """Stand still without a heartbeat until Temporal has begun another attempt, and call the body then.
 
         So does an attempt whose process was stopped for a while: it is superseded, and has its effect all the same.
         Where no other attempt comes it goes on 10 s past its limit, or as soon as `FaultPoints.wake` is called. Has no
         effect on local activities.
         """
-        self._arm("before", "hold")
+        return self._arm("before", "hold")
 
-    def complete_late(self) -> None:
+    def complete_late(self) -> Armed:
         """Report that the body has ended well only when Temporal has begun another attempt, and hears of it no more.
 
         It waits as long as `hang` does. Has no effect on local activities.
         """
-        self._arm("after", "hold")
+        return self._arm("after", "hold")
 
-    def run_twice(self) -> None:
+    def run_twice(self) -> Armed:
         """Call the body once more, with the same arguments, when it has ended well; its second result is reported."""
-        self._arm("before", "twice")
+        return self._arm("before", "twice")
 
-    def kill_before(self) -> None:
+    def kill_before(self) -> Armed:
         """Kill the worker process with SIGKILL instead of calling the body."""
-        self._arm("before", "kill")
+        return self._arm("before", "kill")
 
-    def kill_after(self) -> None:
+    def kill_after(self) -> Armed:
         """Kill the worker process with SIGKILL once the body has ended well, and before that is reported."""
-        self._arm("after", "kill")
+        return self._arm("after", "kill")
 
-    def _arm(self, point: Point, act: Act) -> None:
+    def _arm(self, point: Point, act: Act) -> Armed:
         fault = Fault(attempts=self._attempts, point=point, act=act)
         key = PREFIXES if self._attempts.prefix else _key(self._attempts.workflow_id, self._attempts.activity)
         # The name tells the order of arming. A worker sees the file only once it is whole.
@@ -162,6 +114,7 @@ class Place:
         unfinished = path.with_suffix(".unfinished")
         unfinished.write_bytes(msgspec.json.encode(fault))
         unfinished.rename(path)
+        return Armed(path)
 
 
 class FaultPoints:
@@ -184,6 +137,8 @@ class FaultPoints:
         prefix: str = "",
         attempt: int | range = 1,
         call: int | None = 1,
+        share: float = 1.0,
+        seed: int = 0,
     ) -> Place:
         """Choose attempts of an activity: one number, or all of a range.
 
@@ -194,6 +149,8 @@ class FaultPoints:
             attempt: counted from 1.
             call: which of the calls of that activity by these workflows, counted from 1 since the fault was armed and
                 in the order in which workers begin them; None is every call.
+            share: of these workflows, above 0 and up to 1; the call is counted among them.
+            seed: draws which of them, each by what follows the prefix in its id.
 
         An attempt is bitten by a fault once at most. Raises ValueError for what can never bite.
 
@@ -205,6 +162,9 @@ class FaultPoints:
         if workflow_id is not None and prefix:
             message = f"workflow_id={workflow_id!r}, prefix={prefix!r}: give one of them"
             raise ValueError(message)
+        if not 0 < share <= 1:
+            message = f"share={share!r}: it is above 0, and up to 1"
+            raise ValueError(message)
         chosen = Attempts(
             workflow_id=prefix if workflow_id is None else workflow_id,
             prefix=workflow_id is None,
@@ -212,6 +172,8 @@ class FaultPoints:
             first=attempts[0],
             last=attempts[-1],
             call=call,
+            share=share,
+            seed=seed,
         )
         return Place(self.directory, chosen)
 
@@ -222,11 +184,11 @@ class FaultPoints:
 
     def bitten(self) -> list[Bitten]:
         """Every fault that bit, in that order. One that is not here was not in force, and proves nothing."""
-        try:
-            lines = (self.directory / BITTEN).read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        return [msgspec.json.decode(line, type=Bitten) for line in lines]
+        return bitten_in(self.directory)
+
+    def looking(self) -> set[int]:
+        """The processes that look here now, by their ids. Where none does, nothing that is armed can bite."""
+        return {pid for path in (self.directory / LOOKING).glob("*") if psutil.pid_exists(pid := int(path.name))}
 
     def unbitten(self) -> list[Fault]:
         """The faults that are armed and have not bitten yet, in the order of arming."""
@@ -243,9 +205,12 @@ def interceptors(environment: Mapping[str, str] = os.environ) -> list[Intercepto
     text = environment.get(VARIABLE, "")
     if not text:
         return []
-    if not Path(text).is_dir():
+    directory = Path(text)
+    if not directory.is_dir():
         raise CannotRun(f"{VARIABLE} is {text}: there is no such directory.", remedy="Make it, or leave it unset.")
-    return [FaultPointInterceptor(Path(text))]
+    (directory / LOOKING).mkdir(exist_ok=True)
+    (directory / LOOKING / str(os.getpid())).touch()
+    return [FaultPointInterceptor(directory)]
 
 
 class FaultPointInterceptor(Interceptor):
@@ -277,7 +242,7 @@ class _Inbound(ActivityInboundInterceptor):
 
     async def _bite(self, point: Point, due: Sequence[_Due], info: Info, given: ExecuteActivityInput) -> None:
         for path, fault in due:
-            if fault.point == point:
+            if fault.point == point and path.exists():  # else it was disarmed meanwhile
                 _record(self._directory, path, fault, info)
                 await _do(path, fault, info, given)
 
@@ -286,7 +251,10 @@ def _due(directory: Path, info: Info) -> Iterator[_Due]:
     """The faults armed for this attempt, in the order of arming."""
     for key in (_key(info.workflow_id or "", info.activity_type), PREFIXES):
         for path in _armed(directory / key):
-            fault = msgspec.json.decode(path.read_bytes(), type=Fault)
+            try:
+                fault = msgspec.json.decode(path.read_bytes(), type=Fault)
+            except FileNotFoundError:  # disarmed meanwhile
+                continue
             if fault.attempts.may_include(info) and _meets(path, fault, info):
                 yield path, fault
 

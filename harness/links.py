@@ -20,6 +20,8 @@ from harness.services.service import Service, StartedService
 CONNECT_SECONDS = 1.0
 CALL_SECONDS = 3.0
 """How long one call to Toxiproxy may take; a heal can hang far longer while a reader is stalled."""
+FLUSH_SECONDS = 0.05
+"""How long Toxiproxy has to pass on what a toxic held, and to close the connections of who has left."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -117,6 +119,10 @@ class ProxyApi:
 
     async def remove_toxic(self, link: Link, name: str) -> None:
         """Take one disturbance away."""
+        # Removing one that holds data for a client which has left hangs for good; one that is no longer in effect holds
+        # nothing. Its attributes must stay: Toxiproxy 2.12 panics where a bandwidth's rate is raised under traffic.
+        await self._call("post", f"/proxies/{link.name}/toxics/{name}", json={"toxicity": 0})
+        await asyncio.sleep(FLUSH_SECONDS)
         await self._call("delete", f"/proxies/{link.name}/toxics/{name}")
         if any(toxic.name == name for toxic in (await self.state(link)).toxics):
             raise ProxyFailed(f"Toxiproxy still shows the toxic {name} on {link.name} after removing it.")
@@ -177,16 +183,22 @@ def _covers(shown: Toxic, wanted: Toxic) -> bool:
     )
 
 
+WHOLE = LinkState(enabled=True)
+
+
 class Links:
     """The links of one run, through one Toxiproxy.
 
-    A link keeps its port for as long as it lives, also through `heal`, so nobody need learn a new address.
+    A link keeps its port for as long as it lives, also through `heal`, so nobody need learn a new address. What is
+    broken by these methods is put back when Toxiproxy has to be started again to mend something else.
     """
 
     def __init__(self, toxiproxy: Service, services: Mapping[str, Service]) -> None:
         self._toxiproxy = toxiproxy
         self._services = services
         self._links: dict[str, Link] = {}
+        self._meant: dict[str, LinkState] = {}
+        self._turn = asyncio.Lock()  # while Toxiproxy is started again, nobody talks to it
         self.api = ProxyApi(toxiproxy.address)
 
     def __iter__(self) -> Iterator[Link]:
@@ -230,31 +242,91 @@ class Links:
             for key, value in service.fields_at(linked.get(name, service.address)).items()
         }
 
+    async def state(self, link: Link) -> LinkState:
+        """What Toxiproxy says the link is like now. Raises ProxyFailed."""
+        async with self._turn:
+            return await self.api.state(link)
+
+    async def disable(self, link: Link) -> None:
+        """Cut the link until `enable`. Raises ProxyFailed."""
+        async with self._turn:
+            await self.api.disable(link)
+            self._meant[link.name] = replace(self._meaning(link), enabled=False)
+
+    async def enable(self, link: Link) -> None:
+        """Let connections through again, as `respawn` does where Toxiproxy does not obey. Raises ProxyFailed."""
+        async with self._turn:
+            self._meant[link.name] = replace(self._meaning(link), enabled=True)
+            try:
+                await self.api.enable(link)
+            except ProxyFailed as failure:
+                await self._respawn(failure)
+
+    async def add_toxic(self, link: Link, toxic: Toxic) -> None:
+        """Disturb the link until `remove_toxic`. Raises ProxyFailed."""
+        async with self._turn:
+            await self.api.add_toxic(link, toxic)
+            meant = self._meaning(link)
+            self._meant[link.name] = replace(meant, toxics=(*meant.toxics, toxic))
+
+    async def remove_toxic(self, link: Link, name: str) -> None:
+        """Take a disturbance away, where it is there, as `respawn` does where Toxiproxy does not obey.
+
+        The other disturbances stay. Raises ProxyFailed.
+        """
+        async with self._turn:
+            meant = self._meaning(link)
+            self._meant[link.name] = replace(meant, toxics=tuple(each for each in meant.toxics if each.name != name))
+            try:
+                if any(toxic.name == name for toxic in (await self.api.state(link)).toxics):
+                    await self.api.remove_toxic(link, name)
+            except ProxyFailed as failure:
+                await self._respawn(failure)
+
     async def heal(self) -> str:
         """Make every link whole again; returns how: "reset", or "respawn" where Toxiproxy would not.
 
         A reset can hang while the reader behind a toxic is stalled; the proxy is then killed and started again
         on the same ports. Raises ProxyFailed where it is not ours to kill.
         """
-        try:
-            await self.api.reset()
-        except ProxyFailed:
-            if not isinstance(self._toxiproxy, StartedService):
-                raise
-            await self.respawn()
-            return "respawn"
-        return "reset"
+        async with self._turn:
+            self._meant.clear()
+            try:
+                await self.api.reset()
+            except ProxyFailed as failure:
+                await self._respawn(failure)
+                return "respawn"
+            return "reset"
 
     async def respawn(self) -> None:
-        """Kill Toxiproxy and start it again with every link on the port it had, whole."""
+        """Kill Toxiproxy and start it again: every link on the port it had, and as it is meant to be.
+
+        Connections through any link are closed. Raises ProxyFailed where it is not ours to kill.
+        """
+        async with self._turn:
+            await self._respawn(None)
+
+    async def _respawn(self, failure: ProxyFailed | None) -> None:
         if not isinstance(self._toxiproxy, StartedService):
-            raise ProxyFailed(f"The Toxiproxy at {self._toxiproxy.address} is not ours to start again.")
+            theirs = f"The Toxiproxy at {self._toxiproxy.address} is not ours to start again."
+            raise failure or ProxyFailed(theirs)
+        if failure is not None:
+            told = f"{failure} It is started again, and every connection through a link closed."
+            self._toxiproxy.site.notify(told)
         await self._toxiproxy.kill()
         self.api.close()
         await self._toxiproxy.restart()
         self.api = ProxyApi(self._toxiproxy.address)
         for link in self:
             await self.api.create(link)
+            meant = self._meaning(link)
+            for toxic in meant.toxics:
+                await self.api.add_toxic(link, toxic)
+            if not meant.enabled:
+                await self.api.disable(link)
+
+    def _meaning(self, link: Link) -> LinkState:
+        return self._meant.get(link.name, WHOLE)
 
     async def close(self) -> None:
         """Remove the links, where Toxiproxy still runs."""

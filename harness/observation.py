@@ -1,12 +1,15 @@
 """Asks the server and the stores what really happened in a run, and lets the invariants judge it."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+import hashlib
+from collections import defaultdict
+from collections.abc import Awaitable, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client, RPCError, WorkflowExecutionStatus
 from temporalio.service import RPCStatusCode
 
@@ -15,27 +18,30 @@ from harness.cancelling import Cancelling
 from harness.checking.applicable import applicable
 from harness.checking.felt import felt_all
 from harness.checking.invariants import Records, as_judgement
-from harness.driver import resolve
+from harness.checking.reconcile import reconcile
+from harness.checking.twins import with_twin
 from harness.errors import HarnessError
-from harness.records.calls import Call
-from harness.records.effects import Effect, Fact
-from harness.records.experiment import ExperimentInfo
+from harness.journal.reading import effects_of
+from harness.records.effects import Effect, Fact, Source
 from harness.records.faults import FaultWindow
-from harness.records.load import LoadInfo
+from harness.records.journal import Journal
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
-from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement
 from harness.records.workflows import OPEN, Activity, TaskFailure, WorkflowRun
+from harness.replaying import replayed
+from harness.resolving import resolve
 from harness.scenario import Scenario, Stores
 from harness.sessions import read_sessions
 from harness.target import Target
+from harness.tasks_told import TasksTold, declared_of, pause_asked, timeout_of
 
 TOO_LARGE = "Failure exceeds size limit."
 """What the server puts in place of a long failure; the reason is in its cause."""
-HISTORIES_AT_ONCE = 16
-"""Histories fetched concurrently: enough to hide the round trip, few enough not to disturb the server."""
+ASKED_AT_ONCE = 16
+"""Questions asked concurrently: enough to hide the round trip, few enough not to disturb the server."""
 AnswerT = TypeVar("AnswerT")
+RecordT = TypeVar("RecordT", Operation, Fact)
 
 
 class NotObserved(HarnessError):
@@ -49,28 +55,31 @@ async def conclude(
     stores: Stores,
     iterations: Sequence[Iteration],
     broken: Sequence[Finding] = (),
+    journal: Journal | None = None,
 ) -> list[Judgement]:
     """Observe everything a run left behind, write it into the run, judge it, and write the judgements.
 
-    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found.
+    Call it when the faults are healed and the iterations have ended. `broken` is what `drive` found; `journal` is what
+    PostgreSQL says was committed, where it was asked: of a target that keeps no ledger, it tells the effects.
     """
     operations = await _resolved(run, client)
-    workflows = await read_workflows(client, run.info.id, operations)
-    run.write_all(workflows)
     prefix = run.info.id + "."
-    effects = await _told("effects", target.read_effects(stores, prefix)) if target.read_effects else None
+    effects = await _effects(target, stores, prefix, journal)
     run.write_all(effects or ())
+    run.write_all(journal.commits if journal else ())
+    workflows = await read_workflows(client, run.info.id, operations, effects or ())
+    run.write_all(workflows)
     calls = await _told("calls", target.read_calls(stores, prefix)) if target.read_calls else None
     run.write_all(calls or ())
     sessions = await read_sessions(stores.postgres) if stores.postgres is not None else None
     run.write_all(sessions or ())
-    facts = await read_facts(target, stores, iterations)
-    run.write_all(fact for found in facts.values() for fact in found)
+    facts = [fact for found in (await read_facts(target, stores, iterations)).values() for fact in found]
+    run.write_all(facts)
     faults = felt_all(Recorded(run.directory).read(FaultWindow), workflows, operations)
     run.write_all(faults)
-    judgements = judge(
-        target,
-        iterations,
+    replays = await _told("replay", replayed(client, target, run.info, workflows))
+    run.write_all(replays or ())
+    records = Records(
         operations=operations,
         workflows=workflows,
         effects=effects,
@@ -79,56 +88,46 @@ async def conclude(
         sessions=sessions,
         faults=faults,
         load=run.info.load,
+        source=Source.LEDGER if target.read_effects else Source.WAL,
+        journal=journal,
+        ends={name: target.scenario(name).ends for name in {iteration.scenario for iteration in iterations}},
+        iterations=iterations,
         experiment=Recorded(run.directory).experiment(),
-        broken=broken,
+        replays=replays,
     )
+    judgements = judge(target, records, broken)
     run.write_all(judgements)
+    run.write_all(reconcile(records, judgements))
     return judgements
 
 
-def judge(  # noqa: PLR0913 one for each kind of record
-    target: Target,
-    iterations: Sequence[Iteration],
-    *,
-    operations: Sequence[Operation],
-    workflows: Sequence[WorkflowRun],
-    effects: Sequence[Effect] | None,
-    facts: Mapping[tuple[str, int], Sequence[Fact]],
-    calls: Sequence[Call] | None = None,
-    sessions: Sequence[Session] | None = None,
-    faults: Sequence[FaultWindow] = (),
-    load: LoadInfo | None = None,
-    experiment: ExperimentInfo | None = None,
-    broken: Sequence[Finding] = (),
-) -> list[Judgement]:
-    """Every invariant, and every scenario's own check, over the records of a run."""
-    used = {iteration.scenario: target.scenario(iteration.scenario) for iteration in iterations}
-    records = Records(
-        operations=operations,
-        workflows=workflows,
-        effects=effects,
-        facts=[fact for found in facts.values() for fact in found],
-        calls=calls,
-        sessions=sessions,
-        faults=faults,
-        load=load,
-        iterations=iterations,
-        experiment=experiment,
-        ends={name: scenario.ends for name, scenario in used.items()},
-    )
-    by_iteration = _grouped(operations)
+def judge(target: Target, records: Records, broken: Sequence[Finding] = ()) -> list[Judgement]:
+    """Every invariant, and every scenario's own check, over the records of a run; `broken` is what `drive` found."""
+    operations, facts = _by_iteration(records.operations), _by_iteration(records.facts)
+    by_prefix: dict[str | None, list[Finding]] = defaultdict(list)
+    for finding in broken:
+        by_prefix[finding.workflow_id].append(finding)
     checks = []
-    for name, scenario in used.items():
-        mine = [iteration for iteration in iterations if iteration.scenario == name]
-        findings = [finding for finding in broken if _belongs(finding, mine)]
+    for name in dict.fromkeys(iteration.scenario for iteration in records.iterations):
+        mine = [iteration for iteration in records.iterations if iteration.scenario == name]
+        findings = [finding for iteration in mine for finding in by_prefix[iteration.prefix]]
         # What never began is not looked at: operations_answered speaks of it.
-        begun = [each for each in mine if _acknowledged(by_iteration.get((name, each.index), ()))]
-        findings += [_silent(each) for each in mine if (name, each.index) not in by_iteration]
+        begun = [each for each in mine if _acknowledged(operations.get((name, each.index), ()))]
+        findings += [_silent(each) for each in mine if (name, each.index) not in operations]
         for iteration in begun:
             key = (name, iteration.index)
-            findings += _checked(scenario, iteration, by_iteration[key], facts.get(key, ()))
+            findings += _checked(target.scenario(name), iteration, operations[key], facts.get(key, ()))
+        findings = [with_twin(finding, records) for finding in findings]
         checks.append(as_judgement(f"{name}: its own check", len(begun), findings))
-    return [invariant(records) for invariant in (*applicable(records), *target.invariants)] + checks
+    own = [judgement for invariant in target.invariants if (judgement := invariant(records)) is not None]
+    return [invariant(records) for invariant in applicable(records)] + own + checks
+
+
+async def _effects(target: Target, stores: Stores, prefix: str, journal: Journal | None) -> Sequence[Effect] | None:
+    """From the target's ledger; where it keeps none, from PostgreSQL's journal; None where nobody tells."""
+    if target.read_effects:
+        return await _told("effects", target.read_effects(stores, prefix))
+    return effects_of(journal.commits) if journal and not journal.unread else None
 
 
 def _checked(
@@ -167,20 +166,22 @@ async def _told(asked: str, answer: Awaitable[AnswerT]) -> AnswerT:
         raise NotObserved(f"{asked} failed, so nothing was judged: {type(error).__name__}: {error}") from error
 
 
-async def read_workflows(client: Client, run_id: str, operations: Iterable[Operation]) -> list[WorkflowRun]:
+async def read_workflows(
+    client: Client, run_id: str, operations: Iterable[Operation], effects: Iterable[Effect] = ()
+) -> list[WorkflowRun]:
     """Every workflow of a run, from its history: those it started by name, and those visibility finds by prefix.
 
-    Visibility lags behind, and a child is known to visibility alone; so both are asked. A workflow the server
-    does not know is left out: that is what `nothing_lost` looks for.
+    Visibility lags behind, and a child is known to visibility alone, and by its effects; so all are asked. A workflow
+    the server does not know is left out: that is what `nothing_lost` looks for, and `nothing_without_a_workflow`.
     """
     ids: dict[tuple[str, str | None], None] = {}
     async for found in client.list_workflows(f'WorkflowId STARTS_WITH "{run_id}."'):
         ids[found.id, found.run_id] = None
     listed = {workflow_id for workflow_id, _ in ids}
-    for operation in operations:
-        if operation.workflow_id not in listed:
-            ids[operation.workflow_id, None] = None
-    gate = asyncio.Semaphore(HISTORIES_AT_ONCE)
+    for workflow_id in chain((op.workflow_id for op in operations), (effect.workflow_id for effect in effects)):
+        if workflow_id not in listed:
+            ids[workflow_id, None] = None
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def read(workflow_id: str, execution: str | None) -> WorkflowRun | None:
         async with gate:
@@ -217,12 +218,14 @@ class _Story:
         self.ended: dict[int, HistoryEvent] = {}
         self.cancelling = Cancelling()
         self.anatomist = Anatomist()
+        self.tasks = TasksTold()
 
     def tell(self, event: HistoryEvent) -> None:
         self.first = self.first or event
         self.last = event
         self.cancelling.tell(event)
         self.anatomist.tell(event)
+        self.tasks.tell(event)
         kind = event.WhichOneof("attributes") or ""
         attributes = getattr(event, kind)
         if kind == "activity_task_scheduled_event_attributes":
@@ -258,9 +261,11 @@ class _Story:
             events=self.last.event_id,
             task_failures=tuple(self.failures),
             activities=tuple(self._activity(event_id, event) for event_id, event in self.scheduled.items()),
+            tasks=self.tasks.told(),
             cancel_requested=_seconds(self.cancelling.requested) if self.cancelling.requested else None,
             begun_after_cancel=tuple(self.cancelling.begun),
             went_on_with=tuple(self.cancelling.went_on_with),
+            input_digest=_input_digest(began),
             anatomy=None if status == OPEN else self.anatomist.anatomy(),
         )
 
@@ -280,6 +285,10 @@ class _Story:
             worker=attempt.identity if attempt else "",
             last_failure=_reason(failure) if failure else None,
             outcome=OUTCOMES.get(ended.WhichOneof("attributes") or "", "") if ended else "",
+            event_id=event_id,
+            timed_out=timeout_of(failure) if failure else "",
+            asked_pause=pause_asked(failure) if failure else None,
+            declared=declared_of(scheduled),
         )
 
 
@@ -308,6 +317,15 @@ def _closing_status(last: HistoryEvent) -> str:
     return status.name.lower()
 
 
+def _input_digest(began: WorkflowExecutionStartedEventAttributes) -> str:
+    """Empty for a child, for what a schedule started, and where it was given nothing: many may be alike."""
+    payloads = began.input.payloads
+    scheduled = "TemporalScheduledById" in began.search_attributes.indexed_fields
+    if not payloads or scheduled or began.HasField("parent_workflow_execution"):
+        return ""
+    return hashlib.blake2b(b"\n".join(each.data for each in payloads), digest_size=8).hexdigest()
+
+
 def _seconds(event: HistoryEvent) -> float:
     return event.event_time.ToNanoseconds() / 1e9
 
@@ -315,7 +333,14 @@ def _seconds(event: HistoryEvent) -> float:
 async def _resolved(run: Run, client: Client) -> list[Operation]:
     """The run's operations, those without an answer asked about once more and written again."""
     operations = Recorded(run.directory).read(Operation)
-    asked = [await resolve(op, client) if op.ack is Ack.INFO else op for op in operations]
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def ask(operation: Operation) -> Operation:
+        async with gate:
+            return await resolve(operation, client)
+
+    told = iter(await asyncio.gather(*(ask(op) for op in operations if op.ack is Ack.INFO)))
+    asked = [next(told) if op.ack is Ack.INFO else op for op in operations]
     run.write_all(after for before, after in zip(operations, asked, strict=True) if after is not before)
     return asked
 
@@ -326,16 +351,12 @@ def _iteration_of(workflow_id: str, run_id: str) -> tuple[str, int]:
     return scenario, int(index) if index.isdecimal() else -1
 
 
-def _grouped(operations: Iterable[Operation]) -> dict[tuple[str, int], list[Operation]]:
-    grouped: dict[tuple[str, int], list[Operation]] = {}
-    for operation in operations:
-        grouped.setdefault((operation.scenario, operation.iteration), []).append(operation)
+def _by_iteration(records: Iterable[RecordT]) -> dict[tuple[str, int], list[RecordT]]:
+    grouped: dict[tuple[str, int], list[RecordT]] = {}
+    for record in records:
+        grouped.setdefault((record.scenario, record.iteration), []).append(record)
     return grouped
 
 
 def _acknowledged(operations: Iterable[Operation]) -> bool:
     return any(operation.ack is Ack.OK for operation in operations)
-
-
-def _belongs(finding: Finding, iterations: Iterable[Iteration]) -> bool:
-    return any(finding.workflow_id == iteration.prefix for iteration in iterations)

@@ -44,7 +44,7 @@ def providers_of(options: Sequence[str] | None) -> dict[str, str]:
 
 def allow_external(rate: float, cap: float | None, *, yes: bool) -> None:
     """Put load on what is not ours only under a cap on the rate, and after a typed yes. Raises CannotRun."""
-    if cap is None or rate > cap:
+    if cap is None or not rate <= cap:  # a cap that is no number is none
         raise CannotRun(
             f"This would put {rate:g} iterations a second on a service that was not started here.",
             remedy="Say how much it may get: --rate-cap RATE, at least the rate asked for.",

@@ -13,8 +13,10 @@ import msgspec
 from msgspec import Struct
 from temporalio.client import Client
 
-from harness.checking.invariants import Invariant
+from harness.checking.invariants import OwnInvariant
 from harness.errors import CannotRun, UnknownName
+from harness.journal.tables import JournalSection
+from harness.own_faults import OwnFault
 from harness.records.calls import Call
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
@@ -61,6 +63,9 @@ class WorkerSection(Struct, frozen=True, forbid_unknown_fields=True):
     """URL where Prometheus finds its metrics; without one, what needs them is unknown."""
     drain_signal: str = "SIGTERM"
     drain_seconds: float = 15.0
+    fault_points: list[str] | None = None
+    """The command where an experiment has fault points: the same worker, composed with
+    `harness.faultpoints.interceptors()`. Without one, `command` is taken to be composed so itself."""
 
 
 class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,12 +125,15 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     effects: str | None = None
     calls: str | None = None
     """Import path of a ReadCalls."""
+    faults: str | None = None
+    """Import path of its own faults: names as experiments write them → types of OwnFault."""
     invariants: str | None = None
-    """Import path of a sequence of functions from Records to a Judgement, of the target's own."""
+    """Import path of a sequence of functions from Records to a Judgement, or None, of the target's own."""
     replay: str | None = None
     """Import path of a function () -> what `temporalio.worker.Replayer` takes: workflows, plugins, …."""
     build: list[str] | None = None
     """Runs before anything is started: what compiles a worker that is to be compiled."""
+    journal: JournalSection | None = None
     migrate: list[str] | None = None
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
@@ -149,6 +157,10 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
         if self.measure.spawns < 1 or self.measure.pairs < 1:
             yield "measure.spawns and measure.pairs count from 1"
         yield from _environment_problems("environment", self.environment)
+        if self.journal is not None:
+            yield from _journal_problems(self.journal, self.services)
+            if self.journal.ledger is not None and self.effects is None:
+                yield "journal.ledger names the ledger's table, and nothing reads it: add effects, or leave it out"
         for name, process in self.processes.items():
             yield from _process_problems(name, process, self.services)
 
@@ -167,6 +179,8 @@ def _service_problems(services: Sequence[str]) -> Iterator[str]:
 def _worker_problems(worker: WorkerSection) -> Iterator[str]:
     if not worker.command:
         yield "worker.command is empty; give it as a list of words"
+    if worker.fault_points == []:
+        yield "worker.fault_points is empty; give it as a list of words, or leave it out"
     if worker.drain_signal not in signal.Signals.__members__:
         yield f"worker.drain_signal is {worker.drain_signal!r}; SIGTERM and SIGINT are signals"
     if not 0 <= worker.drain_seconds < math.inf:
@@ -196,6 +210,18 @@ def _process_problems(name: str, process: ProcessSection, services: Sequence[str
                 yield f"{key}.{place} has {{{placeholder}}}; it may have {names}"
 
 
+def _journal_problems(journal: JournalSection, services: Sequence[str]) -> Iterator[str]:
+    if "postgres" not in services:
+        yield "journal is PostgreSQL's, and services lacks postgres"
+    if not journal.tables:
+        yield "journal maps no table; name those that hold effects as journal.tables.NAME"
+    for name, table in journal.tables.items():
+        if not table.workflow:
+            yield f"journal.tables.{name}.workflow is empty; it names the column with the workflow's id"
+        if table.step and table.step_column:
+            yield f"journal.tables.{name} has both step and step_column: leave one out"
+
+
 def _environment_problems(key: str, environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name + value:
@@ -213,7 +239,8 @@ class Target:
         """Makes its client; None where the bare SDK's will do."""
         self.read_effects: ReadEffects | None = self._load(file.effects, "effects") if file.effects else None
         self.read_calls: ReadCalls | None = self._load(file.calls, "calls") if file.calls else None
-        self.invariants: Sequence[Invariant] = self._load(file.invariants, "invariants") if file.invariants else ()
+        self.faults: Mapping[str, type[OwnFault]] = self._load(file.faults, "faults") if file.faults else {}
+        self.invariants: Sequence[OwnInvariant] = self._load(file.invariants, "invariants") if file.invariants else ()
         self.measure: Measure | None = self._load(file.measure.own, "measure.own") if file.measure.own else None
         self._replay: Replay | None = self._load(file.replay, "replay") if file.replay else None
         for key, function in (
@@ -222,6 +249,8 @@ class Target:
         ):  # fmt: skip
             if function is not None and not callable(function):
                 raise BadTarget(f"{path}: {key} names {function!r}, which is no function")
+        if not isinstance(self.faults, Mapping) or not all(isinstance(kind, type) for kind in self.faults.values()):
+            raise BadTarget(f"{path}: faults names {self.faults!r}, which does not map names to types of fault")
         used = [*file.prepare, file.measure.scenario, file.demo.job if file.demo else None]
         for name in used:
             if name is not None:
@@ -239,6 +268,11 @@ class Target:
             message = f"{path}: {error}"
             raise BadTarget(message) from error
         return cls(path.resolve(), file)
+
+    @property
+    def replays(self) -> bool:
+        """Whether it says how its workflows are replayed."""
+        return self._replay is not None
 
     def replayer(self) -> SemanticReplayer:
         """What replays its workflows with today's code. Raises BadTarget where it does not say how."""

@@ -1,10 +1,6 @@
 """Everything one run needs standing: the stack, the links, the workers, the client, the stores."""
 
 import asyncio
-import os
-import shlex
-import sys
-import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +9,8 @@ from typing import Any, Self
 
 import asyncpg
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from temporalio.client import Client
 
 from harness import bare
@@ -20,34 +18,36 @@ from harness.clock import now
 from harness.closings import Closings
 from harness.driver import App, drive
 from harness.errors import CannotRun, HarnessError
+from harness.faultpoints import FaultPoints
+from harness.journal.slot import Slot
 from harness.links import Links
 from harness.observation import conclude
 from harness.pollers import await_pollers
+from harness.preparations import NO_WORKER, build, known_to, migrate
 from harness.records.fingerprint import Fingerprint, ServiceInfo
+from harness.records.journal import Journal
 from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement
 from harness.scenario import Scenario, Stores
-from harness.services.process import Process, to_its_end
 from harness.services.service import Service
 from harness.sessions import OURS
 from harness.stack import Stack
 from harness.target import BaselineSection, Target
-from harness.templates import fill_each, fill_values
+from harness.templates import fill_values
+from harness.wires import Wires
 from harness.workers import Worker, Workers, WorkerSpec
 
-BUILD_SECONDS = 900.0
-"""The first build of a worker may download and compile all that it is made of."""
-MIGRATE_SECONDS = 120.0
 QUIESCE_EVERY = 0.5
-NO_WORKER = {"worker.health": "", "worker.metrics": ""}
-"""What is no worker listens at no such address."""
+CLIENT = "client"
+"""Owner of the links that the testbed's own client uses."""
 CAVEATS = {
     ("temporal", "persistence", "sqlite"): "SQLite dev server: not a production capacity",
     ("postgres", "fsync", "off"): "PostgreSQL without fsync: not a production disk",
 }
 """What a reader must not conclude where a service says this of itself."""
 NO_LEDGER = "The target keeps no ledger of effects: what is there is counted, and which attempt wrote it is unknown"
+BY_JOURNAL = "The target keeps no ledger: PostgreSQL's journal tells its effects, and no attempts"
 
 
 class PreparationFailed(HarnessError):
@@ -56,12 +56,16 @@ class PreparationFailed(HarnessError):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Where the services come from, and whether the run goes through links."""
+    """Where the services come from, whether the run goes through links, and whether PostgreSQL's journal is kept."""
 
     links: bool = False
+    journal: bool = False
+    """Where temper.toml maps tables."""
     providers: Mapping[str, str] = field(default_factory=dict)
     external: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    persistent: bool = False
+    """Whether a Temporal that is started keeps what it has when it is killed."""
 
 
 def _silent(_: str) -> None:
@@ -82,6 +86,7 @@ class Testbed:
         clients: tuple[Client, Client, Client],
         stores: Stores,
         notify: Callable[[str], None],
+        slot: Slot | None = None,
     ) -> None:
         self.target = target
         self.run = run
@@ -91,6 +96,9 @@ class Testbed:
         """The target's client, direct and through links of its own (the same without links); the bare SDK's."""
         self.stores = stores
         self.notify = notify
+        self.slot = slot
+        """From where PostgreSQL's journal is read as the run is concluded."""
+        self.journal: Journal | None = None
         self.iterations: list[Iteration] = []
         self.closings = Closings(self.linked_client, f"{run.info.id}.")
         self.broken: list[Finding] = []
@@ -98,6 +106,9 @@ class Testbed:
         """What a reader must not conclude, beside what is known of services and target."""
         self.at_work: list[Worker] = []
         """The workers that `workers` has started and not yet begun to drain."""
+        self.fault_points: FaultPoints | None = None
+        """Where the workers look that were made since `look_for_faults`."""
+        self.wires = Wires(stack["temporal"])
         self._worker_count = 0
         self._prepared = False
 
@@ -111,7 +122,7 @@ class Testbed:
         Raises CannotRun where something the user can put right stands in the way.
         """
         names = [*target.file.services, *(["toxiproxy"] if wanted.links else [])]
-        await _build(target, run, notify)
+        await build(target, run, notify)
         async with AsyncExitStack() as exits:
             stack = Stack.of(
                 names,
@@ -119,21 +130,25 @@ class Testbed:
                 provider=wanted.providers,
                 external=wanted.external,
                 ports=wanted.ports,
+                persistent=wanted.persistent,
                 notify=notify,
                 namespace=target.file.namespace,
                 processes=target.processes,
             )
             await exits.enter_async_context(stack)
             links = await exits.enter_async_context(_links(stack)) if wanted.links else None
-            await _migrate(target, stack, run)
+            await migrate(target, stack, run)
             plain = await _plain_client(target, stack.addresses)
             client = await _client(target, stack.addresses, stack.directory) or plain
             linked = client
             if links is not None:
-                through = await links.open_all("client")
+                through = await links.open_all(CLIENT)
                 linked = await connect(target, {**stack.addresses, **through}, stack.directory)
             stores = await exits.enter_async_context(_stores(stack))
-            yield cls(target, run, stack, links, (client, linked, plain), stores, notify)
+            slot = await exits.enter_async_context(_slot(target, stack, run, notify)) if wanted.journal else None
+            bed = cls(target, run, stack, links, (client, linked, plain), stores, notify, slot)
+            async with bed.wires:
+                yield bed
 
     def app(
         self,
@@ -188,6 +203,21 @@ class Testbed:
         self.run.write_all(iterations)
         self.iterations += iterations
 
+    def look_for_faults(self) -> FaultPoints:
+        """Have the workers that are made from now on look for faults inside them; returns where they look."""
+        self.fault_points = self.fault_points or FaultPoints(self.stack.directory / "fault-points")
+        return self.fault_points
+
+    async def stand_between(self, owner: str) -> None:
+        """Put a wire between the client, or a worker yet to be made, and its link to Temporal; once for each owner."""
+        if self.links is None:
+            raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
+        self.wires.wanted.add(owner)
+        if owner == CLIENT and owner not in self.wires:
+            addresses = await self.wires.before(owner, self.links.addresses(owner))
+            self.linked_client = await connect(self.target, {**self.stack.addresses, **addresses}, self.stack.directory)
+            self.closings = Closings(self.linked_client, f"{self.run.info.id}.")
+
     async def quiesce(self, seconds: float) -> int:
         """Wait until none of the run's workflows runs any more, for so long at most; returns how many still do.
 
@@ -201,15 +231,21 @@ class Testbed:
 
     async def conclude(self) -> list[Judgement]:
         """Observe what the run left behind, judge it, and write all of it into the run."""
+        self.journal = await self.slot.read() if self.slot is not None else None
+        if self.journal is not None and self.journal.unread:
+            self.caveats.append(f"PostgreSQL's journal was not read: {self.journal.unread}")
         self.run.write_fingerprint(self.fingerprint())
-        return await conclude(self.run, self.target, self.client, self.stores, self.iterations, self.broken)
+        return await conclude(
+            self.run, self.target, self.client, self.stores, self.iterations, self.broken, self.journal
+        )
 
     def worker(self, name: str, *, task_queue: str | None = None, addresses: Mapping[str, str] | None = None) -> Worker:
         """A worker of the target, not yet started; direct, unless `addresses` are those of its links."""
         section = self.target.file.worker
+        points = self.fault_points
         spec = WorkerSpec(
-            command=section.command,
-            environment=self.target.file.environment,
+            command=section.command if points is None else section.fault_points or section.command,
+            environment={**self.target.file.environment, **(points.environment if points else {})},
             ready_url=section.ready,
             metrics_url=section.metrics,
             drain_signal=section.drain_signal,
@@ -282,10 +318,15 @@ class Testbed:
                     for (name, flag, value), caveat in CAVEATS.items()
                     if name in self.stack.services and self.stack[name].flags.get(flag) == value
                 ),
-                *([] if self.target.read_effects else [NO_LEDGER]),
+                *self._effects_told(),
                 *self.caveats,
             ),
         )
+
+    def _effects_told(self) -> list[str]:
+        if self.target.read_effects:
+            return []
+        return [BY_JOURNAL if self.journal is not None and not self.journal.unread else NO_LEDGER]
 
     def _refuse_unprepared(self, scenario: Scenario[Any]) -> None:
         calls = [op for op in Recorded(self.run.directory).read(Operation) if op.scenario == scenario.name]
@@ -303,27 +344,15 @@ class Testbed:
     async def _linked(self, owner: str) -> dict[str, str]:
         if self.links is None:
             raise CannotRun("This run has no links.", remedy="Ask for them when the testbed is made.")
-        return await self.links.open_all(owner)
+        return await self.wires.before(owner, await self.links.open_all(owner))
 
     def _worker(
         self, name: str, spec: WorkerSpec, task_queue: str | None, addresses: Mapping[str, str] | None = None
     ) -> Worker:
-        known = {**_known(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
+        known = {**known_to(self.target, self.stack.addresses, self.stack.directory), **(addresses or {})}
         if task_queue is not None:
             known["worker.task_queue"] = task_queue
         return Worker(name, spec, known, log_path=self.run.logs / f"{name}.log")
-
-
-def _known(target: Target, addresses: Mapping[str, str], workspace: Path) -> dict[str, str]:
-    """What the templates of temper.toml can name, beside what each worker has of its own."""
-    return {
-        **addresses,
-        "python": sys.executable,
-        "target.directory": str(target.directory),
-        "workspace": str(workspace),
-        "worker.task_queue": target.file.task_queue,
-        "worker.namespace": target.file.namespace,
-    }
 
 
 def ui_of(service: Service, target: Target) -> str:
@@ -343,38 +372,12 @@ async def _client(target: Target, addresses: Mapping[str, str], workspace: Path)
     """The target's own client, which reads the environment as a worker does; None where it has none of its own."""
     if target.connect is None:
         return None
-    known = {**_known(target, addresses, workspace), "worker.name": "client", **NO_WORKER}
+    known = {**known_to(target, addresses, workspace), "worker.name": CLIENT, **NO_WORKER}
     return await target.connect(fill_values(target.file.environment, known))
 
 
 async def _plain_client(target: Target, addresses: Mapping[str, str]) -> Client:
     return await Client.connect(addresses["temporal.address"], namespace=target.file.namespace)
-
-
-async def _build(target: Target, run: Run, notify: Callable[[str], None]) -> None:
-    if target.file.build is None:
-        return
-    command = fill_each(target.file.build, {"python": sys.executable, "target.directory": str(target.directory)})
-    notify(f"building: {shlex.join(command)}")
-    # A compiler may have come as a package, beside this interpreter.
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
-    log = run.logs / "build.log"
-    process = Process("build", command, env={"PATH": path}, cwd=target.directory, log_path=log)
-    await to_its_end(process, BUILD_SECONDS)
-
-
-async def _migrate(target: Target, stack: Stack, run: Run) -> None:
-    if target.file.migrate is None:
-        return
-    known = _known(target, stack.addresses, stack.directory) | {"worker.name": "migrate", **NO_WORKER}
-    process = Process(
-        "migrate",
-        fill_each(target.file.migrate, known),
-        env=fill_values(target.file.environment, known),
-        cwd=target.directory,
-        log_path=run.logs / "migrate.log",
-    )
-    await to_its_end(process, MIGRATE_SECONDS)
 
 
 @asynccontextmanager
@@ -387,6 +390,17 @@ async def _links(stack: Stack) -> AsyncIterator[Links]:
 
 
 @asynccontextmanager
+async def _slot(target: Target, stack: Stack, run: Run, notify: Callable[[str], None]) -> AsyncIterator[Slot | None]:
+    if target.file.journal is None:
+        yield None
+        return
+    postgres = stack["postgres"]
+    ours = postgres.provider != "external"
+    async with Slot.kept(postgres.url, target.file.journal, run.info.id, ours=ours, notify=notify) as slot:
+        yield slot
+
+
+@asynccontextmanager
 async def _stores(stack: Stack) -> AsyncIterator[Stores]:
     postgres, cache = None, None
     if "postgres" in stack.services:
@@ -394,7 +408,8 @@ async def _stores(stack: Stack) -> AsyncIterator[Stores]:
             stack["postgres"].url, min_size=1, max_size=4, server_settings={"application_name": OURS}
         )
     if "redis" in stack.services:
-        cache = redis.asyncio.Redis.from_url(stack["redis"].url)
+        # That the server closed a connection is noticed only as it is used: it is then made anew.
+        cache = redis.asyncio.Redis.from_url(stack["redis"].url, retry=Retry(NoBackoff(), 1))
     try:
         yield Stores(postgres=postgres, redis=cache, addresses=stack.addresses)
     finally:

@@ -84,6 +84,7 @@ class Rule:
     seconds: float = 0.0
     new: bool = False
     bitten: list[Bitten] = field(default_factory=list)
+    lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fits(self, rpc: str, about: About) -> bool:
         """Whether it is to bite this call."""
@@ -110,16 +111,17 @@ class Wire:
     Attributes:
         address: host:port for workers and clients.
         bitten: every bite of every rule, in order. A rule that is not here was not in force, and proves nothing.
+        calls: how many calls have come by.
 
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.address = ""
         self.bitten: list[Bitten] = []
+        self.calls = 0
         self._channel = channel
         self._rules: list[Rule] = []
         self._made: list[Rule] = []
-        self._healed = asyncio.Event()
         self._tasks = Tasks()
         self._serving: set[asyncio.Task[object]] = set()
         self._stopped = False
@@ -188,9 +190,14 @@ class Wire:
 
     def heal(self) -> None:
         """Let everything pass again, what is delayed too; who still waits for what was lost is told UNAVAILABLE."""
-        self._rules.clear()
-        self._healed.set()
-        self._healed = asyncio.Event()
+        for rule in list(self._rules):
+            self.lift(rule)
+
+    def lift(self, rule: Rule) -> None:
+        """Let what it fits pass again, and end the waiting for it, as `heal` does for all; harmless when done twice."""
+        if rule in self._rules:
+            self._rules.remove(rule)
+        rule.lifted.set()
 
     def _add(self, rule: Rule) -> Rule:
         wanted = {"workflow_id" if name == "prefix" else name for name in rule.choice}
@@ -216,6 +223,7 @@ class Wire:
         task = asyncio.current_task()
         assert task
         self._serving.add(task)
+        self.calls += 1
         try:
             if not self._stopped:
                 return await self._pass_through(method, request, context)
@@ -242,7 +250,7 @@ class Wire:
             if rule.act == "lose request":
                 return await self._lose(rule, context)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._healed.wait(), rule.seconds)
+                await asyncio.wait_for(rule.lifted.wait(), rule.seconds)
         answer = await self._forward(method, request, context)
         if rule and rule.act == "duplicate":
             copy = as_new(rpc, request) if rule.new else request
@@ -256,7 +264,7 @@ class Wire:
 
     async def _lose(self, rule: Rule, context: Context) -> NoReturn:
         if rule.code is None:
-            await self._healed.wait()
+            await rule.lifted.wait()
         code = rule.code or grpc.StatusCode.UNAVAILABLE
         await context.abort(code, f"a rule of the wire: {rule.act}")
 

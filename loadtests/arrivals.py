@@ -20,6 +20,8 @@ from loadtests.patterns import Burst, Constant, Pattern, Ramp, Sine, Spike, Step
 
 MOST = 1_000_000
 """Arrivals one run may plan: more is a slip of the keyboard on one machine."""
+HIGHEST = 1e12
+"""Arrivals a second that no curve comes to; beyond, squares of a rate are no numbers any more."""
 
 
 class Arrivals(Protocol):
@@ -137,12 +139,12 @@ def parse(spec: str, rate: float, duration: float) -> Arrivals:
         options = dict(_options(rest))
         random = shape.random or _yes(options.pop("random", "no"))
         curve = _bounded(msgspec.convert(options, shape.pattern, strict=False).curve(rate, duration))
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         known = f"its options are {', '.join(shape.options)}" if shape.options else "it has no options"
         message = f"arrivals {spec!r}: {error}; {known}, as in {shape.example}"
         raise ValueError(message) from error
     arrivals = Planned(spec, duration, curve, random)
-    if not 1 <= round(arrivals.expected) <= MOST:
+    if not 0.5 < arrivals.expected < MOST + 0.5:  # neither is a number that is none, nor one without end
         message = (
             f"{spec} at {rate:g}/s for {duration:g} s plans {arrivals.expected:,.1f} iterations; "
             f"it must be between 1 and {MOST:,}"
@@ -166,7 +168,7 @@ def _trace(spec: str, name: str, duration: float) -> trace.Trace:
     times = trace.read(Path(name), MOST)
     within = tuple(time for time in times if time < duration)
     if not within:
-        message = f"{name} begins at {times[0]:g} s, and the load ends at {duration:g} s"
+        message = f"{name} begins at {times[0]:g} s from the start, and the load ends at {duration:g} s"
         raise ValueError(message)
     return trace.Trace(spec, duration, within)
 
@@ -193,7 +195,7 @@ def _yes(answer: str) -> bool:
 
 
 def _bounded(curve: Curve) -> Curve:
-    if not isfinite(curve.highest):
+    if not curve.highest < HIGHEST:
         message = "its rate has no bounds"
         raise ValueError(message)
     return curve

@@ -53,6 +53,7 @@ class ClosedLoad:
             rate=0.0,
             arrivals="closed",
             shares={scenario.name: share for scenario, share in self.mix.shares.items()},
+            ends={scenario.name: tuple(sorted(scenario.ends)) for scenario in self.mix.scenarios},
             warm_up=self.warm_up,
             tenants=self.tenants,
             users=self.users,

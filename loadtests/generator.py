@@ -14,13 +14,14 @@ from temporalio.client import Client
 from harness.clock import now
 from harness.closings import WAITERS, Closings
 from harness.driver import App, drive
+from harness.errors import CannotRun
 from harness.records.operations import Iteration, Operation, substream
 from harness.records.run import NotARun, Run
 from harness.records.verdicts import Finding
 from harness.target import Target
 from harness.testbed import connect
 from loadtests.engine import Progress, fire
-from loadtests.hosted import Loop, Plan, Share
+from loadtests.hosted import Loop, Plan, Share, Wish
 from loadtests.mix import Mix
 from loadtests.tally import Tally
 
@@ -49,6 +50,7 @@ class Generator:
         self._travelling: deque[Struct] = deque()
         self._write = _joined(plan, self._travelling)
         self._closed_indices: Iterator[int] = iter(())
+        self._warm: set[str] = set()
         self._in_flight = 0
         self._begun = self._walked = False
 
@@ -65,8 +67,19 @@ class Generator:
         return self._share is not None and not self._begun
 
     async def connect(self) -> None:
-        """Connect the target's own client, and let the scenarios read what they need."""
-        self._client = await connect(self.target, self.plan.addresses, Path(self.plan.workspace))
+        """Connect the target's own client. Raises CannotRun."""
+        try:
+            self._client = await connect(self.target, self.plan.addresses, Path(self.plan.workspace))
+        except RuntimeError as error:  # the SDK's word for it
+            address = self.plan.addresses["temporal.address"]
+            raise CannotRun(f"Temporal at {address} cannot be reached: {error}.", remedy="Is it up?") from error
+
+    def warm_up(self, wish: Wish) -> None:
+        """Let scenarios read what they need, which takes a while: do it before the load is planned."""
+        for scenario in wish.load(self.target).mix.scenarios:
+            if scenario.name not in self._warm:
+                self._warm.add(scenario.name)
+                scenario.warm_up()
 
     def take(self, share: Share) -> None:
         """Take a share; call it before the load begins, and once it has connected."""
@@ -76,8 +89,7 @@ class Generator:
         self._walked = not share.wish.loop.is_open
         before = len(self._planned()) if share.wish.loop is Loop.BOTH else 0
         self._closed_indices = itertools.count(before + share.process, share.processes)
-        for scenario in share.wish.load(self.target).mix.scenarios:
-            scenario.warm_up()
+        self.warm_up(share.wish)
 
     async def walk(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Sequence[Finding]:
         """Fire this process's arrivals at their times, and wait until all their iterations have ended.

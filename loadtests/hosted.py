@@ -1,5 +1,6 @@
 """What the processes of one load that Locust hosts tell each other: the plan, and each one's share of it."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -71,12 +72,24 @@ class Wish(Struct, frozen=True, kw_only=True):
             pace=float(options.pace),
         )
 
+    def highest(self, load: Load) -> float:
+        """The highest rate that both loops together come to, in iterations a second."""
+        closed = self.users(load.arrivals.highest) / self.pace if self.loop.is_closed else 0.0
+        return closed + (load.arrivals.highest if self.loop.is_open else 0.0)
+
+    def users(self, rate: float) -> int:
+        """How many users of a closed loop, each starting once in its pace, make up this rate."""
+        return max(1, math.ceil(rate * self.pace))
+
     def among(self, processes: int) -> Self:
         """The part of one of so many processes: together they have no more in flight than one would have."""
         return msgspec.structs.replace(self, in_flight=max(1, self.in_flight // processes))
 
     def load(self, target: Target) -> Load:
         """The open-loop load it asks for. Raises CannotRun, UnknownName, ValueError."""
+        if self.loop.is_closed and not 0 < self.pace <= self.duration:
+            message = f"the pace must be above 0 seconds, and no longer than the load, not {self.pace}"
+            raise ValueError(message)
         return Load(
             mix=Mix.of(target, self.mix),
             arrivals=parse(self.arrivals, self.rate, self.duration),
@@ -131,9 +144,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     def checked(self, wish: Wish, target: Target) -> Load:
         """The load that is wished for. Raises CannotRun, ValueError where it is none, or more than is allowed."""
         load = wish.load(target)
-        if self.rate_cap is not None and load.arrivals.highest > self.rate_cap:
+        if self.rate_cap is not None and wish.highest(load) > self.rate_cap:
             raise CannotRun(
-                f"This would put {load.arrivals.highest:g} iterations a second on services that were not started here.",
+                f"This would put {wish.highest(load):g} iterations a second on services that were not started here.",
                 remedy=f"At most {self.rate_cap:g} are allowed, by --rate-cap.",
             )
         return load
@@ -162,5 +175,4 @@ class Share(Struct, frozen=True, kw_only=True):
         info = msgspec.structs.replace(self.wish.load(target).info(self.begin), processes=self.processes)
         if self.wish.loop.is_open:
             return info
-        users = max(1, round(self.wish.rate * self.wish.pace))
-        return msgspec.structs.replace(info, users=users, rate=0.0, arrivals="closed")
+        return msgspec.structs.replace(info, users=self.wish.users(self.wish.rate), rate=0.0, arrivals="closed")

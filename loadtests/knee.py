@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from math import sqrt
-from random import Random
 
 from harness.checking.capacity import Limits, Trial, judged
 from harness.records.steps import Standing, Step
@@ -24,7 +23,6 @@ async def find_knee(
     limits: Limits,
     start: float,
     most: float,
-    rng: Random,
     repeats: int = REPEATS,
     on_step: Callable[[Step], None] = lambda _: None,
 ) -> list[Step]:
@@ -43,7 +41,7 @@ async def find_knee(
         trials: list[Trial] = []
         while True:
             trials.append(await probe(rate))
-            step = judged(rate, trials, limits, rng)
+            step = judged(rate, trials, limits)
             clear = step.standing in {Standing.HOLDS, Standing.BREAKS}
             if clear or len(trials) >= repeats:
                 break

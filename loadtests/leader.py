@@ -62,7 +62,8 @@ class Leader:
 
     def begin(self, wish: Wish, processes: Sequence[str]) -> None:
         """Divide a load among these processes, and note every iteration that it plans. Raises CannotRun, ValueError."""
-        load, begin = self.allow(wish), now() + LEAD_SECONDS
+        load = self.allow(wish)
+        begin = now() + LEAD_SECONDS + load.planning
         mine = wish.among(len(processes))
         self.shares = {
             name: Share(begin=begin, process=number, processes=len(processes), wish=mine)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from harness.errors import CannotRun
 from harness.records.load import LoadInfo
@@ -9,6 +10,10 @@ from harness.records.operations import Iteration, substream
 from loadtests.arrivals import Arrivals
 from loadtests.mix import Mix, divided
 
+PLANNING_SECONDS = 1e-5
+"""What planning, noting and dealing out one iteration may take, on a slow machine."""
+BACKLOG_SECONDS = 120.0
+"""How long what came in faster than it was worked off may take before a run is judged."""
 IN_FLIGHT = 10_000
 """Iterations at once, beyond which arrivals are shed."""
 LAG_BUDGET = 0.05
@@ -34,6 +39,12 @@ class Load:
                 f"A warm-up of {self.warm_up:g} s leaves nothing of {self.arrivals.duration:g} s.",
                 remedy="Make it shorter, or the load longer.",
             )
+        refuse_budget(self.lag_budget)
+
+    @property
+    def planning(self) -> float:
+        """Seconds to leave before the first arrival, beside what the caller needs: planning takes time itself."""
+        return PLANNING_SECONDS * self.arrivals.expected
 
     def info(self, begin: float) -> LoadInfo:
         """What is noted of it in the run; `begin` in seconds since the Unix epoch."""
@@ -43,6 +54,7 @@ class Load:
             rate=self.arrivals.expected / self.arrivals.duration,
             arrivals=self.arrivals.spec,
             shares={scenario.name: share for scenario, share in self.mix.shares.items()},
+            ends={scenario.name: tuple(sorted(scenario.ends)) for scenario in self.mix.scenarios},
             warm_up=self.warm_up,
             tenants=self.tenants,
             lag_budget=self.lag_budget,
@@ -74,3 +86,12 @@ class Load:
                 )
             )
         return planned
+
+
+def refuse_budget(seconds: float) -> None:
+    """Raises CannotRun where a generator could not be said to be late by this."""
+    if not 0 < seconds < inf:
+        raise CannotRun(
+            f"A generator cannot be allowed to be {seconds * 1e3:g} ms late.",
+            remedy=f"Say some milliseconds above 0: --lag-budget {LAG_BUDGET * 1e3:g}",
+        )

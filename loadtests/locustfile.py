@@ -6,13 +6,15 @@ Import it as a module in a locustfile of your own, to have its arguments and the
 import atexit
 import logging
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import gevent
 import msgspec
+import psutil
 from gevent.event import Event
 from locust import events
 from locust.argument_parser import LocustArgumentParser
@@ -21,6 +23,7 @@ from locust.rpc import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
 from locust.web import WebUI
 
+from harness.errors import CannotRun
 from harness.records.operations import Operation
 from harness.target import Target
 from loadtests import web
@@ -40,6 +43,8 @@ DRAIN_SECONDS = 0.1
 HEAR_SECONDS = 1.0
 """Between two reports of a process to itself; to another they go as often as Locust's own."""
 ASK_SECONDS = 1.0
+CANNOT_RUN = 2
+"""What Locust exits with where no load can be had as its command line says."""
 CONNECT_SECONDS = 60.0
 """What the processes have to connect before the load begins without those that have not."""
 
@@ -86,15 +91,26 @@ def host(environment: Environment, runner: Runner, web_ui: WebUI | None, **_: An
     if isinstance(runner, WorkerRunner):
         _follow(environment, runner)
         return
-    leading = Leading(environment, runner)
-    if not isinstance(runner, MasterRunner):
-        _drive(environment, leading.leader.plan)
+    try:
+        leading = Leading(environment, runner)
+        if not isinstance(runner, MasterRunner):
+            _drive(environment, leading.leader.plan)
+    except (CannotRun, ValueError) as error:
+        _refuse(error)
     if web_ui is not None:
         assert web_ui.app is not None
         assert environment.parsed_options is not None
         base = (environment.parsed_options.web_base_path or "").rstrip("/")
         guarded = web_ui.auth_required_if_enabled
         web.show(web_ui.app, web_ui.template_args, leading.leader, base=base, guarded=guarded)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """End Locust, which would show a listener's error with its traceback, and go on."""
+    print(f"temper: {error}", file=sys.stderr)  # noqa: T201
+    for worker in psutil.Process().children():  # those of --processes: they would wait for a minute to hear of us
+        worker.send_signal(signal.SIGINT)
+    sys.exit(CANNOT_RUN)
 
 
 class Leading:
@@ -215,6 +231,7 @@ def _drive(environment: Environment, plan: Plan) -> None:
     generator = Generator(plan, Target.read(path if path.exists() else _target_path()), tell)
     bridge = Bridge()
     bridge.run(generator.connect())
+    generator.warm_up(plan.wish)
     DrivingUser.generator, DrivingUser.bridge = generator, bridge
     gevent.spawn(drain)
     environment.events.quit.add_listener(partial(_leave, bridge))

@@ -1,6 +1,7 @@
 """A mix: which scenarios a load is of, and the share of each. Pure."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any, Self
@@ -10,16 +11,23 @@ from harness.scenario import Scenario
 from harness.target import Target
 
 EXAMPLE = "Example: temper load orders=3 tasks pipeline-slice=0.5 --rate 5"
+TENANTS_EXAMPLE = "Example: --tenants 20, or --tenants gold=3,free=1"
+MOST_WEIGHT = 1e9
+"""A weight above it is a slip of the keyboard, and beside it nothing else would ever be started."""
+MOST_TENANTS = 10_000
+LONGEST_KEY = 64
+"""Bytes of a fairness key: of a start with a longer one the server would take none."""
 
 
 class Mix:
     """Scenarios with their shares of a load, which are above 0 and together 1."""
 
     def __init__(self, weights: Mapping[Scenario[Any], float]) -> None:
-        """Raises CannotRun where a weight is no positive number, or where there is none."""
+        """Raises CannotRun where a weight is none, or where there is no scenario."""
         for scenario, weight in weights.items():
-            if not (weight > 0 and math.isfinite(weight)):
-                raise CannotRun(f"The weight of {scenario.name} must be above 0, not {weight}.", remedy=EXAMPLE)
+            if not 0 < weight <= MOST_WEIGHT:
+                message = f"The weight of {scenario.name} must be above 0 and at most {MOST_WEIGHT:g}, not {weight}."
+                raise CannotRun(message, remedy=EXAMPLE)
         if not weights:
             raise CannotRun("A load needs a scenario.", remedy=EXAMPLE)
         total = math.fsum(weights.values())
@@ -78,15 +86,25 @@ def divided(shares: Mapping[Any, float], count: int, rng: Random) -> list[Any]:
 
 def tenants_of(word: str) -> Mapping[str, float]:
     """Tenants and their shares, as they are asked for: "20" (as many, alike), or "gold=3,free=1". Raises CannotRun."""
-    if word.isdecimal():
+    if word.isdecimal() and int(word) <= MOST_TENANTS:
         weights = {f"tenant-{number}": 1.0 for number in range(1, int(word) + 1)}
     else:
-        weights = dict(map(_weighed, filter(None, word.split(","))))
-    wrong = [name for name, weight in weights.items() if not (name and weight > 0 and math.isfinite(weight))]
+        told = [_weighed(part) for part in word.split(",") if part]
+        weights = dict(told)
+        if len(weights) < len(told):
+            raise CannotRun(f"{word!r} names a tenant twice.", remedy=TENANTS_EXAMPLE)
+    wrong = [name for name, weight in weights.items() if not (_names_one(name) and 0 < weight <= MOST_WEIGHT)]
     if wrong or not weights:
-        raise CannotRun(f"{word!r} tells no tenants.", remedy="Example: --tenants 20, or --tenants gold=3,free=1")
+        raise CannotRun(
+            f"{word[:80]!r} tells no tenants: at most {MOST_TENANTS:,}, or names of at most {LONGEST_KEY} bytes.",
+            remedy=TENANTS_EXAMPLE,
+        )
     total = math.fsum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
+
+
+def _names_one(name: str) -> bool:
+    return 0 < len(name.encode()) <= LONGEST_KEY and not re.fullmatch(r"[-+.\d]+", name)
 
 
 def _weighed(word: str) -> tuple[str, float]:

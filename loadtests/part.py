@@ -50,8 +50,7 @@ async def take_part(socket: str, number: str) -> None:
     plan = msgspec.json.decode(await reader.readuntil(), type=Plan)
     generator = Generator(plan, Target.read(Path(plan.target)), _ignore)
     await generator.connect()
-    for scenario in plan.wish.load(generator.target).mix.scenarios:
-        await asyncio.to_thread(scenario.warm_up)
+    generator.warm_up(plan.wish)
     writer.write(line(PartReport()))
     generator.take(msgspec.json.decode(await reader.readuntil(), type=Share))
     progress = Progress(planned=0)

@@ -40,7 +40,7 @@ async def from_processes(
     plan, load = plan_for(bed, wish), wish.load(bed.target)
     async with _parts(bed, count) as parts:
         await parts.connected(plan)
-        begin = now() + LEAD_SECONDS + 1e-5 * load.arrivals.expected
+        begin = now() + LEAD_SECONDS + load.planning
         bed.run.under_load(msgspec.structs.replace(load.info(begin), processes=count))
         bed.planned(load.iterations(bed.run.info.id, bed.run.info.seed, begin, plan.first))
         shares = [

@@ -26,7 +26,7 @@ async def under_load(
     `begin` is when the first may come, in seconds since the Unix epoch; `record` takes each call in the place of the
     run. Workers must be up, and the target prepared.
     """
-    begin = begin or now() + LEAD_SECONDS
+    begin = begin or now() + LEAD_SECONDS + load.planning
     scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
     first = {name: bed.next_index(scenario) for name, scenario in scenarios.items()}
     iterations = load.iterations(bed.run.info.id, bed.run.info.seed, begin, first)

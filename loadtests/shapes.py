@@ -108,7 +108,7 @@ def users_at(wish: Wish, elapsed: float) -> int:
     """How many users, each starting once in its pace, make up the rate of this moment; at the end, of the last."""
     arrivals = parse(wish.arrivals, wish.rate, wish.duration)
     within = min(max(elapsed, 0.0), math.nextafter(wish.duration, 0.0))
-    return max(1, math.ceil(arrivals.rate_at(within) * wish.pace))
+    return wish.users(arrivals.rate_at(within))
 
 
 def _of(runner: Runner, kind: type[User]) -> list[type[User]]:

@@ -17,6 +17,7 @@ from harness.target import Target
 from harness.testbed import Testbed, Wanted
 from loadtests.hosted import ANY_WISH, Plan
 from loadtests.hosting import take_in
+from loadtests.load import BACKLOG_SECONDS
 
 RESULTS = Path("results")
 
@@ -29,7 +30,7 @@ def plan_standing(target: Path, temporal: str, options: Any) -> Plan:
     read, wish = Target.read(target), ANY_WISH.told(options)
     if not temporal:
         raise CannotRun("Where Temporal is was not said.", remedy="Example: --host 127.0.0.1:7233")
-    allow_external(wish.load(read).arrivals.highest, options.rate_cap, yes=options.yes)
+    allow_external(wish.highest(wish.load(read)), options.rate_cap, yes=options.yes)
     external = {"temporal": temporal, **pairs_of(options.external.split())}
     missing = {*read.file.services, *read.processes} - set(external)
     if missing:
@@ -75,6 +76,7 @@ async def _conclude(plan: Plan) -> None:
     target, run = Target.read(Path(plan.target)), Run.joined(plan.path)
     async with Testbed.standing(target, run, Wanted(external=plan.external)) as bed:
         take_in(bed)
+        await bed.quiesce(BACKLOG_SECONDS)
         await bed.conclude()
     run.end()
 

@@ -52,19 +52,25 @@ def read(path: Path, most: int) -> list[float]:
     more than `most`.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Spreadsheets write a mark of their own first.
+        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
         message = f"the trace {path} cannot be read: {error}"
         raise ValueError(message) from error
     times: list[float] = []
-    for number, row in enumerate(csv.reader(lines), start=1):
-        if not row or not any(map(str.strip, row)):
-            continue
-        time = _seconds(row[0], f"{path}, line {number}")
-        if times and time < times[-1]:
-            message = f"{path}, line {number}: {time:g} s comes after {times[-1]:g} s: a trace is sorted"
-            raise ValueError(message)
-        times.append(time)
+    rows = csv.reader(lines)
+    try:
+        for row in rows:
+            if not any(map(str.strip, row)):
+                continue
+            time = _seconds(row[0], f"{path}, line {rows.line_num}")
+            if times and time < times[-1]:
+                message = f"{path}, line {rows.line_num}: {time:g} s comes after {times[-1]:g} s: a trace is sorted"
+                raise ValueError(message)
+            times.append(time)
+    except csv.Error as error:
+        message = f"{path}, line {rows.line_num}: {error}"
+        raise ValueError(message) from error
     if not 1 <= len(times) <= most:
         message = f"{path} holds {len(times):,} arrivals; it must be between 1 and {most:,}"
         raise ValueError(message)
@@ -75,7 +81,9 @@ def _seconds(text: str, where: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        message = f"{where}: {text!r} is no number of seconds"
+        message = (
+            f"{where}: {text[:40]!r} is no number of seconds; a trace has one a line, from the start, and no heading"
+        )
         raise ValueError(message) from None
     if not (isfinite(seconds) and seconds >= 0):
         message = f"{where}: {text} is no time from the start on"

@@ -64,14 +64,19 @@ WORDS = {
 }
 
 
-class PartTimes(Struct, frozen=True, kw_only=True):
-    """What runs of one kind spent on one part, in seconds; one that spent nothing on it counts as 0."""
+class Times(Struct, frozen=True, kw_only=True):
+    """How long something took in several runs, in seconds."""
 
-    part: Part
     median: float
     p95: float
     p99: float
     mean: float
+
+
+class PartTimes(Times, frozen=True, kw_only=True):
+    """What runs of one kind spent on one part; one that spent nothing on it counts as 0."""
+
+    part: Part
     share: float
     """Of the time of all of these runs, from 0 to 1."""
 
@@ -89,11 +94,8 @@ class KindAnatomy(Struct, frozen=True, kw_only=True):
     """From the shortest to the longest."""
     open: int
     """Runs beside them that had not closed: of those nobody knows what they will have spent."""
-    median: float
-    p95: float
-    p99: float
-    """Of their whole time, in seconds."""
-    mean: float
+    whole: Times
+    """From start to close."""
     parts: tuple[PartTimes, ...]
     """Those on which any time was spent, in the order of `Part`."""
     sentence: str
@@ -114,7 +116,7 @@ def anatomies(runs: Iterable[WorkflowRun]) -> list[KindAnatomy]:
         _kind(*kind, group, called=kind[0] if types[kind[0]] == 1 else kind[1], still_open=still_open[kind])
         for kind, group in kinds.items()
     ]
-    return sorted(found, key=lambda kind: -kind.mean * len(kind.runs))
+    return sorted(found, key=lambda kind: -kind.whole.mean * len(kind.runs))
 
 
 def means(runs: Sequence[Anatomy]) -> dict[Part, float]:
@@ -132,24 +134,24 @@ def _kind(scenario: str, type_: str, group: Sequence[Anatomy], *, called: str, s
         type=type_,
         runs=tuple(runs),
         open=still_open,
-        median=_at(totals, 50),
-        p95=_at(totals, 95),
-        p99=_at(totals, 99),
-        mean=whole / len(runs),
-        parts=tuple(_part(part, times, whole) for part, times in spent.items() if times[-1] > 0),
+        whole=Times(**_figures(totals)),
+        parts=tuple(
+            PartTimes(part=part, share=sum(times) / whole, **_figures(times))
+            for part, times in spent.items()
+            if times[-1] > 0
+        ),
         sentence=f"{_typical(called, runs)} {_slow(runs)}".rstrip(),
     )
 
 
-def _part(part: Part, times: Sequence[float], whole: float) -> PartTimes:
-    return PartTimes(
-        part=part,
-        median=_at(times, 50),
-        p95=_at(times, 95),
-        p99=_at(times, 99),
-        mean=sum(times) / len(times),
-        share=sum(times) / whole,
-    )
+def _figures(times: Sequence[float]) -> dict[str, float]:
+    """Those of `Times`."""
+    return {
+        "median": _at(times, 50),
+        "p95": _at(times, 95),
+        "p99": _at(times, 99),
+        "mean": sum(times) / len(times),
+    }
 
 
 def _at(times: Sequence[float], percent: float) -> float:

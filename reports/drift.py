@@ -50,7 +50,7 @@ def drift_of(recorded: Recorded) -> list[Drift]:
     began = load.began + load.warm_up
     operations = under_load(recorded.info, recorded.read(Operation))
     runs = [run for run in recorded.read(WorkflowRun) if run.scenario in recorded.info.loaded]
-    series = watched(recorded.read(Sample), responses(operations), runs)
+    series = watched(recorded.read(Sample), responses(operations, recorded.info.ends), runs)
     return drifts(series, began, began + load.measured)
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import percentile
+from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
@@ -25,6 +26,7 @@ from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import WORDS as STANDINGS
 from reports.capacity import CapacitySection, knee_plot, search_of
+from reports.chaos import ChaosSection, chaos_section
 from reports.curves import percentile_curve
 from reports.drift import DriftSection, drift_section
 from reports.flames import Profile, profiles
@@ -32,7 +34,8 @@ from reports.gate import RunGate, run_gate
 from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
-from reports.reconciliation import Books, books
+from reports.plot import NARROW, WIDE, Plot
+from reports.reconciliation import Books, Disagreements, books, disagreements
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
 from reports.stacks import stacks
@@ -43,7 +46,6 @@ from reports.tuning import Tuning, tuning_of
 from reports.webui import WebUI, web_ui
 
 FILE = "report.html"
-WIDE, NARROW = 960.0, 340.0
 MOST_FINDINGS = 20
 TILES = {
     "knee": "iterations a second, at the knee",
@@ -56,13 +58,6 @@ TILES = {
 }
 MOST_TILES = 5
 FEWEST_STACKED = 3
-
-
-class Plot(Struct, frozen=True, kw_only=True):
-    """A picture drawn twice: for a wide page and for a narrow one. The style sheet shows one of them."""
-
-    wide: str
-    narrow: str
 
 
 class LatencySection(Struct, frozen=True, kw_only=True):
@@ -110,8 +105,10 @@ class Page(Struct, frozen=True, kw_only=True):
     further_kinds: int
     """Kinds of workflows whose anatomy is not shown."""
     books: Books
+    disagreements: Disagreements
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
+    chaos: ChaosSection | None
     samples: Sequence[Sample]
     slowest: Sequence[Slow]
     ui: WebUI
@@ -181,8 +178,10 @@ def _page(recorded: Recorded) -> Page:
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),
         books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
+        disagreements=disagreements(recorded.read(Discrepancy)),
         judgements=judgements,
         faults=windows,
+        chaos=chaos_section(recorded),
         samples=_samples(recorded.read(Measurement)),
         slowest=slowest(loaded, ui),
         ui=ui,

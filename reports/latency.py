@@ -83,7 +83,7 @@ def latencies(
     load = info.load
     if load is None:
         return []
-    groups = by_scenario(responses(under_load(info, operations)))
+    groups = by_scenario(responses(under_load(info, operations), info.ends))
     return [_scenario(name, found, load.rate_of(name), load.measured, windows) for name, found in groups.items()]
 
 

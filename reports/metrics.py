@@ -9,7 +9,8 @@ from harness.checking.drift import Drift, drifting
 from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
-from harness.checking.responses import Outcome, responses, under_load
+from harness.checking.recovery import Recovered, Untold
+from harness.checking.responses import Outcome, Response, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation, substream
@@ -17,6 +18,7 @@ from harness.records.run import NotARun, Recorded
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
 from reports.drift import drift_of
+from reports.recovery import recoveries_of
 
 UNITS = {
     "worker_startup_max": "s",
@@ -37,6 +39,7 @@ UNITS = {
     "unanswered": "",
     "drifting": "",
     "knee": "",
+    "recovery_max": "s",
 }
 """Every metric there is, and its unit."""
 
@@ -47,14 +50,16 @@ SCALES = {("s", "s"): 1.0, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("ms", "ms"): 1.
 def metrics(recorded: Recorded) -> dict[str, Metric]:
     """Every metric this run has measured, in the unit of UNITS. Raises NotARun if its files cannot be read."""
     operations = under_load(recorded.info, recorded.read(Operation))
+    answers = responses(operations, recorded.info.ends)
     found = (
         *_measured(recorded.read(Measurement)),
         *_judged(recorded.read(Judgement)),
         *_faults(recorded.read(FaultWindow)),
-        *_latency(operations),
-        *_load(operations),
+        *_latency(answers),
+        *_load(operations, answers),
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
+        *_recovery(recoveries_of(recorded)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -107,15 +112,14 @@ def _only_unknown(verdicts: Counter[Verdict]) -> bool:
     return bool(verdicts[Verdict.UNKNOWN]) and not verdicts[Verdict.INVALID]
 
 
-def _latency(operations: Iterable[Operation]) -> Iterable[Found]:
-    found = responses(operations)
+def _latency(found: Sequence[Response]) -> Iterable[Found]:
     times = [r.time * 1e3 for r in found if r.outcome is Outcome.ANSWERED and r.time is not None]
     unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
     for name, percent in PERCENTILES.items():
         yield name, _metric(percentile(times, percent, missing=unanswered), f"n={len(times) + unanswered:,}")
 
 
-def _load(operations: Sequence[Operation]) -> Iterable[Found]:
+def _load(operations: Sequence[Operation], found: Sequence[Response]) -> Iterable[Found]:
     if not operations:
         return
     starts = [operation for operation in operations if operation.kind is Kind.START]
@@ -124,7 +128,6 @@ def _load(operations: Sequence[Operation]) -> Iterable[Found]:
     asked = {(operation.scenario, operation.iteration) for operation in operations}
     served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
     yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")
-    found = responses(operations)
     unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
     detail = f"of {len(found):,} iterations" if found else "none waits for an answer"
     yield "unanswered", Metric(value=unanswered, detail=detail)
@@ -141,6 +144,14 @@ def _capacity(steps: Sequence[Step]) -> Iterable[Found]:
     if found is not None and found.knee is not None:
         beyond = "no rate was found at which they do not" if found.beyond is None else f"not at {found.beyond:g}"
         yield "knee", Metric(value=found.knee, detail=f"objectives hold at so many iterations a second, {beyond}")
+
+
+def _recovery(found: Sequence[Recovered]) -> Iterable[Found]:
+    told = [(each.seconds, each.window) for each in found if each.seconds is not None]
+    if told and not any(each.untold is Untold.NEVER_STEADY for each in found):
+        slowest, window = max(told, key=lambda each: each[0])
+        detail = f"from heal to steady, after {window.name} on {window.on}; {len(told)} of {len(found)} told"
+        yield "recovery_max", Metric(value=slowest, detail=detail)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

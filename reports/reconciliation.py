@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from harness.records.effects import Effect, EffectKind, Fact
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
+from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.workflows import WorkflowRun
 
@@ -36,14 +37,14 @@ class Workflows(Struct, frozen=True, kw_only=True):
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
-    """What the ledger holds. A target without one has none of these."""
+    """What the ledger holds, or the journal. A target without either has none of these."""
 
     forward: int
     compensations: int
     keys: int
     """Different (workflow, step, item)."""
-    retried: int
-    """Effects committed by an attempt after the first."""
+    retried: int | None
+    """Effects committed by an attempt after the first; None where the journal told them, which knows no attempts."""
 
 
 class Rows(Struct, frozen=True, kw_only=True):
@@ -74,6 +75,27 @@ class Books(Struct, frozen=True, kw_only=True):
     workflows: Workflows | None
     ledger: Ledger | None
     rows: tuple[Rows, ...]
+
+
+class Disagreements(Struct, frozen=True, kw_only=True):
+    """What does not agree between the books."""
+
+    by_kind: dict[str, int]
+    """Every kind there is, also where nothing is of that kind."""
+    wrong: Sequence[Discrepancy]
+    """What must not be."""
+    unacknowledged: Sequence[Discrepancy]
+    """What happened without the caller's knowing, which is nobody's error."""
+
+
+def disagreements(found: Sequence[Discrepancy]) -> Disagreements:
+    """Count and part them."""
+    counted = Counter(each.kind for each in found)
+    return Disagreements(
+        by_kind={kind: counted[kind] for kind in DiscrepancyKind},
+        wrong=[each for each in found if each.kind is not DiscrepancyKind.UNACKNOWLEDGED],
+        unacknowledged=[each for each in found if each.kind is DiscrepancyKind.UNACKNOWLEDGED],
+    )
 
 
 def books(
@@ -122,11 +144,12 @@ def _ledger(effects: Sequence[Effect]) -> Ledger | None:
     if not effects:
         return None
     kinds = Counter(effect.kind for effect in effects)
+    sources = {effect.source for effect in effects}
     return Ledger(
         forward=kinds[EffectKind.FORWARD],
         compensations=kinds[EffectKind.COMPENSATION],
         keys=len({effect.key for effect in effects}),
-        retried=sum((effect.attempt or 1) > 1 for effect in effects),
+        retried=None if Source.WAL in sources else sum((effect.attempt or 1) > 1 for effect in effects),
     )
 
 

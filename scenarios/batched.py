@@ -20,6 +20,8 @@ RUN, SETTLE, RECONCILE = "run", "settle", "reconcile"
 POST = "account.post"
 """The handler that leaves a row of its own."""
 OUT_OF_ORDER = "out of order"
+OF_ANOTHER = "of another"
+"""Counts outputs that belong to another input, of items whose output may come from a cache."""
 
 
 @dataclass
@@ -34,7 +36,7 @@ async def item_facts(connection: "Connection", iterations: Sequence[Iteration]) 
     """A fact for each item of these iterations' batches that has ended, and for each batch that is closed.
 
     Four queries, however many iterations of one scenario there are. A fact's values are the state its item ended in,
-    the type of error where it failed, and whether its output was there already.
+    the type of error where it failed, whether its output was there already, and whether it is that of another input.
     """
     facts: dict[int, list[Fact]] = {iteration.index: [] for iteration in iterations}
     if not iterations:
@@ -54,7 +56,12 @@ async def item_facts(connection: "Connection", iterations: Sequence[Iteration]) 
 async def _items(connection: "Connection", prefix: str) -> list[asyncpg.Record]:
     return await connection.fetch(
         """
-        SELECT workflow_id, key, handler, items.state, reason, cached, items.xmin::text::bigint AS writer
+        SELECT workflow_id, key, handler, items.state, reason, cached, items.xmin::text::bigint AS writer,
+               CASE handler
+                   WHEN 'dataset.summary' THEN output->>'dataset' IS DISTINCT FROM input->>'dataset'
+                   WHEN 'text.checksum' THEN
+                       output->>'hexdigest' IS DISTINCT FROM encode(sha256(convert_to(input->>'text', 'UTF8')), 'hex')
+               END AS of_another
         FROM task_batches AS batches JOIN task_items AS items ON items.batch_id = batches.id
         WHERE starts_with(workflow_id, $1) AND items.state NOT IN ('waiting', 'running')
         ORDER BY batches.id, items.number
@@ -80,6 +87,8 @@ async def _entries(connection: "Connection", prefix: str) -> dict[tuple[str, str
 def _of_item(scenario: str, row: asyncpg.Record, entries: _Entries, prefix: str) -> Fact:
     done = row["state"] == "done"
     values = {row["state"]: 1, "cached": int(row["cached"])}
+    if done and row["of_another"] is not None:
+        values[OF_ANOTHER] = int(row["of_another"])
     if row["state"] == "failed":
         values[row["reason"].partition(":")[0]] = 1
     return Fact(

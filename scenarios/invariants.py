@@ -2,10 +2,15 @@
 
 from math import inf
 
-from harness.checking.invariants import Invariant, Records, as_judgement
+from harness.checking.compensation import Saga
+from harness.checking.conserved import Conserved
+from harness.checking.invariants import OwnInvariant, Records, as_judgement
+from harness.checking.tally import Tally
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
+from scenarios.batched import OF_ANOTHER
 from scenarios.controlled import never_heard_of
+from scenarios.ordered import CALLS, CONFIRM, ORDER, RESERVE, STOCK, UNBALANCED_CENTS
 
 NAME = "nothing silently lost"
 WORKFLOW_FAILED = "workflow_failed"
@@ -52,4 +57,30 @@ def _finding(run: WorkflowRun, problem: str, what: str) -> Finding:
     return Finding(problem=problem, message=f"{run.type} ended {run.status}, {what}", workflow_id=run.workflow_id)
 
 
-INVARIANTS: tuple[Invariant, ...] = (nothing_silently_lost,)
+def served_what_was_asked(records: Records) -> Judgement | None:
+    """Nobody was served what a cache holds for another input; None of a run in which no cache could be asked."""
+    served = [fact for fact in records.facts if OF_ANOTHER in fact.values]
+    findings = [
+        Finding(
+            problem="of_another",
+            message="its output is that of another input: a cache keeps both under one key",
+            workflow_id=fact.workflow_id,
+            step=fact.step,
+            item=fact.item,
+        )
+        for fact in served
+        if fact.values[OF_ANOTHER]
+    ]
+    return as_judgement("nobody is served another's value", len(served), findings) if served else None
+
+
+INVARIANTS: tuple[OwnInvariant, ...] = (
+    nothing_silently_lost,
+    served_what_was_asked,
+    Conserved(name="ledger sums to zero", step=ORDER, parts=(UNBALANCED_CENTS,)),
+    Conserved(name="stock is constant", step=STOCK, parts=("on_hand", "reserved", "shipped"), total="counted"),
+    Tally(
+        name="stock counts every order", entries=RESERVE, value="quantity", totals=STOCK, parts=("reserved", "shipped")
+    ),
+    Saga(name="orders are taken back in reverse", steps=frozenset({RESERVE, *CALLS, CONFIRM})),
+)

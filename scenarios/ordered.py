@@ -17,6 +17,8 @@ ORDER, STOCK = "open_order", "set_stock"
 RESERVE, CONFIRM, CLOSE, ESCALATE = "reserve_stock", "confirm_order", "close_order", "escalate"
 SETTLE = "settle_order"
 """Of an order that was closed in doubt, and is not in doubt any more: its row was written by both."""
+UNBALANCED_CENTS = "unbalanced_cents"
+"""By how much the postings of each of an order's transactions miss zero, added up without their signs."""
 CALLS = ("authorise_payment", "capture_payment", "arrange_shipment")
 
 ORDERS = """
@@ -44,6 +46,14 @@ BALANCES = """
     FROM journal JOIN entries ON journal_id = journal.id WHERE starts_with(workflow_id, $1)
     GROUP BY workflow_id, account
 """
+UNBALANCED = """
+    SELECT workflow_id, sum(abs(off))::bigint AS cents
+    FROM (
+        SELECT workflow_id, sum(amount_cents) AS off FROM journal JOIN entries ON journal_id = journal.id
+        WHERE starts_with(workflow_id, $1) GROUP BY workflow_id, journal.id
+    ) AS journals
+    GROUP BY workflow_id
+"""
 CALLED = """
     SELECT workflow_id, step, item, state, withdrawn, xmin::text::bigint AS writer
     FROM provider_calls WHERE starts_with(workflow_id, $1)
@@ -61,7 +71,7 @@ Rows = dict[str, list[asyncpg.Record]]
 async def order_facts(stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
     """The facts of the orders and counts that these iterations of one scenario made, by iteration index.
 
-    Seven queries and one call to the outside, however many iterations there are.
+    Eight queries and one call to the outside, however many iterations there are.
     """
     facts: dict[int, list[Fact]] = {iteration.index: [] for iteration in iterations}
     if not iterations:
@@ -71,14 +81,14 @@ async def order_facts(stores: Stores, iterations: Sequence[Iteration]) -> Mappin
     async with stores.postgres.acquire() as connection:
         found = [
             _by_workflow(await connection.fetch(query, prefix))
-            for query in (RESERVED, POSTED, BALANCES, CALLED, ESCALATED)
+            for query in (RESERVED, POSTED, BALANCES, CALLED, ESCALATED, UNBALANCED)
         ]
         orders, counts = await connection.fetch(ORDERS, prefix), await connection.fetch(COUNTED, prefix)
     outside = {total.reference: total for total in await Outside(stores.addresses["outside.url"]).totals(prefix)}
     made = _Facts(iterations[0].scenario, prefix)
     for order in orders:
-        reserved, posted, balances, called, escalated = (rows[order["workflow_id"]] for rows in found)
-        made.order(order, balances, outside.get(order["workflow_id"]))
+        reserved, posted, balances, called, escalated, unbalanced = (rows[order["workflow_id"]] for rows in found)
+        made.order(order, balances, unbalanced, outside.get(order["workflow_id"]))
         made.reservation(order, reserved)
         made.calls(order, called, posted)
         made.ends(order, posted, escalated)
@@ -97,7 +107,13 @@ class _Facts:
         self._scenario = scenario
         self._prefix = prefix
 
-    def order(self, order: asyncpg.Record, balances: list[asyncpg.Record], outside: Total | None) -> None:
+    def order(
+        self,
+        order: asyncpg.Record,
+        balances: list[asyncpg.Record],
+        unbalanced: list[asyncpg.Record],
+        outside: Total | None,
+    ) -> None:
         """The order itself; its values are all there is to know of money and goods."""
         cents = {row["account"]: row["cents"] for row in balances}
         outside = outside or Total(reference=order["workflow_id"])
@@ -107,6 +123,7 @@ class _Facts:
             "received_cents": cents.get("payment_provider", 0),
             "sales_cents": -cents.get("sales", 0),
             "deposits_cents": -cents.get("customer_deposits", 0),
+            UNBALANCED_CENTS: sum(row["cents"] for row in unbalanced),
             "net_cents": outside.net_cents,
             "authorized_cents": outside.authorized_cents,
             "shipments": outside.shipments.get("arranged", 0),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from temporalio import activity
 
+TIMEOUT = timedelta(seconds=5)
+"""How long nothing may be heard of an attempt: where its worker was killed, another attempt begins so soon."""
 BEATS = 5
 """Heartbeats within one heartbeat timeout."""
 

@@ -23,6 +23,7 @@ from system.pipeline.workflow import Pipeline
 from system.scheduling.workflow import Purge, WarmCache
 from system.search_attributes import ClientSearchAttributes, SearchAttributesInterceptor
 from system.spreading import SpreadingInterceptor
+from system.task_timeouts import TaskTimeouts
 from system.tasks.workflow import Batch
 
 WORKFLOWS: tuple[type, ...] = (Pipeline, Bulk, Redrive, Digest, Batch, Order, Doubt, Stocktake, WarmCache, Purge)
@@ -66,6 +67,7 @@ class SystemPlugin(SimplePlugin):
             # handlers have ended; a signal that is dropped sets no attribute.
             interceptors=[
                 ClientSearchAttributes(),
+                TaskTimeouts(),
                 ErrorInterceptor(),
                 DeadLetterInterceptor(),
                 InputInterceptor(),

@@ -30,7 +30,16 @@ def demo(
     check_experiment(read, experiment, seed)
     end_with_parent()
     title = f"{read.file.name}: the main job"
-    plan = Plan(target=read, kind="demo", title=title, seed=seed, ports=port, providers=provider, links=True)
+    plan = Plan(
+        target=read,
+        kind="demo",
+        title=title,
+        seed=seed,
+        ports=port,
+        providers=provider,
+        links=True,
+        persistent=experiment.needs_persistence,
+    )
     run_to_end(_demo(plan, experiment))
 
 

@@ -12,7 +12,7 @@ import typer
 import chaos  # noqa: F401
 import loadtests  # noqa: F401
 import reports  # noqa: F401
-from temper import demo, experiments, load, load_ui, replay, reporting, scenarios, services
+from temper import demo, experiments, load, load_ui, replay, reporting, scenarios, services, shrinking
 from temper.ending import FAILED, GOOD, INTERRUPTED, explain
 from temper.load_options import EXAMPLE
 from temper.terminal import screen
@@ -35,7 +35,7 @@ scenario_app = typer.Typer(
 chaos_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List experiments, and run them.",
+    help="List experiments, run them, do one again, and shrink one that failed.",
     epilog="Example: temper chaos run postgres-cut",
 )
 replay_app = typer.Typer(
@@ -69,7 +69,13 @@ scenario_app.command("list", epilog="Example: temper scenario list")(scenarios.s
 scenario_app.command("run", epilog="Example: temper scenario run pipeline -n 3 --seed 7")(scenarios.scenario_run)
 app.add_typer(chaos_app, name="chaos")
 chaos_app.command("list", epilog="Example: temper chaos list")(experiments.chaos_list)
-chaos_app.command("run", epilog="Example: temper chaos run postgres-cut --seed 7")(experiments.chaos_run)
+chaos_app.command("run", epilog="Example: temper chaos run postgres-cut --seed 7, or temper chaos run --short")(
+    experiments.chaos_run
+)
+chaos_app.command("replay", epilog="Example: temper chaos replay chaos-20260101-120000-1a2b")(experiments.chaos_replay)
+chaos_app.command("shrink", epilog="Example: temper chaos shrink chaos-20260101-120000-1a2b --runs 20")(
+    shrinking.chaos_shrink
+)
 app.add_typer(replay_app, name="replay")
 replay_app.command("record", epilog="Example: temper replay record orders tasks")(replay.replay_record)
 replay_app.command("check", epilog="Example: temper replay check --seeds 0,1,7")(replay.replay_check)

@@ -39,6 +39,18 @@ class Plan:
     ports: Sequence[str] | None = None
     providers: Sequence[str] | None = None
     links: bool = False
+    persistent: bool = False
+    """Whether Temporal keeps what it has in a file, to be killed and started again."""
+    command: str = ""
+    """How to do it again; as this was called, with the seed, where it is empty."""
+
+    @property
+    def journal(self) -> bool:
+        """Whether PostgreSQL's journal is read: under faults, and of a target whose effects nothing else tells.
+
+        Never over hours, in which PostgreSQL would keep all that is written, nor in a search, most of whose loads fail.
+        """
+        return self.kind == "chaos" or (self.target.read_effects is None and self.kind in {"scenario", "load", "demo"})
 
 
 @asynccontextmanager
@@ -51,12 +63,13 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
 
     wanted = Wanted(
         links=plan.links,
+        persistent=plan.persistent,
+        journal=plan.journal,
         providers=providers_of(plan.providers),
         external=pairs_of(plan.external),
         ports=ports_of(plan.ports),
     )
-    words = [PASSWORD.sub(r"\1…@", word) for word in ("temper", *sys.argv[1:])]
-    command = shlex.join(words) + ("" if "--seed" in words else f" --seed {plan.seed}")
+    command = plan.command or as_called() + ("" if "--seed" in sys.argv else f" --seed {plan.seed}")
     with Run.create(
         RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
     ) as run:
@@ -73,6 +86,16 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
             raise
     _finish(run, write_report(run.directory))
+
+
+def as_called() -> str:
+    """The command, to do the same again; nothing that is recorded has a password."""
+    return shlex.join(PASSWORD.sub(r"\1…@", word) for word in ("temper", *sys.argv[1:]))
+
+
+def directory_of(run: str) -> Path:
+    """The directory of a run that is told by its path, or by its name below `results`."""
+    return Path(run) if (Path(run) / "run.json").exists() else RESULTS / run
 
 
 def _finish(run: "Run", page: Path) -> None:

@@ -9,34 +9,30 @@ from harness.errors import CannotRun
 from harness.options import allow_external
 from temper.load_options import (
     EXAMPLE,
+    Anywhere,
     ArrivalsOption,
     BaselineOption,
     DurationOption,
     InFlightOption,
     LagBudgetOption,
+    MaybeRateOption,
     NamesArgument,
     ProcessesOption,
     ProfileOption,
-    RateCapOption,
     RateOption,
     TenantsOption,
     WarmUpOption,
-    WorkersOption,
+    spread,
 )
 from temper.loading import allowed, mix_of, plan_of, run_under, tenants_of, wish_of
-from temper.options import (
-    DEFAULT_TARGET,
-    ExternalOption,
-    PortOption,
-    ProviderOption,
-    SeedOption,
-    TargetOption,
-    YesOption,
-)
 from temper.terminal import screen
 
 if TYPE_CHECKING:
     from harness.testbed import Testbed
+
+
+CONSTANT = "constant"
+CLOSED = "Users who wait for their answers instead: --users 10 --think 0.5"
 
 
 class Loads(TyperGroup):
@@ -49,11 +45,12 @@ class Loads(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+@spread
 def run(
     names: NamesArgument,
     duration: DurationOption,
-    rate: RateOption = None,
-    arrivals: ArrivalsOption = "constant",
+    rate: MaybeRateOption = None,
+    arrivals: ArrivalsOption = CONSTANT,
     warm_up: WarmUpOption = 0.0,
     users: Annotated[
         int | None,
@@ -63,17 +60,11 @@ def run(
     tenants: TenantsOption = None,
     in_flight: InFlightOption = 10_000,
     lag_budget: LagBudgetOption = 50.0,
-    workers: WorkersOption = 2,
     processes: ProcessesOption = 1,
     baseline: BaselineOption = False,
     profile: ProfileOption = False,
-    seed: SeedOption = 1,
-    target: TargetOption = DEFAULT_TARGET,
-    external: ExternalOption = None,
-    port: PortOption = None,
-    provider: ProviderOption = None,
-    rate_cap: RateCapOption = None,
-    yes: YesOption = False,
+    *,
+    on: Anywhere,
 ) -> None:
     """Start iterations at their times, whatever becomes of the ones before, and check every one of them.
 
@@ -83,13 +74,15 @@ def run(
     from loadtests.processes import from_processes
     from loadtests.run import under_load
 
-    plan = plan_of(target, names, seed=seed, external=external, ports=port, providers=provider)
+    plan = plan_of(on.target, names, **on.plan)
     mix = mix_of(plan.target, names)
     if users is not None:
-        if rate is not None or processes > 1:
-            what = "no rate: its users ask when they were answered" if rate is not None else "one process"
-            raise CannotRun(f"A closed loop has {what}.", remedy=EXAMPLE)
-        if external:
+        if rate is not None or arrivals != CONSTANT:
+            what = "rate" if rate is not None else "arrivals"
+            raise CannotRun(f"A closed loop has no {what}: its users ask when they were answered.", remedy=EXAMPLE)
+        if processes > 1:
+            raise CannotRun("A closed loop has one process.", remedy=EXAMPLE)
+        if on.external:
             raise CannotRun(
                 "A closed loop has no rate, and what was not started here is used only below one.",
                 remedy="Use an open loop: --rate RATE --rate-cap RATE",
@@ -102,6 +95,10 @@ def run(
             await in_turns(bed, closed, on_progress=screen.progress(plan.title))
 
     else:
+        if think:
+            raise CannotRun("Nobody thinks in an open loop: iterations start when they are meant to.", remedy=CLOSED)
+        if rate is None and not arrivals.startswith("trace:"):
+            raise CannotRun("How often iterations are to start was not said.", remedy=f"{EXAMPLE}\n{CLOSED}")
         wish = wish_of(
             names,
             rate=rate or 0.0,
@@ -112,7 +109,7 @@ def run(
             in_flight=in_flight,
             lag_budget=lag_budget / 1e3,
         )
-        load = allowed(wish, plan, rate_cap, yes=yes)
+        load = allowed(wish, plan, on.rate_cap, yes=on.yes)
 
         async def drive(bed: "Testbed") -> None:
             show = screen.progress(plan.title)
@@ -121,38 +118,30 @@ def run(
             else:
                 await under_load(bed, load, on_progress=show)
 
-    run_under(plan, mix, workers, drive, baseline=baseline, profile=profile)
+    run_under(plan, mix, on.workers, drive, baseline=baseline, profile=profile)
 
 
+@spread
 def capacity(
     names: NamesArgument,
     p99: Annotated[float, typer.Option(help="Seconds that 99 of 100 users may wait, from the intended start.")],
-    start: Annotated[float, typer.Option("--from", help="The first rate tried, in iterations a second.")] = 1.0,
+    start: Annotated[float, typer.Option("--from", help="The first rate tried, in iterations a second.")] = 10.0,
     most: Annotated[float, typer.Option("--to", help="The highest rate tried.")] = 1_000.0,
     seconds: Annotated[float, typer.Option(help="How long each rate is offered, at least.")] = 20.0,
     lag_budget: LagBudgetOption = 50.0,
-    workers: WorkersOption = 2,
-    seed: SeedOption = 1,
-    target: TargetOption = DEFAULT_TARGET,
-    external: ExternalOption = None,
-    port: PortOption = None,
-    provider: ProviderOption = None,
-    rate_cap: RateCapOption = None,
-    yes: YesOption = False,
+    *,
+    on: Anywhere,
 ) -> None:
     """Find the knee: the highest rate at which the objectives still hold; and what saturated beyond it."""
     from harness.checking.capacity import Limits
     from loadtests.capacity import Search
     from loadtests.capacity import capacity as find_knee
 
-    example = "Example: temper load capacity orders-place --p99 2"
-    if not (0 < start <= most and seconds > 0 and p99 > 0):
-        raise CannotRun("A search goes from a rate above 0 to a higher one, for some seconds each.", remedy=example)
-    plan = plan_of(target, names, kind="capacity", seed=seed, external=external, ports=port, providers=provider)
-    mix = mix_of(plan.target, names)
-    if external:
-        allow_external(most, rate_cap, yes=yes)
     search = Search(limits=Limits(p99=p99, lag_budget=lag_budget / 1e3), start=start, most=most, seconds=seconds)
+    plan = plan_of(on.target, names, kind="capacity", **on.plan)
+    mix = mix_of(plan.target, names)
+    if on.external:
+        allow_external(most, on.rate_cap, yes=on.yes)
 
     async def drive(bed: "Testbed") -> None:
         found = await find_knee(
@@ -160,9 +149,10 @@ def capacity(
         )
         screen.say(found.sentence)
 
-    run_under(plan, mix, workers, drive, sampling=False)
+    run_under(plan, mix, on.workers, drive, sampling=False)
 
 
+@spread
 def soak(
     names: NamesArgument,
     rate: RateOption,
@@ -170,31 +160,25 @@ def soak(
     warm_up: WarmUpOption = 0.0,
     in_flight: InFlightOption = 10_000,
     lag_budget: LagBudgetOption = 50.0,
-    workers: WorkersOption = 2,
-    seed: SeedOption = 1,
-    target: TargetOption = DEFAULT_TARGET,
-    external: ExternalOption = None,
-    port: PortOption = None,
-    provider: ProviderOption = None,
-    rate_cap: RateCapOption = None,
-    yes: YesOption = False,
+    *,
+    on: Anywhere,
 ) -> None:
     """Keep a steady rate for hours, and tell by a trend test what grows: memory, handles, latency, histories."""
     from loadtests.soak import soak as keep_up
 
-    plan = plan_of(target, names, kind="soak", seed=seed, external=external, ports=port, providers=provider)
+    plan = plan_of(on.target, names, kind="soak", **on.plan)
     wish = wish_of(
         names,
-        rate=rate or 0.0,
+        rate=rate,
         duration=duration,
         arrivals="poisson",
         warm_up=warm_up,
         in_flight=in_flight,
         lag_budget=lag_budget / 1e3,
     )
-    load = allowed(wish, plan, rate_cap, yes=yes)
+    load = allowed(wish, plan, on.rate_cap, yes=on.yes)
 
     async def drive(bed: "Testbed") -> None:
         await keep_up(bed, load, on_progress=screen.progress(plan.title))
 
-    run_under(plan, load.mix, workers, drive, sampling=False)
+    run_under(plan, load.mix, on.workers, drive, sampling=False)

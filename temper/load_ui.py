@@ -11,19 +11,13 @@ from temper.ending import run_to_end
 from temper.load_options import (
     ArrivalsOption,
     DurationOption,
+    Here,
     NamesArgument,
     ProcessesOption,
     RateOption,
-    WorkersOption,
+    spread,
 )
 from temper.loading import allowed, driven, plan_of, sampled_beside, wish_of
-from temper.options import (
-    DEFAULT_TARGET,
-    PortOption,
-    ProviderOption,
-    SeedOption,
-    TargetOption,
-)
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -31,6 +25,7 @@ if TYPE_CHECKING:
     from loadtests.hosting import Locust
 
 
+@spread
 def ui(
     names: NamesArgument,
     rate: RateOption = 5.0,
@@ -42,17 +37,14 @@ def ui(
     ] = "open",
     pace: Annotated[float, typer.Option(help="In a closed loop, seconds from one start of a user to its next.")] = 1.0,
     headless: Annotated[bool, typer.Option("--headless", help="Start at once, without the web UI.")] = False,
-    ui_port: Annotated[int, typer.Option(help="Where the web UI listens.")] = 8089,
+    ui_port: Annotated[int, typer.Option(min=1, max=65535, help="Where the web UI listens.")] = 8089,
     processes: ProcessesOption = 1,
     machines: Annotated[
         int, typer.Option(min=0, help="Processes on other machines to wait for; none is started here then.")
     ] = 0,
     host: Annotated[str, typer.Option(help="Where the web UI and the master listen.")] = "127.0.0.1",
-    workers: WorkersOption = 2,
-    seed: SeedOption = 1,
-    target: TargetOption = DEFAULT_TARGET,
-    port: PortOption = None,
-    provider: ProviderOption = None,
+    *,
+    on: Here,
 ) -> None:
     """Host the load in Locust: its web UI, its master and workers; what was driven is judged like any other load."""
     from loadtests.hosted import Loop
@@ -61,8 +53,8 @@ def ui(
 
     if loop not in {each.value for each in Loop}:
         raise CannotRun(f"There is no loop {loop!r}.", remedy="Say open, closed or both.")
-    plan = plan_of(target, names, seed=seed, ports=port, providers=provider)
-    wish = wish_of(names, rate=rate or 0.0, duration=duration, arrivals=arrivals, loop=Loop(loop), pace=pace)
+    plan = plan_of(on.target, names, **on.plan)
+    wish = wish_of(names, rate=rate, duration=duration, arrivals=arrivals, loop=Loop(loop), pace=pace)
     load = allowed(wish, plan, None, yes=False)
     hosting = Hosting(processes=processes, machines=machines, ui_port=None if headless else ui_port, host=host)
 
@@ -79,7 +71,7 @@ def ui(
                 if not headless:
                     outliving.push_async_exit(partial(_stay, locust))
 
-            await driven(plan, load.mix, workers, drive, [sampled_beside])
+            await driven(plan, load.mix, on.workers, drive, [sampled_beside])
 
     run_to_end(work(), new_event_loop)
 

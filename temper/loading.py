@@ -11,9 +11,6 @@ from temper.judged import Plan, judged
 from temper.load_options import EXAMPLE
 from temper.terminal import screen
 
-BACKLOG_SECONDS = 120.0
-"""How long what came in faster than it was worked off may take before a run is judged."""
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -44,7 +41,7 @@ def tenants_of(told: str | None) -> dict[str, float]:
     """Tenants and their shares. Raises CannotRun."""
     from loadtests import mix
 
-    return dict(mix.tenants_of(told)) if told else {}
+    return {} if told is None else dict(mix.tenants_of(told))
 
 
 def wish_of(names: list[str], **options: Any) -> "Wish":
@@ -90,6 +87,8 @@ async def driven(
     plan: Plan, mix: "Mix", workers: int, drive: "Callable[[Testbed], Any]", beside: "Sequence[Beside]"
 ) -> None:
     """A run from its beginning to its verdict: a testbed with workers, prepared, under what `drive` does."""
+    from loadtests.load import BACKLOG_SECONDS
+
     async with judged(plan) as bed, bed.workers(workers):
         await bed.prepare(*mix.scenarios)
         async with AsyncExitStack() as watching:

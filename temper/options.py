@@ -29,6 +29,7 @@ YesOption = Annotated[
 HistoriesOption = Annotated[Path, typer.Option("--histories", help="The folder of golden histories.")]
 NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Scenarios, or domains.")]
 EveryOption = Annotated[bool, typer.Option("--all", help="Every scenario of the target.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run of an experiment: its name, or its directory.")]
 RunsArgument = Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Runs; the newest otherwise.")]
 DEFAULT_TARGET = Path("temper.toml")
 HISTORIES = Path("tests/data/histories")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from temper.judged import RESULTS, put_to_gate
+from temper.judged import RESULTS, directory_of, put_to_gate
 from temper.options import RunsArgument
 
 
@@ -42,4 +42,4 @@ def _directories(runs: Sequence[str] | None) -> list[Path]:
 
     if not runs:
         return [latest(RESULTS)]
-    return [Path(name) if (Path(name) / "run.json").exists() else RESULTS / name for name in runs]
+    return [directory_of(name) for name in runs]

@@ -1,7 +1,8 @@
-"""The scenarios of small.toml: the small target's, one that waits for nothing, and one that leaves something behind."""
+"""The scenarios of small.toml: the small target's, one that waits for nothing, a hasty one, one that leaves marks."""
 
 import tempfile
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ class Starts(Quiet):
 
     async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
         await app.start("Echo", "hello")
+
+
+class Hasty(Quiet):
+    """A workflow that has a second: what keeps its worker busy or away for longer costs it."""
+
+    name = "small-hasty"
+
+    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+        await app.result(await app.start("Echo", "hello", run_timeout=timedelta(seconds=1)))
 
 
 class Marks(Quiet):
@@ -56,4 +66,4 @@ def marks_of(iteration: Iteration) -> Path:
     return Path(tempfile.gettempdir()) / f"{iteration.prefix}marks"
 
 
-SCENARIOS = [*small_target.SCENARIOS, Starts(), Marks()]
+SCENARIOS = [*small_target.SCENARIOS, Starts(), Hasty(), Marks()]

@@ -1,7 +1,7 @@
 """A target of the tests' own: small workflows on a worker process, standing on the session's servers."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,19 @@ async def standing(
     results: Path,
     *,
     links: bool = False,
+    journal: bool = False,
     notify: Callable[[str], None] = lambda _: None,
     postgres_url: str = "",
+    own: Collection[str] = (),
 ) -> AsyncIterator[Testbed]:
-    """A testbed on the session's servers, in a run of its own; only a Toxiproxy for links is started anew."""
-    external = {name: stack[name].url for name in target.file.services}
+    """A testbed on the session's servers, in a run of its own; only its `own`, and a Toxiproxy for links, are started.
+
+    A Temporal of its own is persistent.
+    """
+    external = {name: stack[name].url for name in target.file.services if name not in own}
     if "postgres" in external and postgres_url:
         external["postgres"] = postgres_url
+    wanted = Wanted(links=links, journal=journal, external=external, persistent=True)
     with Run.create(results, kind="scenario", title="a test", target=target.file.name, seed=1, command="pytest") as run:
-        async with Testbed.standing(target, run, Wanted(links=links, external=external), notify) as bed:
+        async with Testbed.standing(target, run, wanted, notify) as bed:
             yield bed

@@ -164,6 +164,10 @@ class Waits:
             raise ApplicationError("a word has letters")
 
     @workflow.update
+    async def refuse(self) -> None:
+        raise ApplicationError("it may not be")
+
+    @workflow.update
     async def never(self) -> None:
         """Is accepted, and has no end."""
         await workflow.wait_condition(lambda: False)
@@ -199,6 +203,24 @@ class Twice:
 
 
 @workflow.defn
+class HandsOver:
+    """Continues as new when it is told to."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    @workflow.run
+    async def run(self, word: str) -> None:
+        if word != "again":
+            await workflow.wait_condition(lambda: self._told)
+            workflow.continue_as_new("again")
+
+    @workflow.signal
+    def go(self) -> None:
+        self._told = True
+
+
+@workflow.defn
 class Stumbles:
     """Its first workflow task fails, as that of a program with a bug does; the next one is clean."""
 
@@ -215,5 +237,5 @@ class Stumbles:
 STUMBLED: set[str] = set()
 """Who has had its fall. It must outlive a workflow task, so the sandbox passes this module through."""
 
-WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, Stumbles, Marks]
+WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, HandsOver, Stumbles, Marks]
 ACTIVITIES: list[Callable[..., Any]] = [fails_at_first, answers, takes_a_while, marks, marks_in_thread]

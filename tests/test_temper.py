@@ -1,106 +1,15 @@
 """The command, as people run it: a process with arguments, an exit code and what it says."""
 
-import asyncio
 import json
-import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
+from commands import ROOT, SYSTEM, Ended, Here, below, spawn, temper, until
 
 from harness.eventually import eventually
-from harness.stack import Stack
-from temper.front_door import call
-
-ROOT = Path(__file__).parent.parent
-SYSTEM = ("--target", str(ROOT / "temper.toml"))
-
-SMALL = """
-name = "small"
-task_queue = "{queue}"
-services = ["temporal"]
-scenarios = "small_target:SCENARIOS"
-
-[environment]
-TEMPORAL_ADDRESS = "{{temporal.address}}"
-TASK_QUEUE = "{{worker.task_queue}}"
-PYTHONPATH = "{tests}"
-
-[worker]
-command = ["{{python}}", "-m", "small_process"]
-"""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-async def spawn(*arguments: str, directory: Path) -> asyncio.subprocess.Process:
-    """Start the command in this directory."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "temper",
-        *arguments,
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "COLUMNS": "200"},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def temper(*arguments: str, directory: Path) -> Ended:
-    """Run the command to its end."""
-    process = await spawn(*arguments, directory=directory)
-    out, err = await process.communicate()
-    return Ended(process.returncode or 0, out.decode(), err.decode())
-
-
-Here = Callable[..., Ended]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    """Runs the command in this process, in `tmp_path`: for what is refused before anything is started."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["temper"])
-    monkeypatch.setattr(sys, "path", [*sys.path])
-
-    def run(*arguments: str) -> Ended:
-        code = call(arguments)
-        return Ended(code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def small(tmp_path: Path, stack: Stack) -> tuple[str, ...]:
-    """A temper.toml for the tests' own target in `tmp_path`; returns where its Temporal is."""
-    (tmp_path / "temper.toml").write_text(SMALL.format(queue=f"command-{tmp_path.name}", tests=ROOT / "tests"))
-    return ("--external", f"temporal={stack['temporal'].address}")
-
-
-@pytest.fixture
-def system(tmp_path: Path, stack: Stack, postgres_url: str) -> tuple[str, ...]:
-    """The system's own temper.toml in `tmp_path`, but for a queue of its own; returns where its services are."""
-    described = (ROOT / "temper.toml").read_text()
-    queue = f'task_queue = "command-{tmp_path.name}"'
-    assert 'task_queue = "system"' in described
-    (tmp_path / "temper.toml").write_text(described.replace('task_queue = "system"', queue))
-    addresses = {"temporal": stack["temporal"].address, "postgres": postgres_url, "redis": stack["redis"].url}
-    return tuple(word for name, at in addresses.items() for word in ("--external", f"{name}={at}"))
-
 
 VERBS = [
     (),
@@ -112,9 +21,15 @@ VERBS = [
     ("scenario", "list"),
     ("scenario", "run"),
     ("load",),
+    ("load", "run"),
+    ("load", "ui"),
+    ("load", "capacity"),
+    ("load", "soak"),
     ("chaos",),
     ("chaos", "list"),
     ("chaos", "run"),
+    ("chaos", "replay"),
+    ("chaos", "shrink"),
     ("replay",),
     ("replay", "record"),
     ("replay", "check"),
@@ -143,67 +58,15 @@ WRONG = {
     "unknown verb": (("lode",), "No such command 'lode'"),
     "unknown scenario": (("scenario", "run", "pipeline-slise", *SYSTEM), "Did you mean 'pipeline-slice'?"),
     "no scenario": (("scenario", "run", *SYSTEM), "No scenario was named"),
-    "unknown scenario under load": (
-        ("load", "pipe", "--rate", "1", "--duration", "1", *SYSTEM),
-        "There is no scenario or domain 'pipe'",
-    ),
     "unknown experiment": (("chaos", "run", "postgres-cat", *SYSTEM), "Did you mean 'postgres-cut'?"),
     "missing experiment file": (("chaos", "run", "mine.toml", *SYSTEM), "No such file"),
     "missing temper.toml": (("scenario", "list"), "temper.toml does not exist. Make one with `temper init`"),
     "a directory for temper.toml": (("demo", "--target", "."), "Is a directory"),
+    "no such run to do again": (("chaos", "replay", "nowhere"), "results/nowhere is not a run"),
+    "no such run to shrink": (("chaos", "shrink", "nowhere"), "results/nowhere is not a run"),
+    "shrinking in no run": (("chaos", "shrink", "nowhere", "--runs", "0"), "Invalid value for '--runs'"),
     "no such run": (("gate", "nowhere"), "results/nowhere is not a run"),
     "no run yet": (("report",), "results holds no run yet"),
-    "rate of nothing": (
-        ("load", "pipeline-few", "--rate", "0", "--duration", "1", *SYSTEM),
-        "the rate must be above 0 iterations a second, not 0",
-    ),
-    "rate without end": (("load", "pipeline-few", "--rate", "inf", "--duration", "1", *SYSTEM), "not inf"),
-    "rate that is no number": (
-        ("load", "pipeline-few", "--rate", "fast", "--duration", "1", *SYSTEM),
-        "Invalid value for '--rate'",
-    ),
-    "no rate": (("load", "pipeline-few", "--duration", "1", *SYSTEM), "--rate"),
-    "arrivals that are none": (
-        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--arrivals", "rmap", *SYSTEM),
-        "there are no arrivals 'rmap'",
-    ),
-    "a weight that is none": (
-        ("load", "pipeline-few=often", "--rate", "1", "--duration", "1", *SYSTEM),
-        "'often', the weight of pipeline-few, is no number",
-    ),
-    "tenants that are none": (
-        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--tenants", "gold=0", *SYSTEM),
-        "'gold=0' tells no tenants",
-    ),
-    "a warm-up as long as the load": (
-        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--warm-up", "1", *SYSTEM),
-        "leaves nothing of 1 s",
-    ),
-    "users and a rate": (
-        ("load", "pipeline-few", "--users", "2", "--rate", "1", "--duration", "1", *SYSTEM),
-        "A closed loop has no rate",
-    ),
-    "users in two processes": (
-        ("load", "run", "pipeline-few", "--users", "2", "--processes", "2", "--duration", "1", *SYSTEM),
-        "A closed loop has one process",
-    ),
-    "users on an external service": (
-        ("load", "pipeline-few", "--users", "2", "--duration", "1", "--external", "redis=x", *SYSTEM),
-        "Use an open loop",
-    ),
-    "a search downwards": (
-        ("load", "capacity", "pipeline-few", "--p99", "1", "--from", "5", "--to", "2", *SYSTEM),
-        "from a rate above 0 to a higher one",
-    ),
-    "a search above the cap": (
-        ("load", "capacity", "pipeline-few", "--p99", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
-        "1000 iterations a second",
-    ),
-    "a soak without a rate": (
-        ("load", "soak", "pipeline-few", "--rate", "0", "--duration", "9", *SYSTEM),
-        "the rate must be above 0",
-    ),
-    "an unknown loop": (("load", "ui", "pipeline-few", "--loop", "half", *SYSTEM), "Say open, closed or both"),
     "port that is none": (("up", "--only", "redis", "--port", "redis=99999"), "'99999' is no port for redis"),
     "port without a service": (("up", "--only", "redis", "--port", "6379"), "'6379' is no pair"),
     "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),
@@ -214,18 +77,6 @@ WRONG = {
     "a scenario on an external service without leave": (
         ("scenario", "run", "pipeline-few", "--external", "redis=127.0.0.1:1", *SYSTEM),
         "Nobody said yes to using an external service",
-    ),
-    "load on an external service without a cap": (
-        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=127.0.0.1:1", *SYSTEM),
-        "--rate-cap",
-    ),
-    "load above the cap": (
-        ("load", "pipeline-few", "--rate", "3", "--duration", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
-        "3 iterations a second",
-    ),
-    "load that nobody allowed": (
-        ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
-        "Nobody said yes",
     ),
     "iterations below one": (("scenario", "run", "pipeline-few", "-n", "0", *SYSTEM), "Invalid value for '-n'"),
 }
@@ -337,7 +188,7 @@ def test_scenarios_and_experiments_are_listed(here: Here) -> None:
     assert "each row once" in scenarios.out
     experiments = here("chaos", "list")
     assert experiments.code == 0, experiments.err
-    assert experiments.out.startswith("postgres-cut\n")
+    assert "postgres-cut (short lane)\n    One of two workers loses PostgreSQL" in experiments.out
     assert "Expected: " in experiments.out
 
 
@@ -416,47 +267,6 @@ async def test_a_scenario_that_fails_exits_with_1(small: tuple[str, ...], tmp_pa
     assert list(tmp_path.glob("results/*/report.html"))
 
 
-@pytest.mark.thorough
-async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Path) -> None:
-    """A load on an external service runs once it is allowed, tells how far it is in plain lines, and is judged."""
-    arguments = ("load", "pipeline-few", "--rate", "4", "--duration", "1", "--workers", "1")
-    ended = await temper(*arguments, *system, "--rate-cap", "4", "--yes", directory=tmp_path)
-    assert ended.code == 0, ended
-    assert "pipeline-few: 4/4 started, 4 ended" in ended.err
-    assert "valid    pipeline-few: its own check (4 looked at)" in ended.err
-    assert "\r" not in ended.err
-    (run,) = (tmp_path / "results").iterdir()
-    load = json.loads((run / "run.json").read_text())["load"]
-    assert (load["rate"], load["duration"], load["shares"]) == (4.0, 1.0, {"pipeline-few": 1.0})
-
-
-def _below(process: asyncio.subprocess.Process) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("small-echo", "--users", "2", "--duration", "1", "--profile"), "small-echo: its own check"),
-        (("small-echo", "--rate", "4", "--duration", "2", "--processes", "2", "--baseline"), "8/8 started, 8 ended"),
-        (("capacity", "small-echo", "--p99", "60", "--from", "4", "--to", "4", "--seconds", "1"), "4/s: holds"),
-        (("soak", "small-echo", "--rate", "4", "--duration", "2"), "small-echo: its own check"),
-    ],
-    ids=["closed", "processes", "capacity", "soak"],
-)
-async def test_every_kind_of_load_is_judged(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
-    """On servers of its own. The target keeps nothing that could be counted, so nobody says that we may ship."""
-    target = ("--target", str(ROOT / "tests" / "small.toml"), "--workers", "1")
-    ended = await temper("load", *arguments, *target, directory=tmp_path)
-    assert says in ended.err, ended
-    assert "Traceback" not in ended.err
-    assert "valid    small-echo: its own check" in ended.err
-    assert "May we ship? Not known" in ended.out
-    assert ended.code == 1, ended
-    assert list(tmp_path.glob("results/*/report.html"))
-
-
 @pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals, code: int) -> None:
@@ -467,7 +277,7 @@ async def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.S
         line = (await process.stdout.readline()).decode()
         assert line.startswith("redis.url        redis://127.0.0.1:")
         assert b"Ctrl-C stops them" in await process.stdout.readline()
-        children = _below(process)
+        children = below(process)
         assert children
         process.send_signal(number)
         out, err = await process.communicate()
@@ -479,37 +289,13 @@ async def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.S
     await eventually(lambda: not [child for child in children if child.is_running()])
 
 
-@pytest.mark.usefixtures("heeds_ctrl_c")
-async def test_a_run_that_is_cut_off_says_so(small: tuple[str, ...], tmp_path: Path) -> None:
-    """Ctrl-C in the middle of a load leaves no worker, a report of what was recorded, and a run marked as partial."""
-    arguments = ("load", "small-echo", "--rate", "5", "--duration", "60", "--workers", "1")
-    process = await spawn(*arguments, *small, "--rate-cap", "10", "--yes", directory=tmp_path)
-    try:
-        assert process.stderr is not None
-        await _until(process.stderr, b"worker-1 ready")
-        children = _below(process)
-        await eventually(lambda: list(tmp_path.glob("results/*/operations.jsonl")), timeout=20)
-        process.send_signal(signal.SIGINT)
-        _, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode == 130, err
-    assert b"the run was cut off; what it recorded: results/" in err
-    assert b"Traceback" not in err
-    (run,) = (tmp_path / "results").iterdir()
-    assert json.loads((run / "run.json").read_text())["ended"] is None
-    assert (run / "report.html").exists()
-    await eventually(lambda: not [child for child in children if child.is_running()])
-
-
 EXPERIMENT = """
 name = "cut"
 title = "A worker loses Temporal"
 expect = "It comes back."
 workers = 1
 [load]
-scenario = "small-echo"
+scenarios = ["small-echo"]
 rate = 5
 duration = 30
 [[fault]]
@@ -528,8 +314,8 @@ async def test_an_experiment_that_is_interrupted_heals_first(tmp_path: Path) -> 
     process = await spawn("chaos", "run", "cut.toml", directory=tmp_path)
     try:
         assert process.stderr is not None
-        await _until(process.stderr, b"worker-1.temporal: in force")
-        children = _below(process)
+        await until(process.stderr, b"worker-1.temporal: in force")
+        children = below(process)
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
     finally:
@@ -544,11 +330,54 @@ async def test_an_experiment_that_is_interrupted_heals_first(tmp_path: Path) -> 
     await eventually(lambda: not [child for child in children if child.is_running()])
 
 
-async def _until(stream: asyncio.StreamReader, text: bytes) -> None:
-    """Read lines until one holds this text."""
-    seen: list[bytes] = []
-    while line := await stream.readline():
-        seen.append(line)
-        if text in line:
-            return
-    pytest.fail(f"{text!r} was never said: {seen}")
+TWO_CUTS = """
+name = "two-cuts"
+title = "The client and the worker are cut off"
+expect = "Every workflow ends."
+workers = 1
+[load]
+scenarios = ["small-hasty"]
+rate = 3
+duration = 5
+[[fault]]
+kind = "link_down"
+owner = "client"
+service = "temporal"
+at = 0.5
+for = 0.3
+[[fault]]
+kind = "link_down"
+owner = "worker-1"
+service = "temporal"
+at = 1
+for = 3.5
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+async def test_an_experiment_that_fails_is_done_again_and_shrunk(tmp_path: Path) -> None:
+    """Replayed it fails as it did; of two faults the one is left that costs workflows, as an experiment and a test."""
+    small = ("--target", str(ROOT / "tests" / "small.toml"))
+    (tmp_path / "mine.toml").write_text(TWO_CUTS)
+    first = await temper("chaos", "run", "mine.toml", "--seed", "7", *small, directory=tmp_path)
+    assert first.code == 1, first
+    assert "invalid  every workflow closed" in first.err
+    (run,) = (tmp_path / "results").iterdir()
+    again = await temper("chaos", "replay", run.name, *small, directory=tmp_path)
+    assert again.code == 1, again
+    assert "invalid  every workflow closed" in again.err
+    (replayed,) = {*(tmp_path / "results").iterdir()} - {run}
+    info = json.loads((replayed / "run.json").read_text())
+    assert info["seed"] == 7
+    assert info["command"] == f"temper chaos replay {run.name} {' '.join(small)}"
+    assert (replayed / "experiment.json").read_text() == (run / "experiment.json").read_text()
+    shrunk = await temper("chaos", "shrink", run.name, "--runs", "2", *small, directory=tmp_path)
+    assert shrunk.code == 0, shrunk
+    assert shrunk.out.startswith(
+        "2 faults became 1, in 2 runs:\n    link_down on worker-1.temporal at 1 s for 3.5 s\n"
+        "It was not repeated. Not everything smaller was tried.\n"
+    )
+    assert f"results/{run.name}/test_two_cuts_shrunk.py" in shrunk.out
+    assert (run / "two-cuts-shrunk.toml").exists()
+    assert len([*(tmp_path / "results").iterdir()]) == 4, "each try is a run of its own"

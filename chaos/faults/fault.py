@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from chaos.defaults import told
+
 if TYPE_CHECKING:
+    from harness.target import Target
     from harness.testbed import Testbed
 
 
@@ -55,6 +58,14 @@ class FaultPlan(
     """Seconds from one time to the next; `times` tells how often."""
     times: int = 1
 
+    def __str__(self) -> str:
+        moment = f"at {self.at:g} s" if self.at is not None else f"at {self.when}" if self.when else "drawn"
+        again = f", {self.times} times every {self.every:g} s" if self.every else ""
+        own = {field.encode_name: getattr(self, field.name) for field in told(self) if field.name not in SHARED}
+        how = ", ".join(f"{name}={value}" for name, value in own.items() if str(value) not in self.on)
+        what = f"{self.__struct_config__.tag} on {self.on}" + f" ({how})" * bool(how)
+        return f"{what} {moment} for {self.duration:g} s{again}"
+
     @property
     def on(self) -> str:
         """What it breaks, as it is shown: "worker-1.postgres", "worker-2", "temporal"."""
@@ -75,9 +86,26 @@ class FaultPlan(
         del workers
         yield from ()
 
+    @property
+    def needs_persistence(self) -> bool:
+        """Whether Temporal must keep what it has when it is killed."""
+        return False
+
+    def check(self, target: Target) -> None:
+        """Refuse what this target does not have, before anything is started. Raises CannotRun."""
+        del target
+
+    async def prepare(self, bed: Testbed, workers: int) -> None:
+        """See to what must stand before so many workers are made. Raises CannotRun where this target cannot have it."""
+        del bed, workers
+
     def fault(self, bed: Testbed) -> Fault:
         """Make it for this testbed, whose workers are up. Raises CannotRun where it breaks what is not ours."""
         raise NotImplementedError
+
+
+SHARED = frozenset(FaultPlan.__struct_fields__)
+"""What every kind has."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Where the knee is: whether objectives hold at a rate, and what a search through rates has shown."""
 
 from collections.abc import Sequence
-from math import inf
-from random import Random
+from math import inf, isfinite
 
 from msgspec import Struct
 
-from harness.checking.bootstrap import percentile_interval
 from harness.checking.objectives import shown
 from harness.checking.percentiles import percentile
+from harness.checking.ranks import fewest_samples, percentile_bounds
 from harness.records.steps import Saturated, Standing, Step
 
 
@@ -48,7 +47,7 @@ class Capacity(Struct, frozen=True, kw_only=True):
     """What was at its limit beyond the knee."""
 
 
-def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) -> Step:
+def judged(rate: float, trials: Sequence[Trial], limits: Limits) -> Step:
     """One step of all trials at a rate. Trials whose generator was late count only where no other is left.
 
     The p99 holds, or breaks, where the whole of its interval lies on one side of the limit; else it is unclear.
@@ -58,7 +57,7 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) ->
     times = [time for trial in kept for time in trial.times]
     unserved = sum(trial.unserved for trial in kept)
     waits = [*times, *[inf] * unserved]
-    p99 = percentile_interval(waits, 99, rng) if waits else None
+    p99 = percentile_bounds(waits, 99) if waits else None
     lag = max(map(_lag, kept))
     if not on_time:
         standing = Standing.VOID
@@ -72,6 +71,9 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits, rng: Random) ->
         standing, reason = Standing.HOLDS, f"p99 is {_wait(p99.value)}, at most {_wait(limits.p99)}"
     elif p99.low > limits.p99:
         standing, reason = Standing.BREAKS, f"p99 is {_wait(p99.value)}, above {_wait(limits.p99)}"
+    elif p99.high == inf:
+        standing = Standing.UNCLEAR
+        reason = f"{len(waits):,} iterations are too few to tell a p99 by: {fewest_samples(99):,} are needed"
     else:
         standing = Standing.UNCLEAR
         reason = f"p99 lies between {_wait(p99.low)} and {_wait(p99.high)}, about {_wait(limits.p99)}"
@@ -152,7 +154,7 @@ def _lag(trial: Trial) -> float:
 
 
 def _finite(seconds: float) -> float | None:
-    return None if seconds == inf else seconds
+    return seconds if isfinite(seconds) else None
 
 
 def _wait(seconds: float) -> str:

@@ -1,43 +1,125 @@
-"""Who met a fault: the activity attempts and calls that failed, or had to wait, while it was in force."""
+"""Who met a fault: what failed, had to wait, or was lost while it was in force."""
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
+from msgspec import Struct
 
+from harness.checking.usual import Usual, usual
 from harness.records.faults import FaultWindow
 from harness.records.operations import Kind, Operation
-from harness.records.workflows import Activity, WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
 
 NAMED = 5
 """How many of those who felt a fault are named in its window."""
+CACHES = frozenset({"redis"})
+"""Services that a correct system does without while they are away."""
+ABSENCES = frozenset({"worker_drained", "worker_late", "rolling_restart"})
+"""Kinds of fault of which nobody need notice anything: a worker goes as it is meant to, and others do its work."""
 
 
-def felt(window: FaultWindow, workflows: Iterable[WorkflowRun], operations: Iterable[Operation]) -> FaultWindow:
-    """The same window, with who met it: calls where the client's link was broken, activity attempts elsewhere.
+class Met(Struct, frozen=True, kw_only=True):
+    """Somebody who met a fault."""
 
-    A link without an open connection was used by nobody, so nobody felt its fault, whatever failed meanwhile. Which
-    worker made a failed attempt is not in the history: an attempt is attributed by its time.
+    workflow_id: str
+    """Or whatever else it was: "worker-1", "redis"."""
+    step: str
+    """Type of the activity, or what else met it: a call, a workflow task."""
+    told: str
+    """What happened; empty where that is clear."""
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id}: {self.step}" + (f", {self.told}" if self.told else "")
+
+
+def who_met(
+    window: FaultWindow, workflows: Iterable[WorkflowRun], operations: Iterable[Operation], usual: Usual
+) -> list[Met]:
+    """Everybody who met a fault, by what the fault counted itself, or by what it broke.
+
+    The client's link is felt by calls; Temporal itself by calls, activity attempts and workflow tasks; what is a
+    worker's, or a service's, by attempts, and where no task can reach a worker by workflow tasks. A link without an
+    open connection was used by nobody, so nobody met its fault, whatever failed meanwhile. Which worker made a failed
+    attempt is not in the history: an attempt is attributed by its time.
     """
+    if window.met is not None:
+        return [_as_told(each) for each in window.met]
     if window.cut == 0:
-        return msgspec.structs.replace(window, felt=0, felt_by=())
-    met = _calls(window, operations) if window.on.startswith("client.") else _attempts(window, workflows)
-    return msgspec.structs.replace(window, felt=len(met), felt_by=tuple(met[:NAMED]))
+        return []
+    owner, _, service = window.on.partition(".")
+    met: list[Met] = []
+    if owner in ("client", "temporal"):
+        met += _calls(window, operations, usual)
+    if owner != "client":
+        runs = list(workflows)
+        met += _attempts(window, runs, usual)
+        if service == "temporal" or owner == "temporal" or (not service and owner.startswith("worker")):
+            met += _tasks(window, runs)
+        if not met and window.name in ABSENCES:
+            met += _without(window, runs)
+        if not met and window.cut and (service or owner) in CACHES and _at_work(window, runs):
+            # Nothing has to fail while a cache is away: it was in use, and everybody did without it.
+            met = [Met(workflow_id=window.on, step="an open connection", told="cut")] * window.cut
+    return met
+
+
+def felt(
+    window: FaultWindow, workflows: Iterable[WorkflowRun], operations: Iterable[Operation], calm: Usual | None = None
+) -> FaultWindow:
+    """The same window, with how many met it, and some of them; `calm` is what was usual outside all windows."""
+    workflows, operations = list(workflows), list(operations)
+    met = who_met(window, workflows, operations, calm or usual([window], workflows, operations))
+    return msgspec.structs.replace(window, felt=len(met), felt_by=tuple(map(str, met[:NAMED])))
 
 
 def felt_all(
     windows: Sequence[FaultWindow], workflows: Sequence[WorkflowRun], operations: Sequence[Operation]
 ) -> list[FaultWindow]:
     """Every window with who met it."""
-    return [felt(window, workflows, operations) for window in windows]
+    calm = usual(windows, workflows, operations)
+    return [felt(window, workflows, operations, calm) for window in windows]
 
 
-def _attempts(window: FaultWindow, workflows: Iterable[WorkflowRun]) -> list[str]:
-    return [
-        f"{run.workflow_id}: {activity.type}, attempt {activity.attempts}: {activity.last_failure}"
-        for run in workflows
-        for activity in run.activities
-        if _failed_in(activity, window)
-    ]
+def _as_told(text: str) -> Met:
+    workflow_id, _, rest = text.partition(": ")
+    step, _, told = rest.partition(", ")
+    return Met(workflow_id=workflow_id, step=step, told=told)
+
+
+def _attempts(window: FaultWindow, runs: Iterable[WorkflowRun], usual: Usual) -> Iterator[Met]:
+    for run in runs:
+        for activity in run.activities:
+            if told := _told(activity, window, usual):
+                yield Met(workflow_id=run.workflow_id, step=activity.type, told=told)
+
+
+def _told(activity: Activity, window: FaultWindow, usual: Usual) -> str:
+    """How the activity met the fault; empty where it did not."""
+    if _failed_in(activity, window):
+        return f"attempt {activity.attempts}: {activity.last_failure}"
+    if activity.started is None or activity.closed is None:
+        return ""
+    since, until = _sure(window)
+    seconds = activity.closed - activity.started
+    overlaps = activity.started < until and activity.closed > since
+    if window.slows is not None:
+        held = overlaps and seconds >= window.slows + usual.fastest_attempt(activity.type)
+    else:
+        held = overlaps and activity.closed >= until and _longer_than_ever(activity, since, usual)
+    return f"attempt {activity.attempts}: it took {seconds:.1f} s" if held else ""
+
+
+def _longer_than_ever(activity: Activity, since: float, usual: Usual) -> bool:
+    """Longer than without a fault; where none of its type ran without one, it must have run when this one began."""
+    assert activity.started is not None
+    assert activity.closed is not None
+    slowest = usual.slowest_attempt(activity.type)
+    if slowest is None:
+        return activity.started <= since
+    return activity.closed - activity.started > slowest
 
 
 def _failed_in(activity: Activity, window: FaultWindow) -> bool:
@@ -51,17 +133,97 @@ def _failed_in(activity: Activity, window: FaultWindow) -> bool:
     )
 
 
-def _calls(window: FaultWindow, operations: Iterable[Operation]) -> list[str]:
-    return [f"{op.workflow_id}: {op.kind} {op.name}: {told}" for op in operations if (told := _met(op, window))]
+def _tasks(window: FaultWindow, runs: Iterable[WorkflowRun]) -> Iterator[Met]:
+    """Workflow tasks that nobody took, or took late; and workflows that another worker went on with."""
+    for run in runs:
+        if any(_timed_out(task, window) for task in run.tasks):
+            told = "timed out"
+        elif any(_spans(task, window) for task in run.tasks):
+            told = "held up"
+        elif window.on.startswith("workers") and any(_waited_for_all(task, window) for task in run.tasks):
+            told = "waited for a worker"
+        elif window.on.startswith("worker") and any(_moved(*both, window) for both in pairwise(run.tasks)):
+            told = "went to another worker"
+        else:
+            continue
+        yield Met(workflow_id=run.workflow_id, step="workflow task", told=told)
 
 
-def _met(op: Operation, window: FaultWindow) -> str:
-    """How the call met the fault: unanswered, or answered only after heal. A result is waited for anyway."""
+def _timed_out(task: WorkflowTask, window: FaultWindow) -> bool:
+    return (
+        task.outcome == "timed_out"
+        and task.scheduled < window.healed
+        and task.closed is not None
+        and task.closed > window.injected
+    )
+
+
+def _spans(task: WorkflowTask, window: FaultWindow) -> bool:
+    since, until = _sure(window)
+    return task.started is not None and task.closed is not None and task.started <= since and task.closed >= until
+
+
+def _waited_for_all(task: WorkflowTask, window: FaultWindow) -> bool:
+    """Due while no worker could take it, and taken only when one could."""
+    _, until = _sure(window)
+    return task.scheduled < until and (task.started is None or task.started >= until)
+
+
+def _moved(task: WorkflowTask, following: WorkflowTask, window: FaultWindow) -> bool:
+    return (
+        task.started is not None
+        and following.started is not None
+        and task.started < window.injected < following.started
+        and following.scheduled < window.healed
+        and "" not in (task.worker, following.worker)
+        and task.worker != following.worker
+    )
+
+
+def _without(window: FaultWindow, runs: Iterable[WorkflowRun]) -> Iterator[Met]:
+    """The attempts that began while it was in force: whoever was away did not make them."""
+    since, until = _sure(window)
+    for run in runs:
+        for activity in run.activities:
+            if activity.started is not None and since <= activity.started < until:
+                yield Met(workflow_id=run.workflow_id, step=activity.type, told="made meanwhile")
+
+
+def _at_work(window: FaultWindow, runs: Iterable[WorkflowRun]) -> bool:
+    """Whether an attempt was under way while it was in force."""
+    since, until = _sure(window)
+    return any(
+        activity.started is not None
+        and activity.started < until
+        and (activity.closed is None or activity.closed > since)
+        for run in runs
+        for activity in run.activities
+    )
+
+
+def _calls(window: FaultWindow, operations: Iterable[Operation], usual: Usual) -> Iterator[Met]:
+    for op in operations:
+        if told := _waited(op, window, usual):
+            yield Met(workflow_id=op.workflow_id, step=f"{op.kind} {op.name}", told=told)
+
+
+def _waited(op: Operation, window: FaultWindow, usual: Usual) -> str:
+    """How the call met the fault: unanswered, or answered late. A result is waited for anyway."""
     if op.sent >= window.healed:
         return ""
     if op.acknowledged is None:
         given_up = op.given_up or float("inf")
         return (op.error or "no answer") if given_up > window.injected else ""
-    if op.kind is Kind.RESULT or op.acknowledged < window.healed:
+    if op.kind is Kind.RESULT:
         return ""
-    return f"answered {op.acknowledged - op.sent:.1f} s after it was sent"
+    seconds = op.acknowledged - op.sent
+    late = op.acknowledged >= window.healed
+    if window.slows is not None:
+        since, until = _sure(window)
+        held = seconds >= window.slows + usual.fastest_call(op)
+        late = held and op.sent < until and op.acknowledged > since
+    return f"answered {seconds:.1f} s after it was sent" if late else ""
+
+
+def _sure(window: FaultWindow) -> tuple[float, float]:
+    return window.sure or (window.injected, window.healed)

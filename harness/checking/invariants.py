@@ -5,19 +5,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from harness.checking.causes import why_doubled, why_standing
+from harness.checking.causes import why_doubled, why_late, why_repeated, why_standing, why_unledgered
 from harness.records.calls import Call
-from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact
+from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind, Fact, Source
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
+from harness.records.journal import Journal
 from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Iteration, Kind, Operation
+from harness.records.replays import Replay
 from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import OPEN, WorkflowRun
 
 HARMLESS_TASK_FAILURES = frozenset({"UNHANDLED_COMMAND", "RESET_WORKFLOW", "FORCE_CLOSE_COMMAND"})
 """Causes of a failed workflow task that healthy workflows have too: a signal while closing, a reset, a termination."""
+
+
+BOOKS = {Source.LEDGER: "ledger", Source.WAL: "journal"}
+"""What effects were told by, in words."""
 
 
 class Records(Struct, frozen=True, kw_only=True):
@@ -37,9 +43,17 @@ class Records(Struct, frozen=True, kw_only=True):
     load: LoadInfo | None = None
     iterations: Sequence[Iteration] = ()
     experiment: ExperimentInfo | None = None
+    source: Source = Source.LEDGER
+    """What told the effects."""
+    journal: Journal | None = None
+    """What PostgreSQL says was committed, where it was asked."""
+    replays: Sequence[Replay] | None = None
+    """The histories that were replayed."""
 
 
 Invariant = Callable[[Records], Judgement]
+OwnInvariant = Callable[[Records], Judgement | None]
+"""One of a target's own: None where it has nothing to say of such a run."""
 
 
 def nothing_lost(records: Records) -> Judgement:
@@ -59,7 +73,7 @@ def nothing_lost(records: Records) -> Judgement:
     counted = {fact.key for fact in records.facts}
     observed_steps = {fact.step for fact in records.facts}
     findings += [
-        _about(effect, "lost", "the ledger has an effect of which no row is there")
+        _about(effect, "lost", f"the {BOOKS[records.source]} has an effect of which no row is there")
         for effect in _standing(records.effects or ())
         if effect.step in observed_steps and effect.key not in counted
     ]
@@ -78,7 +92,7 @@ def nothing_doubled(records: Records) -> Judgement:
         _at(
             key,
             "doubled",
-            f"the ledger has it {len(each)} times, undone {undone[key]} times{why_doubled(each)}",
+            f"the {BOOKS[records.source]} has it {len(each)} times, undone {undone[key]} times{why_doubled(each)}",
         )
         for key, each in written.items()
         if len(each) - undone[key] > 1
@@ -86,13 +100,16 @@ def nothing_doubled(records: Records) -> Judgement:
     runs = by_workflow(records.workflows)
     for fact in records.facts:
         standing = written[fact.key][undone[fact.key] :] if fact.key in written else []
+        mine = runs.get(fact.workflow_id, ())
         if fact.found > fact.expected == 0 and standing:
-            why = why_standing(standing[-1], runs.get(fact.workflow_id, ()))
-            findings.append(_about(fact, "uncompensated", f"{fact.found} rows are there, and none may be: {why}"))
+            problem = "zombie" if why_late(standing[-1], mine) else "uncompensated"
+            why = why_standing(standing[-1], mine)
+            findings.append(_about(fact, problem, f"{fact.found} rows are there, and none may be: {why}"))
         elif fact.found > fact.expected:
-            findings.append(_about(fact, "doubled", f"{fact.found} rows are there, {fact.expected} expected"))
+            message = f"{fact.found} rows are there, {fact.expected} expected{why_repeated(fact, mine)}"
+            findings.append(_about(fact, "doubled", message))
         if fact.found and fact.key in written and not standing:
-            message = f"the ledger says it was undone, and {fact.found} rows are there"
+            message = f"the {BOOKS[records.source]} says it was undone, and {fact.found} rows are there"
             findings.append(_about(fact, "uncompensated", message))
     if records.effects is None and not records.facts:
         return unknown("nothing doubled", "neither a ledger nor business rows were observed")
@@ -115,7 +132,8 @@ def effects_are_atomic(records: Records) -> Judgement:
     for fact in told:
         rows, ledger = set(fact.transactions), by_key[fact.key]
         if not ledger:
-            findings.append(_about(fact, "phantom", "rows are there, and the ledger knows nothing of them"))
+            message = f"rows are there, and the ledger knows nothing of them{why_unledgered(fact, records.workflows)}"
+            findings.append(_about(fact, "phantom", message))
         elif rows != ledger:
             findings.append(
                 _about(

@@ -22,7 +22,11 @@ def one_key_an_effect(records: Records) -> Judgement:
         return unknown(KEYS, UNCOUNTED)
     calls = _by_activity(records.calls)
     findings = [
-        Finding(problem="rekeyed", message=f"{activity} {wrong}", workflow_id=workflow_id)
+        Finding(
+            problem="doubled" if _effects(made) > 1 else "rekeyed",
+            message=f"{activity} {wrong}",
+            workflow_id=workflow_id,
+        )
         for (workflow_id, activity), made in calls.items()
         if (wrong := _why_not_one_key(made))
     ]
@@ -60,7 +64,7 @@ def _by_activity(calls: Sequence[Call]) -> dict[tuple[str, str], list[Call]]:
 
 
 def _why_not_one_key(made: Sequence[Call]) -> str | None:
-    effects = sum(call.effects for call in made)
+    effects = _effects(made)
     if any(not call.key for call in made):
         return f"called the outside without an idempotency key (effects: {effects}): a repeat has its effect again"
     if len(made) == 1:
@@ -74,6 +78,10 @@ def _why_not_one_key(made: Sequence[Call]) -> str | None:
         else "a key is made of workflow id, step and item, and of nothing that a repeat changes"
     )
     return f"called the outside under {len(keys)} keys (effects: {effects}): {told}; {cause}"
+
+
+def _effects(made: Sequence[Call]) -> int:
+    return sum(call.effects for call in made)
 
 
 def _attempts(activity: str, runs: Sequence[WorkflowRun]) -> int | None:

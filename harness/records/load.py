@@ -18,6 +18,8 @@ class LoadInfo(Struct, frozen=True, kw_only=True):
     """How they are spread over the duration: "constant", "ramp:from=5,to=50", …; "closed" in a closed loop."""
     shares: Mapping[str, float]
     """For each scenario, its share of the iterations; together they are 1."""
+    ends: Mapping[str, tuple[str, ...]] = {}
+    """For each scenario, the closing statuses it allows: one of these is an answer, also where it is a failure."""
     warm_up: float = 0.0
     """Iterations that are meant to start this early are driven and checked, and left out of every figure of speed."""
     tenants: Mapping[str, float] = {}

@@ -79,6 +79,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     status: str | None = None
     """The workflow's closing status: completed, failed, canceled, terminated or timed_out."""
     error: str | None = None
+    call_id: str = ""
+    """What an update or a signal is known by in the history of its workflow; empty for other calls."""
+    event_id: int | None = None
+    """The event by which it was found out later that a signal or an update had happened."""
     warm_up: bool = False
     """As its iteration's."""
     by_server: bool = False
@@ -93,6 +97,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     def service_time(self) -> float | None:
         """Seconds from sending to the answer. None where no answer came."""
         return None if self.acknowledged is None else self.acknowledged - self.sent
+
+    @property
+    def ended(self) -> float | None:
+        """When the answer came, or the caller stopped waiting for one; None where neither is known."""
+        return self.given_up if self.acknowledged is None else self.acknowledged
 
     @property
     def lag(self) -> float:

@@ -1,7 +1,7 @@
 """A run: a directory with everything one run recorded. docs/results.md tells the format."""
 
 import secrets
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -12,14 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from harness.records.calls import Call
+from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.hosted import Hosted
+from harness.records.journal import Commit
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
+from harness.records.replays import Replay
 from harness.records.samples import Sample
 from harness.records.sessions import Session
 from harness.records.steps import Step
@@ -68,6 +71,11 @@ class RunInfo(Struct, frozen=True, kw_only=True):
         """The scenarios under load."""
         return frozenset(self.load.shares) if self.load else frozenset()
 
+    @property
+    def ends(self) -> Mapping[str, tuple[str, ...]]:
+        """For each scenario under load, the closing statuses it allows."""
+        return self.load.ends if self.load else {}
+
 
 class _Format(Struct):
     """As much of run.json as any version of it has."""
@@ -80,6 +88,7 @@ FILES: dict[type[Struct], str] = {
     Operation: "operations.jsonl",
     WorkflowRun: "workflows.jsonl",
     Effect: "effects.jsonl",
+    Commit: "journal.jsonl",
     Call: "calls.jsonl",
     Session: "sessions.jsonl",
     Fact: "facts.jsonl",
@@ -87,7 +96,9 @@ FILES: dict[type[Struct], str] = {
     Measurement: "measurements.jsonl",
     Sample: "samples.jsonl",
     Step: "steps.jsonl",
+    Replay: "replays.jsonl",
     Judgement: "judgements.jsonl",
+    Discrepancy: "discrepancies.jsonl",
 }
 
 

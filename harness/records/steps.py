@@ -45,7 +45,7 @@ class Step(Struct, frozen=True, kw_only=True):
     p99: float | None
     p99_low: float | None
     p99_high: float | None
-    """The interval of the p99, by bootstrap; None where it lies among those nobody answered."""
+    """The interval of the p99; None where an end lies among those nobody answered, or there are too few to tell."""
     p99_limit: float
     lag_p99: float
     """How late the generator was."""

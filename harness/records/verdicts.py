@@ -29,6 +29,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     workflow_id: str | None = None
     step: str | None = None
     item: str | None = None
+    attempt: int | None = None
+    """The attempt that did it, where the finding is about one of several."""
 
 
 class Judgement(Struct, frozen=True, kw_only=True):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter, PayloadConverter
-from temporalio.worker import Plugin, Replayer
+from temporalio.worker import Plugin, Replayer, WorkflowReplayResult
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from harness.replay.commands import Difference, differences
@@ -57,8 +57,22 @@ class SemanticReplayer:
 
     async def replay(self, history: WorkflowHistory) -> Replayed:
         """Replay one history and compare its commands."""
+
+        async def only() -> AsyncIterator[WorkflowHistory]:
+            yield history
+
+        (replayed,) = [each async for each in self.replay_each(only())]
+        return replayed
+
+    async def replay_each(self, histories: AsyncIterator[WorkflowHistory]) -> AsyncIterator[Replayed]:
+        """The same of several, one after the other: what it takes to begin is done once for all of them."""
+        async with self._replayer.workflow_replay_iterator(histories) as outcomes:
+            async for outcome in outcomes:
+                yield await self._compared(outcome)
+
+    async def _compared(self, outcome: WorkflowReplayResult) -> Replayed:
+        history = outcome.history
         started = history.events[0].workflow_execution_started_event_attributes
-        outcome = await self._replayer.replay_workflow(history, raise_on_replay_failure=False)
         issued = [command for runner in (self._runner, self._unsandboxed) for command in runner.take(history.run_id)]
         told = Replayed(
             workflow_id=history.workflow_id,

@@ -62,7 +62,7 @@ class ContainerService(StartedService):
         """Stop it in order, and remove it with its data."""
         if self._container is not None:
             try:
-                await self._end()
+                await self.shut_down()
             finally:
                 await self._container.remove()
                 self._container = None
@@ -71,6 +71,11 @@ class ContainerService(StartedService):
         """Kill the container with SIGKILL; its data stays."""
         if self._container is not None:
             await self._container.kill()
+
+    async def shut_down(self) -> None:
+        """Send the container its image's stop signal, and kill it if it does not go."""
+        if self._container is not None:
+            await self._container.terminate(STOP_SECONDS)
 
     async def pause(self) -> None:
         """Freeze the container."""
@@ -85,10 +90,6 @@ class ContainerService(StartedService):
     def _running(self) -> Container:
         assert self._container is not None
         return self._container
-
-    async def _end(self) -> None:
-        if self._container is not None:
-            await self._container.terminate(STOP_SECONDS)
 
     async def _launch(self) -> None:
         again = self._container is not None

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import PortForbidden, PortInUse, ServiceFailed, ServiceUnreachable
 from harness.services.ports import free_port, is_free, is_privileged, may_bind
-from harness.services.process import NotReady, Process
+from harness.services.process import Ending, NotReady, Process, until_ready
 
 if TYPE_CHECKING:
     from harness.services.engine import Found
@@ -201,6 +201,10 @@ class StartedService(Service):
         """Kill it at once, and return when it is gone; its data stays."""
 
     @abstractmethod
+    async def shut_down(self) -> None:
+        """End it in order, or kill it if it does not go; its data stays."""
+
+    @abstractmethod
     async def pause(self) -> None:
         """Let it stand still, with its connections open."""
 
@@ -219,10 +223,6 @@ class StartedService(Service):
     @abstractmethod
     def _running(self) -> Running:
         """What was launched."""
-
-    @abstractmethod
-    async def _end(self) -> None:
-        """End it in order, or kill it if it does not go; its data stays."""
 
     def ports(self) -> dict[int, bool]:
         """The ports it is to listen on, and whether the user fixed each."""
@@ -252,8 +252,12 @@ class StartedService(Service):
 
     async def restart(self) -> None:
         """Start it again, on the same ports and the same data, after it was killed or stopped."""
-        await self._end()
+        await self.shut_down()
         await self._launch()
+
+    async def answers(self) -> None:
+        """Wait until it answers, as after `resume`; raises ServiceFailed where it has ended, or takes too long."""
+        await until_ready(self._running(), self._probe, READY_SECONDS)
 
     async def _probe(self) -> Identity:
         running = self._running()
@@ -280,14 +284,11 @@ class StartedService(Service):
             raise PortForbidden(self.name, forbidden[0]) from failure
 
 
-class Running(Protocol):
+class Running(Ending, Protocol):
     """What a server of our own runs in: a child process, or a container."""
 
     def last_lines(self) -> list[str]:
         """The last lines of its log since it was last started."""
-
-    def failure(self, what: str) -> ServiceFailed:
-        """The error that says what happened to it, and quotes its log."""
 
     def listens_on(self, port: int) -> bool:
         """Whether it is this very one, not another's, that listens on the TCP port."""
@@ -319,7 +320,7 @@ class EmbeddedService(StartedService):
 
     async def stop(self) -> None:
         """Stop it in order, and kill it if it does not go."""
-        await self._end()
+        await self.shut_down()
 
     def _running(self) -> Process:
         assert self._process is not None
@@ -330,6 +331,11 @@ class EmbeddedService(StartedService):
         if self._process is not None:
             await self._process.kill()
 
+    async def shut_down(self) -> None:
+        """Send the process its stop signal, and kill it if it does not go."""
+        if self._process is not None:
+            await self._process.terminate(STOP_SECONDS, number=self.stop_signal)
+
     async def pause(self) -> None:
         """Stop the process with SIGSTOP, with all its children."""
         if self._process is not None:
@@ -339,10 +345,6 @@ class EmbeddedService(StartedService):
         """Let the process go on."""
         if self._process is not None:
             self._process.resume()
-
-    async def _end(self) -> None:
-        if self._process is not None:
-            await self._process.terminate(STOP_SECONDS, number=self.stop_signal)
 
     async def _launch(self) -> None:
         self._process = process = self.build(self.site.logs / f"{self.name}.log")

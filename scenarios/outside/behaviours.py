@@ -30,9 +30,21 @@ class Behaviours:
         off = self.of(prefix)
         for own in {behaviour.prefix for behaviour in off}:
             del self._by_prefix[own]
+        self._tell()
+        return len(off)
+
+    def switch_off_one(self, behaviour: Behaviour) -> bool:
+        """Switch off this one; returns whether it was on."""
+        held = self._by_prefix.get(behaviour.prefix, {})
+        was_on = held.pop(behaviour, None) is not None
+        if was_on and not held:
+            del self._by_prefix[behaviour.prefix]
+        self._tell()
+        return was_on
+
+    def _tell(self) -> None:
         self._switched_off.set()
         self._switched_off = asyncio.Event()
-        return len(off)
 
     async def off(self, behaviour: Behaviour) -> None:
         """Wait until it is switched off."""

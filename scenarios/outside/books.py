@@ -48,7 +48,7 @@ class Books:
     entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=JOURNAL_KEPT))
     calls: int = 0
 
-    def came_in(self, call: Call, fired: tuple[Kind, ...]) -> Open:
+    def came_in(self, call: Call, fired: tuple[Kind, ...], prefixes: tuple[str, ...]) -> Open:
         """Count a call, and enter it in the journal."""
         identity = (call.key, call.action, call.reference)
         count = self.counts.get(identity)
@@ -56,7 +56,14 @@ class Books:
             count = self.counts[identity] = Count(key=call.key, action=call.action, reference=call.reference)
         count.calls += 1
         self.calls += 1
-        entry = Entry(at=time.time(), key=call.key, action=call.action, reference=call.reference, behaviours=fired)
+        entry = Entry(
+            at=time.time(),
+            key=call.key,
+            action=call.action,
+            reference=call.reference,
+            behaviours=fired,
+            prefixes=prefixes,
+        )
         self.entries.append(entry)
         return Open(entry, count)
 

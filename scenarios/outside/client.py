@@ -35,6 +35,14 @@ class Outside:
         """Switch off every behaviour whose prefix begins so."""
         await self._call("DELETE", "/behaviours", dict, prefix=prefix)
 
+    async def behave_no_more(self, *behaviours: Behaviour) -> None:
+        """Switch off these, and no others."""
+        await self._call("DELETE", "/behaviours", dict, body=behaviours)
+
+    async def behaviours(self, prefix: str) -> list[Behaviour]:
+        """Those that are on, and whose prefix begins so."""
+        return (await self._call("GET", "/behaviours", dict[str, list[Behaviour]], prefix=prefix))["behaviours"]
+
     async def counts(self, prefix: str) -> list[Count]:
         """How often each key was used, and took effect."""
         return (await self._call("GET", "/counts", dict[str, list[Count]], prefix=prefix))["counts"]

@@ -41,7 +41,8 @@ class Desk:
             return FULL
         fired = self.behaviours.fire(call.reference, call.action)
         kinds = {behaviour.kind for behaviour in fired}
-        opened = self.books.came_in(call, tuple(kind for kind in Kind if kind in kinds))
+        prefixes = tuple(sorted({behaviour.prefix for behaviour in fired}))
+        opened = self.books.came_in(call, tuple(kind for kind in Kind if kind in kinds), prefixes)
         answer = await self._answer(call, decide, fired, opened)
         opened.entry.status = answer.status if answer else None
         return answer

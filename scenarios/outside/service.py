@@ -133,6 +133,9 @@ class Routes:
         return _json({"on": len(self.desk.behaviours)})
 
     async def _behave_well(self, request: web.Request) -> web.Response:
+        if request.can_read_body:
+            behaviours = await _body(request, list[Behaviour])
+            return _json({"off": sum(map(self.desk.behaviours.switch_off_one, behaviours))})
         return _json({"off": self.desk.behaviours.switch_off(_query(request, "prefix"))})
 
     async def _counts(self, request: web.Request) -> web.Response:

@@ -155,6 +155,8 @@ class Entry(Struct, kw_only=True):
     reference: str
     behaviours: tuple[Kind, ...] = ()
     """What fired on it."""
+    prefixes: tuple[str, ...] = ()
+    """Of the behaviours that fired."""
     effects: int = 0
     replays: int = 0
     status: int | None = None

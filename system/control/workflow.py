@@ -14,6 +14,7 @@ from temporalio.workflow import ActivityHandle
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system import heartbeats
     from system.control.activities import ControlActivities
     from system.control.models import BULK, PROGRESS, BulkReport, BulkRequest, CloseRequest, Counts, Progress, Round
     from system.control.rules import round_size, wait_after
@@ -21,7 +22,6 @@ with workflow.unsafe.imports_passed_through():
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=5)
 )
-HEARTBEAT = timedelta(seconds=10)
 ROUNDS_A_RUN = 200
 """After so many, some 2,500 events, the history is cut off by continue-as-new."""
 ResultT = TypeVar("ResultT")
@@ -64,7 +64,7 @@ class Bulk(Pausable):
                 ControlActivities.list_targets,
                 request,
                 start_to_close_timeout=timedelta(hours=1),
-                heartbeat_timeout=HEARTBEAT,
+                heartbeat_timeout=heartbeats.TIMEOUT,
                 retry_policy=RETRY,
             )
         )
@@ -86,7 +86,7 @@ class Bulk(Pausable):
                     ControlActivities.act,
                     Round(first=first, last=last, order=request.model_copy(update={"progress": None})),
                     start_to_close_timeout=timedelta(minutes=10),
-                    heartbeat_timeout=HEARTBEAT,
+                    heartbeat_timeout=heartbeats.TIMEOUT,
                     retry_policy=RETRY,
                 )
             )

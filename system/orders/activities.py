@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from temporalio import activity
 
 from system.errors import InputError, StillInDoubt
+from system.heartbeats import beating
 from system.orders import calls, journal, stock, store
 from system.orders.calls import Answer
 from system.orders.insisting import insisting
@@ -86,6 +87,7 @@ class OrderActivities:
         ]
 
     @activity.defn(name=OPEN_ORDER)
+    @beating()
     async def open_order(self, order: OrderRequest) -> Opened:
         """Write down what was ordered; where it was before, tell how that order stands."""
         effect = Effect.of_attempt("open_order")
@@ -105,12 +107,14 @@ class OrderActivities:
         return await self._written(order) or opened
 
     @activity.defn(name=FIND_ORDER)
+    @beating()
     @insisting
     async def find_order(self, order: OrderRequest) -> Opened:
         """Tell what is written of an order that goes no further: what is open, is to be taken back."""
         return await self._written(order) or Opened(state="open")
 
     @activity.defn(name=ESCALATE)
+    @beating()
     async def escalate(self, order: OrderRequest) -> StepResult:  # noqa: ARG002 every activity takes one record
         """Write down that nobody has decided about the order in time."""
         effect = Effect.of_attempt("escalate")
@@ -122,6 +126,7 @@ class OrderActivities:
         return await once(self._database, effect, StepResult, write)
 
     @activity.defn(name=RESERVE_STOCK)
+    @beating()
     async def reserve_stock(self, order: OrderRequest) -> StepResult:
         """Hold everything that was ordered, or nothing."""
         effect = Effect.of_attempt("reserve_stock")
@@ -136,6 +141,7 @@ class OrderActivities:
         return await once(self._database, effect, StepResult, write)
 
     @activity.defn(name=RELEASE_STOCK)
+    @beating()
     @insisting
     async def release_stock(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Put back what is held."""
@@ -148,18 +154,21 @@ class OrderActivities:
         return Undone()
 
     @activity.defn(name=AUTHORISE_PAYMENT)
+    @beating()
     async def authorise_payment(self, order: OrderRequest) -> StepResult:
         """Have the customer's money held."""
         effect = Effect.of_attempt("authorise_payment")
         return await self._call(effect, self._payments.authorisation(effect.workflow_id, order), self._payments)
 
     @activity.defn(name=VOID_PAYMENT)
+    @beating()
     @insisting
     async def void_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the customer's money let go of."""
         return await self._take_back(Effect.of_attempt("authorise_payment"), self._payments, self._payments.clear)
 
     @activity.defn(name=CAPTURE_PAYMENT)
+    @beating()
     async def capture_payment(self, order: OrderRequest) -> StepResult:
         """Have the money taken that is held, and enter it in the ledger."""
         effect = Effect.of_attempt("capture_payment")
@@ -173,24 +182,28 @@ class OrderActivities:
         return await self._call(effect, intent, self._payments, write)
 
     @activity.defn(name=REFUND_PAYMENT)
+    @beating()
     @insisting
     async def refund_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the money given back that was taken, and reverse it in the ledger."""
         return await self._take_back(Effect.of_attempt("capture_payment"), self._payments, self._payments.refund)
 
     @activity.defn(name=ARRANGE_SHIPMENT)
+    @beating()
     async def arrange_shipment(self, order: OrderRequest) -> StepResult:
         """Have the shipping provider bring it."""
         effect = Effect.of_attempt("arrange_shipment")
         return await self._call(effect, self._shipping.shipment(effect.workflow_id, order), self._shipping)
 
     @activity.defn(name=CANCEL_SHIPMENT)
+    @beating()
     @insisting
     async def cancel_shipment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Have the shipping provider not bring it."""
         return await self._take_back(Effect.of_attempt("arrange_shipment"), self._shipping, self._shipping.clear)
 
     @activity.defn(name=CONFIRM_ORDER)
+    @beating()
     async def confirm_order(self, order: OrderRequest) -> StepResult:
         """Let the order stand: its stock is shipped, its money is sales."""
         effect = Effect.of_attempt("confirm_order")
@@ -205,6 +218,7 @@ class OrderActivities:
         return await once(self._database, effect, StepResult, write)
 
     @activity.defn(name=REVOKE_CONFIRMATION)
+    @beating()
     @insisting
     async def revoke_confirmation(self, order: OrderRequest) -> Undone:  # noqa: ARG002
         """Let the order not stand after all."""
@@ -219,6 +233,7 @@ class OrderActivities:
         return Undone()
 
     @activity.defn(name=SETTLE)
+    @beating()
     @insisting
     async def settle(self, ask: Ask) -> Settled:
         """Ask both providers whether anything of a compensated order stands, and take it back.
@@ -234,6 +249,7 @@ class OrderActivities:
         return Settled(cleared=cleared, in_doubt=bool(in_doubt))
 
     @activity.defn(name=ASK_AGAIN)
+    @beating()
     @insisting
     async def ask_again(self, doubt: InDoubt) -> Settled:
         """Ask both providers about an order that ended in doubt, and write down when there is none any more."""
@@ -243,6 +259,7 @@ class OrderActivities:
         return settled if settled.in_doubt else await self._settle(effect, settled)
 
     @activity.defn(name=BELIEVE)
+    @beating()
     @insisting
     async def believe(self, doubt: InDoubt) -> Settled:
         """Write down that there is no doubt any more, since somebody says so: nobody is asked."""
@@ -250,6 +267,7 @@ class OrderActivities:
         return await self._settle(effect, Settled(cleared=0, in_doubt=False))
 
     @activity.defn(name=CLOSE_ORDER)
+    @beating()
     @insisting
     async def close_order(self, close: Close) -> Opened:
         """Write down how an order ended, once, and tell what is written."""
@@ -261,6 +279,7 @@ class OrderActivities:
         return await once(self._database, effect, Opened, write)
 
     @activity.defn(name=SET_STOCK)
+    @beating()
     async def set_stock(self, count: StockCount) -> Counted:
         """Write down how many of a sku are on hand now."""
         effect = Effect.of_attempt("set_stock", count.sku)

@@ -14,6 +14,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system import heartbeats
     from system.orders import rules
     from system.orders.activities import OrderActivities
     from system.orders.models import DOUBT, InDoubt, Settled
@@ -57,4 +58,10 @@ class Doubt(Pausable):
 async def _execute(
     activity: Callable[[OrderActivities, InDoubt], Coroutine[Any, Any, Settled]], doubt: InDoubt
 ) -> Settled:
-    return await workflow.execute_activity_method(activity, doubt, start_to_close_timeout=ATTEMPT, retry_policy=RETRY)
+    return await workflow.execute_activity_method(
+        activity,
+        doubt,
+        start_to_close_timeout=ATTEMPT,
+        heartbeat_timeout=heartbeats.TIMEOUT,
+        retry_policy=RETRY,
+    )

@@ -10,6 +10,7 @@ from temporalio.common import RetryPolicy
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system import heartbeats
     from system.orders.activities import OrderActivities
     from system.orders.models import STOCKTAKE, Counted, StockCount
 
@@ -30,6 +31,7 @@ class Stocktake(Pausable):
             OrderActivities.set_stock,
             count,
             start_to_close_timeout=timedelta(seconds=30),
+            heartbeat_timeout=heartbeats.TIMEOUT,
             schedule_to_close_timeout=timedelta(minutes=10),
             retry_policy=RETRY,
         )

@@ -14,6 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system import heartbeats
     from system.orders import rules
     from system.orders.activities import OrderActivities
     from system.orders.models import (
@@ -271,6 +272,7 @@ class Order(Pausable):
             argument,
             start_to_close_timeout=self._order.policy.attempt,
             schedule_to_close_timeout=self._order.policy.step,
+            heartbeat_timeout=heartbeats.TIMEOUT,
             retry_policy=RETRY,
             cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
         )
@@ -279,7 +281,11 @@ class Order(Pausable):
         """Let an activity try until it is done: money and goods must not stay where they are."""
         await self.checkpoint()
         return await workflow.execute_activity_method(
-            activity, argument, start_to_close_timeout=self._order.policy.attempt, retry_policy=RETRY
+            activity,
+            argument,
+            start_to_close_timeout=self._order.policy.attempt,
+            heartbeat_timeout=heartbeats.TIMEOUT,
+            retry_policy=RETRY,
         )
 
     async def _shielded(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:

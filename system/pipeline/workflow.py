@@ -16,6 +16,7 @@ from temporalio.workflow import ActivityCancellationType
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system import heartbeats
     from system.pipeline.activities import PipelineActivities
     from system.pipeline.models import (
         PIPELINE,
@@ -40,7 +41,6 @@ RETRY = RetryPolicy(
 WAIT = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.2, maximum_interval=timedelta(minutes=1)
 )
-HEARTBEAT = timedelta(seconds=10)
 
 
 @workflow.defn(name=PIPELINE)
@@ -83,7 +83,7 @@ class Pipeline(Pausable):
             PipelineActivities.prepare,
             request,
             start_to_close_timeout=timedelta(hours=1),
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeats.TIMEOUT,
             retry_policy=RETRY,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
@@ -99,7 +99,7 @@ class Pipeline(Pausable):
             PipelineActivities.claim,
             ClaimRequest(load_id=manifest.load_id),
             start_to_close_timeout=timedelta(hours=1),
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeats.TIMEOUT,
             retry_policy=WAIT,
         )
         return claimed.skipped
@@ -128,7 +128,7 @@ class Pipeline(Pausable):
                 PipelineActivities.load_chunk,
                 task,
                 start_to_close_timeout=timedelta(minutes=5),
-                heartbeat_timeout=HEARTBEAT,
+                heartbeat_timeout=heartbeats.TIMEOUT,
                 retry_policy=RETRY,
                 cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
@@ -142,7 +142,7 @@ class Pipeline(Pausable):
             PipelineActivities.reconcile,
             ReconcileRequest(load_id=load_id),
             start_to_close_timeout=timedelta(minutes=5),
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeats.TIMEOUT,
             retry_policy=RETRY,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
@@ -168,7 +168,7 @@ class Pipeline(Pausable):
             PipelineActivities.close,
             CloseRequest(state=state),
             start_to_close_timeout=timedelta(hours=1),
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeats.TIMEOUT,
             retry_policy=RETRY,
         )
         while not closing.done():

@@ -14,6 +14,7 @@ from temporalio.workflow import ActivityCancellationType
 from system.control.pausable import Pausable
 
 with workflow.unsafe.imports_passed_through():
+    from system import heartbeats
     from system.dead_letters.pending import LETTERS_ARE_WRITTEN
     from system.errors import CancelRefused
     from system.failures import failure_of
@@ -48,7 +49,6 @@ RETRY = RetryPolicy(
 """Of the batch's own steps, which must not fail while a service is away."""
 LONGEST_INTERVAL = timedelta(seconds=10)
 """Between the attempts of an item, which has only so many."""
-HEARTBEAT = timedelta(seconds=10)
 STEP = timedelta(minutes=5)
 
 
@@ -162,7 +162,7 @@ class Batch(Pausable):
                 TaskActivities.open,
                 request,
                 start_to_close_timeout=STEP,
-                heartbeat_timeout=HEARTBEAT,
+                heartbeat_timeout=heartbeats.TIMEOUT,
                 retry_policy=RETRY,
             )
             try:
@@ -218,7 +218,7 @@ class Batch(Pausable):
                 TaskActivities.take,
                 request,
                 start_to_close_timeout=STEP,
-                heartbeat_timeout=HEARTBEAT,
+                heartbeat_timeout=heartbeats.TIMEOUT,
                 retry_policy=RETRY,
             )
             del self._hand.ended[: len(request.ended)]  # others may have ended meanwhile
@@ -238,7 +238,7 @@ class Batch(Pausable):
             TaskActivities.run,
             RunRequest(batch=self._position.batch, item=item.key),
             start_to_close_timeout=timedelta(seconds=item.timeout),
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeats.TIMEOUT,
             retry_policy=RetryPolicy(
                 initial_interval=RETRY.initial_interval,
                 backoff_coefficient=RETRY.backoff_coefficient,
@@ -277,7 +277,7 @@ class Batch(Pausable):
             TaskActivities.reconcile,
             ReconcileRequest(batch=self._position.batch, cancelled=cancelled),
             start_to_close_timeout=STEP,
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeats.TIMEOUT,
             retry_policy=RETRY,
         )
         self._set_counts(report)

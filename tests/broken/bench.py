@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,9 @@ from harness.driver import drive
 from harness.environments import own_namespace
 from harness.faultpoints import FaultPoints
 from harness.observation import conclude
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
 from harness.records.operations import Iteration
-from harness.records.run import Run
+from harness.records.run import Recorded, Run
 from harness.records.verdicts import Verdict
 from harness.scenario import Scenario
 from harness.target import Target
@@ -40,6 +41,8 @@ class Found:
     """Each as "check: what is wrong"."""
     sound: frozenset[str] = frozenset()
     """The checks that looked at something, and found nothing wrong."""
+    kinds: frozenset[DiscrepancyKind] = frozenset()
+    """What reconciliation classed it as."""
 
     @classmethod
     def by(cls, check: str, problems: list[str]) -> Found:
@@ -128,13 +131,20 @@ class Trial:
         judgements = await conclude(bed.run, bed.target, bed.client, bed.stores, bed.iterations, bed.broken)
         problems = [f"{each.invariant}: {found.message}" for each in judgements for found in each.findings]
         problems += [f"fault points: {fault} never bit" for fault in self.faults.unbitten()]
-        return Found(problems, frozenset(each.invariant for each in judgements if each.verdict is Verdict.VALID))
+        sound = frozenset(each.invariant for each in judgements if each.verdict is Verdict.VALID)
+        kinds = frozenset(each.kind for each in Recorded(bed.run.directory).read(Discrepancy))
+        return Found(problems, sound, kinds)
 
 
 @asynccontextmanager
-async def worker_here(bed: Testbed, task_queue: str, faults: FaultPoints | None = None) -> AsyncIterator[None]:
-    """The target's worker, as temper.toml has it, in this process."""
-    settings = settings_of(bed, task_queue)
+async def worker_here(
+    bed: Testbed,
+    task_queue: str,
+    faults: FaultPoints | None = None,
+    addresses: Mapping[str, str] | None = None,
+) -> AsyncIterator[None]:
+    """The target's worker, as temper.toml has it, in this process; `addresses` are where it finds services instead."""
+    settings = settings_of(bed, task_queue, addresses)
     stop = asyncio.Event()
     interceptors = faultpoints.interceptors(faults.environment) if faults else []
     working = asyncio.create_task(run_worker(settings, interceptors=interceptors, stop=stop))
@@ -145,6 +155,11 @@ async def worker_here(bed: Testbed, task_queue: str, faults: FaultPoints | None 
         await working
 
 
-def settings_of(bed: Testbed, task_queue: str) -> Settings:
+def settings_of(bed: Testbed, task_queue: str, addresses: Mapping[str, str] | None = None) -> Settings:
     """What temper.toml hands to a worker."""
-    return Settings.from_environment(bed.worker("here", task_queue=task_queue).process._env)
+    return Settings.from_environment(bed.worker("here", task_queue=task_queue, addresses=addresses).process._env)
+
+
+def database_of(bench: Bench) -> str:
+    """Where the system's tables are."""
+    return settings_of(bench.bed, "nobody").database_url

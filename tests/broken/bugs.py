@@ -11,6 +11,11 @@ import replay_searches as replay
 import single_searches as single
 from bench import Bench, Found
 
+from harness.records.discrepancies import DiscrepancyKind
+
+OWN = ": its own check"
+"""How the check of a scenario is called, after its name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bug:
@@ -23,16 +28,19 @@ class Bug:
     """What the harness is made to look at."""
     message: str
     """What it says, in one line, after the name of the check; … stands for what differs from one time to the next."""
+    kind: DiscrepancyKind | None = None
+    """What reconciliation classes it as; None where effects and histories agree all the same."""
 
     @property
     def check(self) -> str:
         """The part of the harness that finds it."""
-        return self.message.partition(": ")[0]
+        scenario, own, _ = self.message.partition(OWN)
+        return scenario + own if own else self.message.partition(": ")[0]
 
     @property
     def said(self) -> str:
         """The message itself."""
-        return self.message.partition(": ")[2]
+        return self.message.removeprefix(f"{self.check}: ")
 
 
 BUGS = (
@@ -44,6 +52,7 @@ BUGS = (
             "nothing doubled: 1 rows are there, and none may be: it was written by attempt 1, its activity "
             "orders.capture_payment completed, and no compensation of it was run"
         ),
+        kind=DiscrepancyKind.UNCOMPENSATED,
     ),
     Bug(
         name="compensation-late",
@@ -54,6 +63,7 @@ BUGS = (
             "orders.reserve_stock was left behind, and nothing took it back; a compensation must be "
             "registered before its step begins, not after it ended well"
         ),
+        kind=DiscrepancyKind.UNCOMPENSATED,
     ),
     Bug(
         name="no-idempotency-key",
@@ -83,6 +93,7 @@ BUGS = (
             "workflow had closed; nothing fences an attempt that wakes up late: a compensation must claim the "
             "key of its step, also where there is no effect yet"
         ),
+        kind=DiscrepancyKind.ZOMBIE_WRITE,
     ),
     Bug(
         name="retry-inside-retry",
@@ -98,6 +109,7 @@ BUGS = (
         what="a dead letter is acknowledged, and not written",
         search=pipeline.a_missing_file,
         message="nothing silently lost: pipeline.Pipeline ended failed, and no dead letter says so",
+        kind=DiscrepancyKind.LOST,
     ),
     Bug(
         name="cancellation-swallowed",
@@ -181,6 +193,53 @@ BUGS = (
         message=(
             "check_single_flight: ….price('A') was loaded 10 times for 10 who missed it at once: the cache "
             "lacks single flight; let one load, and the others wait for its value"
+        ),
+    ),
+    Bug(
+        name="ledger-apart",
+        what="a step is recorded in the ledger in a transaction of its own, after its effect",
+        search=orders.a_connection_that_is_cut_at_the_ledger,
+        message=(
+            "effects are atomic: rows are there, and the ledger knows nothing of them, though orders.set_stock "
+            "completed: the line is written apart from the rows, and was lost between; commit both in one transaction"
+        ),
+    ),
+    Bug(
+        name="lost-update",
+        what="what is on hand is written as a number computed from what was read without a lock",
+        search=orders.many_orders_for_one_thing,
+        message=(
+            "stock counts every order: reserved and shipped add up to …, and the entries behind them to …: an update "
+            "was lost: somebody wrote a number that was computed from what he had read, and another's came between; "
+            "lock what is read before it is written, or add to it in the statement that writes"
+        ),
+    ),
+    Bug(
+        name="start-under-new-id",
+        what="a start that is not answered is tried again under another workflow id",
+        search=pipeline.a_start_that_is_not_answered,
+        message=(
+            "dead_letters-redriven: its own check: loaded: […]; ….main-again did the same beside it, with the same "
+            "input: a start that is not answered may have been heard: try it again under the same workflow id"
+        ),
+    ),
+    Bug(
+        name="heartbeat-ignored",
+        what="a retry does not ask the heartbeat how far the attempt before it had come",
+        search=pipeline.a_chunk_that_is_cut_at_the_ledger,
+        message=(
+            "nothing doubled: … rows are there, … expected: 3 transactions wrote them, and pipeline.load_chunk was "
+            "attempted more than once; an attempt does again what the one before it had committed: go on from where "
+            "its heartbeat details say, or commit all of it at once"
+        ),
+    ),
+    Bug(
+        name="capture-kept",
+        what="an order that is cancelled after its payment was captured is not refunded",
+        search=orders.a_cancellation_while_it_is_shipped,
+        message=(
+            "nothing doubled: 1 rows are there, and none may be: it was written by attempt 1, its activity "
+            "orders.capture_payment completed, and no compensation of it was run"
         ),
     ),
 )

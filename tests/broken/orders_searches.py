@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from bench import Bench, Found
+from bench import Bench, Found, database_of
+from waiting import held
 
 from harness.driver import App, Started
 from harness.eventually import eventually
 from harness.faultpoints import FaultPoints
 from scenarios import orders
-from scenarios.orders import SecondThoughts, Troubles
+from scenarios.orders import Given, SecondThoughts, Troubles
 from scenarios.outside.wire import Action, Kind
 from system.orders import models
 
@@ -65,6 +66,34 @@ async def a_step_that_was_done_before(bench: Bench) -> Found:
     async with bench.trial("orders-place") as trial:
         trial.faults.at(models.CONFIRM_ORDER, prefix=trial.iteration.prefix).after_commit()
         return await trial.judged()
+
+
+async def a_cancellation_while_it_is_shipped(bench: Bench) -> Found:
+    """The order is paid, its shipment stands still, and its customer cancels."""
+    async with bench.trial("orders-cancel") as trial:
+        trial.faults.at(models.ARRANGE_SHIPMENT, prefix=trial.iteration.prefix).hang()
+        return await trial.judged(CancelledMeanwhile(trial.faults), last=True)
+
+
+async def a_connection_that_is_cut_at_the_ledger(bench: Bench) -> Found:
+    """The connection that is about to write the first line of the ledger is cut, and the step is done again."""
+    async with bench.trial("orders-place") as trial, held(database_of(bench), "effects", until=1, cut=True):
+        return await trial.judged()
+
+
+async def many_orders_for_one_thing(bench: Bench) -> Found:
+    """Two orders reserve the same thing at the same time: neither writes before both are at it."""
+    async with (
+        bench.trial("orders-contended", _enough_for_two) as trial,
+        held(database_of(bench), "reservations", until=2),
+    ):
+        return await trial.judged()
+
+
+def _enough_for_two(given: Given) -> bool:
+    """Whether any two of the orders can be served."""
+    (on_hand,) = given.on_hand
+    return on_hand >= 2 * max(max(order) for order in given.orders)
 
 
 def _one(kind: Kind, action: Action, times: int | None = None) -> Callable[[Any], bool]:

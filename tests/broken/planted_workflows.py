@@ -16,7 +16,7 @@ from system.tasks.workflow import Batch
 
 with workflow.unsafe.imports_passed_through():
     from system.orders import rules
-    from system.orders.models import ORDER, Close, OrderOutcome, OrderRequest, Step
+    from system.orders.models import ORDER, Close, Opened, OrderOutcome, OrderRequest, Step
     from system.pipeline.models import PIPELINE, LoadReport, LoadRequest, Manifest
     from system.tasks.models import BATCH, BatchReport, BatchRequest, Taken
 
@@ -100,3 +100,21 @@ class ClosesForAnotherReason(Order):
         if isinstance(argument, Close):
             argument = argument.model_copy(update={"reason": f"order closed: {argument.reason}"})
         return await super()._insist(activity, argument)
+
+
+@workflow.defn(name=ORDER)
+class KeepsWhatWasCaptured(Order):
+    """An order that is cancelled once its payment was captured is not refunded; one that fails is."""
+
+    @workflow.init
+    def __init__(self, order: OrderRequest) -> None:
+        super().__init__(order)
+
+    @workflow.run
+    async def run(self, order: OrderRequest) -> OrderOutcome:
+        return await super().run(order)
+
+    async def _compensate(self, ends: _Ends) -> Opened:
+        if ends.state == "cancelled":
+            self._begun = [step for step in self._begun if step != "capture_payment"]
+        return await super()._compensate(ends)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import asyncpg
 import planted_workflows
 from temporalio import activity
+from temporalio.service import RPCError
 
 from system import heartbeats, plugin
 from system.cache.entry import Lookup
 from system.cache.loading import Loader
 from system.dead_letters.activities import DeadLetterActivities
-from system.dead_letters.models import KEEP, Failure, Kept
-from system.errors import ProviderUnanswered
+from system.dead_letters.history import Start
+from system.dead_letters.models import KEEP, Failure, Kept, Letter
+from system.dead_letters.redrive import Redrives
+from system.errors import ProviderUnanswered, Superseded
 from system.orders import activities as order_activities
-from system.orders import outbox, rules
-from system.orders.models import Policy, Step
+from system.orders import outbox, rules, stock
+from system.orders.models import Line, Policy, Step
 from system.orders.providers import Provider, Reply
 from system.orders.workflow import Order
 from system.pipeline import activities as pipeline_activities
+from system.pipeline import store
+from system.pipeline.models import ChunkResult
 from system.pipeline.workflow import Pipeline
 from system.records import Record
 from system.storage import claims, effects
@@ -129,6 +135,103 @@ def tear_the_ledger(patch: Patch) -> None:
     patch(pipeline_activities, "record", record_apart)
 
 
+def record_in_a_second_transaction(patch: Patch) -> None:
+    """A step's effect is committed, and its line in the ledger afterwards: what comes between loses the line."""
+
+    async def once(
+        database: Pool, effect: Effect, kind: type[ResultT], write: Callable[[Connection], Awaitable[ResultT]]
+    ) -> ResultT:
+        async with database.acquire() as connection:
+            async with connection.transaction():
+                if not await claims._claim(connection, effect, "done"):
+                    state, kept = await claims._claimed(connection, effect)
+                    if state == "undone":
+                        raise Superseded(effect.workflow_id, effect.step, effect.item, "was undone before this attempt")
+                    return kind.model_validate(kept)
+                result = await write(connection)
+                await claims._keep(connection, effect, result)
+            async with connection.transaction():
+                await effects.record(connection, effect)
+            return result
+
+    patch(order_activities, "once", once)
+
+
+def write_what_was_read(patch: Patch) -> None:
+    """What is on hand is read, and not locked; what is left of it is written as a number."""
+
+    async def read(connection: Connection, lines: Sequence[Line]) -> Mapping[str, int]:
+        query = "SELECT sku, on_hand FROM stock WHERE sku = ANY($1)"
+        return {row["sku"]: row["on_hand"] for row in await connection.fetch(query, [line.sku for line in lines])}
+
+    async def reserve(connection: Connection, workflow_id: str, lines: Sequence[Line]) -> None:
+        on_hand = await read(connection, lines)
+        left = [(line.sku, on_hand[line.sku] - line.quantity) for line in lines]
+        await connection.executemany(
+            "UPDATE stock SET on_hand = $2, reserved = counted - shipped - $2 WHERE sku = $1", left
+        )
+        await connection.executemany(
+            "INSERT INTO reservations (workflow_id, sku, quantity) VALUES ($1, $2, $3)",
+            [(workflow_id, line.sku, line.quantity) for line in lines],
+        )
+
+    async def ship(connection: Connection, workflow_id: str) -> None:
+        await connection.execute(
+            """
+            UPDATE stock SET reserved = greatest(reserved - quantity, 0), shipped = shipped + least(quantity, reserved)
+            FROM reservations WHERE workflow_id = $1 AND stock.sku = reservations.sku
+            """,
+            workflow_id,
+        )
+
+    patch(stock, "lock", read)
+    patch(stock, "reserve", reserve)
+    patch(stock, "ship", ship)
+
+
+def start_again_under_a_new_id(patch: Patch) -> None:
+    """A start that is not answered is tried again, under another workflow id."""
+    start = Redrives._start
+
+    async def twice(self: Redrives, connection: Connection, letter: Letter, what: Start) -> str | None:
+        try:
+            return await start(self, connection, letter, what)
+        except RPCError:
+            another = letter.model_copy(update={"redrive_workflow_id": f"{letter.redrive_workflow_id}-again"})
+            return await start(self, connection, another, what)
+
+    patch(Redrives, "_start", twice)
+
+
+def ignore_heartbeat_details(patch: Patch) -> None:
+    """A chunk is loaded in two transactions, a heartbeat tells that one is done, and a retry does not ask."""
+
+    async def _load(connection: Connection, load_id: int, chunk: store.ChunkRows) -> ChunkResult:
+        number = chunk.result.number
+        rows = chunk.rows.splitlines(keepends=True)
+        half = len(rows) // 2
+        async with connection.transaction():
+            await store.claim_chunk(connection, load_id, chunk.id, chunk.result)
+            query = "SELECT id FROM chunks WHERE load_id = $1 AND number = $2"
+            claimed = await connection.fetchval(query, load_id, number)
+            await _copy(connection, chunk, rows[:half], claimed, rejected=0)
+        activity.heartbeat(half)
+        async with connection.transaction():
+            await _copy(connection, chunk, rows[half:], claimed, rejected=chunk.result.rows_rejected)
+            await effects.record(connection, Effect.of_attempt("load_chunk", str(number)))
+        return chunk.result
+
+    async def _copy(
+        connection: Connection, chunk: store.ChunkRows, rows: Sequence[bytes], claimed: int, *, rejected: int
+    ) -> None:
+        own = str(chunk.id).encode()
+        mine = b"".join(row.rstrip(b"\n").removesuffix(own) + str(claimed).encode() + b"\n" for row in rows)
+        result = chunk.result.model_copy(update={"rows_loaded": len(rows), "rows_rejected": rejected})
+        await store.copy_rows(connection, replace(chunk, rows=mine, result=result))
+
+    patch(pipeline_activities, "_load", _load)
+
+
 def return_dirty_connections(patch: Patch) -> None:
     """What a step begins by hand it does not end where the step was done before; the pool resets nothing."""
 
@@ -202,5 +305,10 @@ PLANTS: Mapping[str, Callable[[Patch], None]] = {
     "signal-lost": run_instead(Batch, planted_workflows.LosesSignals),
     "heartbeat-missing": stop_heartbeating,
     "no-single-flight": let_everybody_load,
+    "ledger-apart": record_in_a_second_transaction,
+    "lost-update": write_what_was_read,
+    "start-under-new-id": start_again_under_a_new_id,
+    "heartbeat-ignored": ignore_heartbeat_details,
+    "capture-kept": run_instead(Order, planted_workflows.KeepsWhatWasCaptured),
 }
 """By the name that the catalogue gives the bug."""

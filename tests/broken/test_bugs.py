@@ -36,10 +36,11 @@ async def bench(stack: Stack, migrated: str, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 async def test_a_planted_bug_is_found_and_named(bug: Bug, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the harness says of it is what the catalogue says."""
+    """What the harness says of it is what the catalogue says, and so is what reconciliation classes it as."""
     PLANTS[bug.name](monkeypatch.setattr)
     found = await bug.search(replace(bench, planted=bug.name))
     assert any(says(problem, bug.message) for problem in found.problems), "\n".join(found.problems)
+    assert found.kinds == ({bug.kind} if bug.kind else set())
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.__name__)
@@ -48,7 +49,7 @@ async def test_nothing_is_found_where_nothing_is_planted(
 ) -> None:
     """The system as it is; and the checks that find the bugs have looked."""
     found = await search(bench)
-    assert found.problems == []
+    assert (found.problems, found.kinds) == ([], frozenset())
     assert SEARCHES[search] <= found.sound
 
 
@@ -58,7 +59,9 @@ def test_a_broken_target_differs_in_what_its_workers_run_alone(name: str) -> Non
     system = msgspec.toml.decode(SYSTEM.read_bytes(), type=TargetFile)
     broken = msgspec.toml.decode(derived(name), type=TargetFile)
     assert broken.worker.command[-1] == name
-    worker = msgspec.structs.replace(broken.worker, command=system.worker.command)
+    assert broken.worker.fault_points == broken.worker.command
+    sound = system.worker
+    worker = msgspec.structs.replace(broken.worker, command=sound.command, fault_points=sound.fault_points)
     assert msgspec.structs.replace(broken, worker=worker, replay=system.replay) == system
 
 

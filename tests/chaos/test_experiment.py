@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.experiment import BadExperiment, find, read, shipped
+from chaos.faults.links import LinkDownPlan
 from harness.errors import UnknownName
 from harness.target import Target
 from loadtests.mix import Mix
@@ -40,6 +41,7 @@ def test_an_experiment_is_read(path: Path) -> None:
     experiment = find(str(path))
     assert (experiment.name, experiment.load.rate, experiment.workers) == ("cut", 5, 2)
     (fault,) = experiment.fault
+    assert isinstance(fault, LinkDownPlan)
     assert (fault.owner, fault.service, fault.at, fault.duration) == ("worker-1", "postgres", 3, 3)
 
 

@@ -64,7 +64,8 @@ def test_one_key_and_a_call_an_attempt_are_well(invariant: Invariant, name: str)
 )
 def test_another_key_makes_another_effect(keys: list[str], says: str) -> None:
     """The finding shows some of them, and says how they differ."""
-    rekeyed = Finding(problem="rekeyed", message=f"pay called the outside {says}", workflow_id=WORKFLOW)
+    problem = "rekeyed" if len(keys) == 1 else "doubled"
+    rekeyed = Finding(problem=problem, message=f"pay called the outside {says}", workflow_id=WORKFLOW)
     assert one_key_an_effect(paying(*map(call, keys))) == Judgement(
         invariant="one key an effect", verdict=Verdict.INVALID, checked=1, findings=(rekeyed,)
     )

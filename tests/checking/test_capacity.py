@@ -1,7 +1,5 @@
 """Steps are judged by the interval of their p99, and what a search has shown is said in a sentence."""
 
-from random import Random
-
 import pytest
 
 from harness.checking.capacity import Limits, Trial, capacity_of, judged
@@ -17,7 +15,7 @@ def trial(*times: float, lag: float = 0.001, unserved: int = 0, began: float = 1
 
 def step_of(*trials: Trial, rate: float = 20.0) -> Step:
     """The step they make."""
-    return judged(rate, trials, LIMITS, Random(1))
+    return judged(rate, trials, LIMITS)
 
 
 def test_a_rate_holds_where_the_whole_interval_is_below_the_limit() -> None:
@@ -27,7 +25,7 @@ def test_a_rate_holds_where_the_whole_interval_is_below_the_limit() -> None:
     assert (step.rate, step.repeats, step.iterations, step.unserved) == (20, 2, 400, 0)
     assert (step.began, step.ended, step.achieved) == (100, 160, 20)
     assert (step.p50, step.p99, step.p99_low, step.p99_high, step.p99_limit) == (0.1, 0.2, 0.2, 0.2, 0.5)
-    assert step_of(trial(*[0.5] * 200)).standing is Standing.HOLDS, "at most the limit is allowed"
+    assert step_of(trial(*[0.5] * 368)).standing is Standing.HOLDS, "at most the limit is allowed"
 
 
 def test_a_rate_breaks_where_the_whole_interval_is_above_it() -> None:
@@ -38,12 +36,21 @@ def test_a_rate_breaks_where_the_whole_interval_is_above_it() -> None:
 
 
 def test_an_interval_about_the_limit_is_unclear() -> None:
-    """Two of two hundred were slow: the p99 may be either."""
-    step = step_of(trial(*[0.1] * 198, *[0.9] * 2))
+    """A few of four hundred were slow: the p99 may be either."""
+    step = step_of(trial(*[0.1] * 396, *[0.9] * 4))
     assert (step.standing, step.reason) == (Standing.UNCLEAR, "p99 lies between 100 ms and 900 ms, about 500 ms")
     assert (step.p99_low, step.p99, step.p99_high) == (0.1, 0.1, 0.9)
-    step = step_of(trial(*[0.1] * 197, *[0.9] * 3))
+    step = step_of(trial(*[0.1] * 395, *[0.9] * 5))
     assert (step.standing, step.p99_low, step.p99) == (Standing.UNCLEAR, 0.1, 0.9)
+
+
+def test_too_few_iterations_hold_nothing_however_fast_they_were() -> None:
+    """The greatest of 367 is no bound of the p99; but that half of few are slow is clear enough."""
+    step = step_of(trial(*[0.1] * 367))
+    assert step.standing is Standing.UNCLEAR
+    assert step.reason == "367 iterations are too few to tell a p99 by: 368 are needed"
+    assert (step.p99, step.p99_low, step.p99_high) == (0.1, 0.1, None)
+    assert step_of(trial(*[0.1] * 5, *[0.9] * 5)).standing is Standing.BREAKS
 
 
 def test_who_was_not_served_breaks_it_whatever_the_others_waited() -> None:
@@ -61,8 +68,8 @@ def test_a_late_generator_makes_it_void() -> None:
     step = step_of(late)
     assert (step.standing, step.lag_p99) == (Standing.VOID, 0.08)
     assert step.reason == "the generator was 80 ms late at p99, and 50 ms are allowed"
-    second = step_of(late, trial(*[0.1] * 200, lag=0.05, began=150))
-    assert (second.standing, second.iterations, second.repeats) == (Standing.HOLDS, 200, 2)
+    second = step_of(late, trial(*[0.1] * 400, lag=0.05, began=150))
+    assert (second.standing, second.iterations, second.repeats) == (Standing.HOLDS, 400, 2)
     assert (second.lag_p99, second.began) == (0.05, 150)
 
 
@@ -84,8 +91,8 @@ def test_what_saturated_is_what_the_last_trial_saw() -> None:
     assert step_of(seen(None)).saturated is None
 
 
-HELD = {rate: judged(rate, [trial(*[0.1] * 200)], LIMITS, Random(1)) for rate in (10.0, 20.0)}
-BROKEN = judged(40, [trial(*[0.9] * 200)], LIMITS, Random(1))
+HELD = {rate: judged(rate, [trial(*[0.1] * 400)], LIMITS) for rate in (10.0, 20.0)}
+BROKEN = judged(40, [trial(*[0.9] * 200)], LIMITS)
 
 
 def test_the_knee_is_the_highest_rate_that_was_seen_to_hold() -> None:
@@ -100,7 +107,7 @@ def test_the_knee_is_the_highest_rate_that_was_seen_to_hold() -> None:
 
 def test_a_rate_that_held_above_one_that_did_not_is_luck() -> None:
     """The knee is below the lowest that did not hold."""
-    lucky = judged(80, [trial(*[0.1] * 200)], LIMITS, Random(1))
+    lucky = judged(80, [trial(*[0.1] * 400)], LIMITS)
     assert capacity_of([HELD[10], BROKEN, lucky]).knee == 10
 
 
@@ -123,10 +130,10 @@ def test_a_search_that_never_held_says_so() -> None:
 
 def test_a_generator_at_its_limit_and_a_doubtful_rate_are_told_as_such() -> None:
     """Neither is the system's knee."""
-    void = judged(40, [trial(*[0.1] * 200, lag=1.0)], LIMITS, Random(1))
+    void = judged(40, [trial(*[0.1] * 200, lag=1.0)], LIMITS)
     told = capacity_of([HELD[10], void]).sentence
     assert "it was the generator that saturated, so the system's knee is not known; it is higher" in told
-    doubtful = judged(40, [trial(*[0.1] * 198, *[0.9] * 2)], LIMITS, Random(1))
+    doubtful = judged(40, [trial(*[0.1] * 396, *[0.9] * 4)], LIMITS)
     assert "At 40/s it cannot be told: p99 lies between" in capacity_of([HELD[10], doubtful]).sentence
 
 

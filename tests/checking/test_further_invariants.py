@@ -3,15 +3,19 @@
 from typing import Any
 
 import pytest
-from handwritten_records import GOOD, NOTHING, WORKFLOW, window, workflow
+from handwritten_records import GOOD, NOTHING, WORKFLOW, effect, operation, window, workflow
 from msgspec.structs import replace
 
 from harness.checking.applicable import applicable
 from harness.checking.cancelling import cancelled_as_told
 from harness.checking.invariants import INVARIANTS, Records
 from harness.checking.outside import one_call_an_attempt, one_key_an_effect
+from harness.checking.phantoms import nothing_without_a_workflow
+from harness.checking.replays import histories_replay
 from harness.checking.sessions import connections_are_clean
 from harness.records.calls import Call
+from harness.records.operations import Ack, Kind
+from harness.records.replays import Replay
 from harness.records.sessions import Session
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
@@ -117,3 +121,53 @@ def test_of_no_connections_nothing_is_known(sessions: list[Session] | None, reas
     assert connections_are_clean(replace(NOTHING, sessions=sessions)) == Judgement(
         invariant="connections are clean", verdict=Verdict.UNKNOWN, checked=0, reason=reason
     )
+
+
+def test_an_effect_of_a_workflow_nobody_knows_is_a_phantom() -> None:
+    """The finding says whose it is to be."""
+    strange = replace(effect("7"), workflow_id="nobody")
+    phantom = Finding(
+        problem="phantom",
+        message="the ledger has an effect of a workflow that the server does not know",
+        workflow_id="nobody",
+        step="load",
+        item="7",
+    )
+    records = replace(GOOD, effects=[effect(), strange])
+    assert nothing_without_a_workflow(records) == Judgement(
+        invariant="nothing without a workflow", verdict=Verdict.INVALID, checked=2, findings=(phantom,)
+    )
+    assert nothing_without_a_workflow(GOOD).verdict is Verdict.VALID
+    unread = nothing_without_a_workflow(replace(GOOD, effects=None))
+    assert (unread.invariant, unread.verdict) == ("nothing without a workflow", Verdict.UNKNOWN)
+    assert unread.reason == "the target keeps no ledger"
+    assert nothing_without_a_workflow in applicable(GOOD)
+    assert nothing_without_a_workflow not in applicable(replace(GOOD, effects=[]))
+
+
+def test_a_history_that_does_not_replay_is_found() -> None:
+    """The finding has the differences, line by line; where none was replayed nothing is known."""
+    same = Replay(workflow_id="same", run_id="r")
+    other = Replay(workflow_id=WORKFLOW, run_id="r", differs=("Pipeline replays, and", "  event 5"))
+    differs = Finding(problem="replays_differently", message="Pipeline replays, and\n  event 5", workflow_id=WORKFLOW)
+    assert histories_replay(replace(GOOD, replays=[same, other])) == Judgement(
+        invariant="histories replay", verdict=Verdict.INVALID, checked=2, findings=(differs,)
+    )
+    assert histories_replay(replace(GOOD, replays=[same])) == Judgement(
+        invariant="histories replay", verdict=Verdict.VALID, checked=1
+    )
+    unknown = histories_replay(GOOD)
+    assert (unknown.invariant, unknown.reason) == ("histories replay", "no history was replayed")
+    assert histories_replay in applicable(replace(GOOD, replays=[same]))
+    assert histories_replay not in applicable(replace(GOOD, replays=[]))
+
+
+def test_a_run_in_which_every_operation_failed_is_never_valid() -> None:
+    """Whatever else there is to look at: its verdict is the worst of all."""
+    failed = [operation(ack=Ack.FAIL, acknowledged=None), operation(kind=Kind.RESULT, ack=Ack.INFO)]
+    everything = replace(
+        GOOD, operations=failed, calls=[CALL], sessions=[IDLE], replays=[Replay(workflow_id="w", run_id="r")]
+    )
+    for records in (everything, replace(everything, operations=failed[:1], workflows=[], effects=[], facts=[])):
+        verdicts = [invariant(records).verdict for invariant in applicable(records)]
+        assert Verdict.worst(verdicts) is Verdict.INVALID

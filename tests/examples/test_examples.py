@@ -15,7 +15,7 @@ from example_plants import PLANTS, Plants
 
 from harness.eventually import eventually
 from harness.observation import read_workflows
-from harness.records.effects import Fact
+from harness.records.effects import Effect, Fact, Source
 from harness.records.operations import Operation
 from harness.records.run import Recorded, Run
 from harness.records.workflows import WorkflowRun
@@ -98,6 +98,10 @@ async def test_what_its_readme_says_can_be_done(example: Example) -> None:
             facts = ended.run.read(Fact)
             assert len({fact.key for fact in facts}) == len(facts) == 40, "two rows of each workflow"
             assert {(fact.expected, fact.found) for fact in facts} == {(1, 1)}
+            effects = ended.run.read(Effect)
+            assert {effect.key for effect in effects} == {fact.key for fact in facts}, "PostgreSQL tells each, too"
+            assert len(effects) == 40
+            assert {(effect.source, effect.attempt) for effect in effects} == {(Source.WAL, None)}
     assert done == ["scenario", "scenario", "load", "scenario"]
 
 
@@ -168,4 +172,4 @@ async def test_without_its_key_a_row_is_doubled(example: Example, plants: Plants
     assert ended.code == 1, ended.told
     assert "invalid  nothing doubled" in ended.told
     assert "doubled: " in ended.told
-    assert "2 rows are there, 1 expected" in ended.told
+    assert "the journal has it 2 times, undone 0 times" in ended.told

@@ -4,11 +4,13 @@ import asyncio
 import dataclasses
 import secrets
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from small_worker import Quiet, Small, small_worker
 from temporalio.client import Client
+from temporalio.common import RetryPolicy
 
 from harness.closings import Closings
 from harness.driver import App, Outcome
@@ -56,6 +58,19 @@ async def test_a_failure_and_a_workflow_that_goes_on_are_told(small: Small) -> N
     assert "on purpose" in (failed.error or "")
     outcome = await goes_on.result(await goes_on.start("Twice", "first", result_type=str))
     assert (outcome.status, outcome.value) == ("completed", "again")
+
+
+async def test_a_run_that_is_tried_again_is_not_the_end(small: Small) -> None:
+    """Visibility lists each attempt as a run that failed; the answer came with the last, and so late."""
+    (app,) = apps(small, 1, waiters=0)
+    policy = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
+    started = await app.start("Fails", "on purpose", retry_policy=policy)
+    outcome = await app.result(started)
+    latest = await small.client.get_workflow_handle(started.id).describe()
+    assert outcome.status == "failed"
+    assert latest.close_time is not None
+    assert latest.run_id != started.handle.result_run_id
+    assert small.operations[-1].acknowledged == pytest.approx(latest.close_time.timestamp(), abs=1e-3)
 
 
 async def test_who_gives_up_waits_no_longer(small: Small) -> None:

@@ -15,10 +15,11 @@ from temporalio.service import RetryConfig
 from temporalio.worker import Worker
 
 from harness.clock import now
-from harness.driver import App, Outcome, Refused, drive, resolve
+from harness.driver import App, Outcome, Refused, drive
 from harness.eventually import eventually
 from harness.links import Link, Links
 from harness.records.operations import Ack, Kind
+from harness.resolving import resolve
 from harness.stack import Stack
 
 
@@ -244,8 +245,10 @@ async def test_without_an_answer_nobody_knows(small: Small, link: tuple[Links, L
     unheard = msgspec.structs.replace(lived, ack=Ack.INFO, acknowledged=None, run_id=None)
     resolved = await resolve(unheard, small.client)
     assert (resolved.ack, resolved.run_id) == (Ack.OK, lived.run_id), "it had happened, and only the answer was lost"
-    for call in calls:
-        assert await resolve(call, small.client) is call, "a signal, update or query leaves no trace of its own"
+    signal, update, query = calls
+    assert (await resolve(query, small.client)).ack is Ack.FAIL, "it changes nothing, so it is as if never asked"
+    for call in (signal, update):
+        assert await resolve(call, small.client) is call, "the workflow runs, and may have it before it yet"
 
 
 async def test_an_unanswered_result_is_found_out_later(small: Small) -> None:

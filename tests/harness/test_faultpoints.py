@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from small_workflows import Marking
 from temporalio import exceptions
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from harness import faultpoints
 from harness.errors import CannotRun
@@ -23,6 +24,8 @@ from harness.eventually import eventually
 from harness.faultpoints import FaultPoints, Place, interceptors
 from harness.wire import Wire
 from harness.workers import Worker, Workers, WorkerSpec
+
+ANY = replace(ActivityEnvironment.default_info(), activity_type="marks")
 
 
 @dataclass
@@ -355,6 +358,67 @@ async def test_a_local_activity_has_no_completion_to_lose(here: Marked) -> None:
     here.at("marks").complete_late()
     assert await here.run(local=True) == [1]
     assert here.bitten == []
+
+
+async def test_disarmed_it_bites_nobody(here: Marked) -> None:
+    """Nor is it one that has yet to bite; those that stay armed do."""
+    disarmed, stays = here.at("marks", call=None).before(), here.at("marks", call=2).before()
+    disarmed.disarm()
+    disarmed.disarm()
+    assert [fault.attempts.call for fault in here.faults.unbitten()] == [2]
+    assert await here.run(calls=2) == [1, 2]
+    assert disarmed.bitten() == []
+    assert [bite.activity_id for bite in stays.bitten()] == ["2"]
+
+
+async def test_disarmed_it_lets_go_whom_it_holds(here: Marked) -> None:
+    """An attempt that hangs goes on at once."""
+    held = here.at("marks").hang()
+    running = asyncio.create_task(here.run(heartbeats=True))
+    await eventually(held.bitten)
+    held.disarm()
+    assert (await running)[0] in (1, 2)
+    assert "1 1" in here.marks
+
+
+async def test_disarmed_before_the_body_has_ended_it_does_not_bite_after(
+    here: Marked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked up when an attempt begins is asked again when it ends."""
+    late = here.at("marks").after_commit()
+
+    def disarming(*given: Any) -> list[Any]:
+        found = list(due(*given))
+        late.disarm()
+        return found
+
+    due = faultpoints._due
+    monkeypatch.setattr(faultpoints, "_due", disarming)
+    assert await here.run() == [1]
+    assert late.bitten() == []
+
+
+def test_a_share_of_the_workflows_is_drawn(faults: FaultPoints) -> None:
+    """By the seed and what follows the prefix: another run of the same seed draws the same."""
+
+    def drawn(prefix: str, seed: int) -> set[int]:
+        chosen = faults.at("marks", prefix=prefix, share=0.3, seed=seed)
+        chosen.before()
+        (fault,) = [each for each in faults.unbitten() if each.attempts.workflow_id == prefix]
+        infos = {number: replace(ANY, workflow_id=f"{prefix}{number}.main") for number in range(200)}
+        return {number for number, info in infos.items() if fault.attempts.may_include(info)}
+
+    first = drawn("run-1.", 1)
+    assert 30 < len(first) < 90
+    assert drawn("run-2.", 1) == first
+    assert drawn("run-3.", 2) != first
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.1])
+def test_a_share_is_no_more_than_all_and_more_than_nothing(faults: FaultPoints, share: float) -> None:
+    """Else it is refused."""
+    with pytest.raises(ValueError, match="above 0, and up to 1"):
+        faults.at("marks", share=share)
 
 
 def test_off_there_is_no_interceptor(tmp_path: Path) -> None:

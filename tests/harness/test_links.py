@@ -160,6 +160,33 @@ async def test_a_stalled_proxy_is_given_up_in_time(
     assert await answers(link.url)
 
 
+async def test_what_else_is_broken_stays_so_when_the_proxy_is_replaced(
+    links: Links, link: Link, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To mend one link a stalled Toxiproxy is started again; what others have broken meanwhile is put back."""
+    monkeypatch.setattr(links_module, "CALL_SECONDS", 0.3)
+    cut, slow = await links.open("worker-2", "postgres"), await links.open("worker-3", "postgres")
+    first, second = (Toxic(name=name, type="latency", attributes={"latency": 1, "jitter": 0}) for name in "ab")
+    await links.disable(link)
+    await links.disable(cut)
+    await links.add_toxic(slow, first)
+    await links.add_toxic(slow, second)
+    toxiproxy = stack["toxiproxy"]
+    assert isinstance(toxiproxy, StartedService)
+    await toxiproxy.pause()
+    await links.enable(link)
+    assert await links.state(link) == LinkState(enabled=True)
+    assert await links.state(cut) == LinkState(enabled=False)
+    assert (await links.state(slow)).toxics == (first, second)
+    await toxiproxy.pause()
+    await links.remove_toxic(slow, "a")
+    assert (await links.state(slow)).toxics == (second,)
+    await links.heal()
+    await links.respawn()
+    for each in (link, cut, slow):
+        assert await links.state(each) == LinkState(enabled=True)
+
+
 async def test_what_toxiproxy_refuses_is_told(links: Links, link: Link) -> None:
     """A toxic of no known type, a link that is not there and one that is there already are errors."""
     with pytest.raises(ProxyFailed, match="it refused"):
@@ -217,6 +244,9 @@ async def test_what_is_not_ours_is_not_killed(stack: Stack) -> None:
         await Links(theirs, stack.services).heal()
     with pytest.raises(ProxyFailed, match="not ours to start again"):
         await Links(theirs, stack.services).respawn()
+    link = Link(owner="worker-1", service="postgres", listen="127.0.0.1:1", upstream="127.0.0.1:2", url="")
+    with pytest.raises(ProxyFailed, match="cannot be reached"):
+        await Links(theirs, stack.services).enable(link)
 
 
 class Liar(http.server.BaseHTTPRequestHandler):

@@ -7,19 +7,24 @@ from typing import Any
 import msgspec
 import pytest
 from small_worker import Quiet, Small, small_worker
+from small_workflows import Echo, LateEcho
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from harness.checking.applicable import applicable
 from harness.checking.invariants import Records, as_judgement
 from harness.driver import App, drive
 from harness.eventually import eventually
 from harness.observation import NotObserved, conclude, judge, read_workflows
-from harness.records.effects import Fact
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
+from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Iteration, Kind, Operation
+from harness.records.replays import Replay
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding, Judgement, Verdict
 from harness.records.workflows import WorkflowRun
+from harness.replaying import replayed
 from harness.scenario import Stores
 from harness.target import Target, TargetFile, WorkerSection
 
@@ -56,12 +61,15 @@ async def test_a_completed_workflow_is_read_with_its_activity(small: Small) -> N
     assert run.task_failures == ()
     (activity,) = run.activities
     assert (activity.type, activity.attempts, activity.last_failure) == ("answers", 1, None)
-    assert (activity.outcome, run.cancel_requested) == ("completed", None)
+    assert (activity.outcome, activity.event_id, run.cancel_requested) == ("completed", 5, None)
     assert activity.worker
     assert activity.started is not None
     assert activity.closed is not None
     assert run.started <= activity.scheduled <= activity.started <= activity.closed <= run.closed
     assert run.activity_time() == pytest.approx(activity.closed - activity.started)
+    first, last = run.tasks
+    assert (first.outcome, first.sticky, last.outcome, last.sticky) == ("completed", False, "completed", True)
+    assert run.started <= first.scheduled <= activity.scheduled <= last.scheduled <= run.closed
     assert run.anatomy is not None
     assert run.anatomy.total == pytest.approx(run.closed - run.started, abs=1e-6)
 
@@ -71,6 +79,10 @@ async def test_a_retried_activity_tells_why_the_attempt_before_failed(small: Sma
     (activity,) = (await observed(small, "Retried")).activities
     assert activity.attempts == 2
     assert activity.last_failure == "the first attempt is lost"
+    assert (activity.timed_out, activity.asked_pause) == ("", None)
+    assert activity.declared is not None
+    assert activity.declared.start_to_close_timeout == 10.0
+    assert activity.declared.maximum_interval > 0
 
 
 async def test_a_failed_workflow_task_is_read_with_its_cause(small: Small) -> None:
@@ -98,6 +110,24 @@ async def test_every_closing_status_is_read(small: Small) -> None:
     for run in runs:
         assert run.workflow_id.rpartition(".")[2] == run.status
         assert (run.closed is None) == (run.anatomy is None) == (run.status == "running")
+
+
+async def test_what_two_workflows_were_started_with_can_be_compared(small: Small) -> None:
+    """By a digest, equal where the input is; a child has none: many may be alike."""
+    app = small.app(Quiet())
+    for part, workflow, argument in (("a", "Echo", "x"), ("b", "Echo", "x"), ("c", "Echo", "y"), ("d", "Parent", "x")):
+        await app.result(await app.start(workflow, argument, part=part))
+
+    async def all_found() -> list[WorkflowRun]:
+        runs = await read_workflows(small.client, small.run, small.operations)
+        return runs if len(runs) == 5 else []
+
+    digests = {
+        run.workflow_id.removeprefix(app.iteration.prefix): run.input_digest for run in await eventually(all_found)
+    }
+    assert digests["a"] == digests["b"] != ""
+    assert len({digests[part] for part in "abc"}) == 2
+    assert [digest for part, digest in digests.items() if part not in "abcd"] == [""]
 
 
 async def test_children_and_later_runs_are_found_by_prefix(small: Small) -> None:
@@ -191,9 +221,15 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> tuple[Target, Judged]:
 
 
 SCENARIOS: list[Judged] = []
+CODE: list[type] = []
 
 
-def a_target() -> Target:
+def replay() -> dict[str, Any]:
+    """How the histories of this module's target are replayed."""
+    return {"workflows": CODE}
+
+
+def a_target(**keys: Any) -> Target:
     """A target that is described without a file; its scenarios are this module's."""
     file = TargetFile(
         name="t",
@@ -201,6 +237,7 @@ def a_target() -> Target:
         services=["temporal"],
         scenarios=f"{__name__}:SCENARIOS",
         worker=WorkerSection(command=["x"]),
+        **keys,
     )
     return Target(Path(__file__).with_name("temper.toml"), file)
 
@@ -260,6 +297,20 @@ async def test_a_store_that_cannot_be_asked_is_told(
         assert Recorded(run.directory).read(Judgement) == []
 
 
+async def test_code_that_cannot_be_replayed_is_told(
+    small: Small, judged: tuple[Target, Judged], tmp_path: Path
+) -> None:
+    """Where the target's own way of replaying fails, the error says so, as of its other functions."""
+    _, scenario = judged
+    target = a_target(replay=f"{__name__}:replay")  # of no workflows
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        small.run = run.info.id
+        await drive(scenario, small.app(scenario))
+        run.write_all(small.operations)
+        with pytest.raises(NotObserved, match="replay failed, so nothing was judged: ValueError"):
+            await conclude(run, target, small.client, Stores(), [iteration(run.info.id, 0)])
+
+
 async def test_an_unanswered_call_is_resolved_before_it_is_judged(
     small: Small, judged: tuple[Target, Judged], tmp_path: Path
 ) -> None:
@@ -278,6 +329,64 @@ async def test_an_unanswered_call_is_resolved_before_it_is_judged(
         (Kind.RESULT, Ack.OK, "completed"),
     ]
     assert verdicts(judgements)["operations answered"] is Verdict.VALID
+    assert [(each.kind, each.event_id) for each in Recorded(run.directory).read(Discrepancy)] == [
+        (DiscrepancyKind.UNACKNOWLEDGED, 1),
+        (DiscrepancyKind.UNACKNOWLEDGED, None),
+    ]
+
+
+async def test_a_workflow_of_which_only_an_effect_is_known_is_found(small: Small) -> None:
+    """Nobody here started it, and its id begins as no other's of the run."""
+    start = (await observed(small, "Echo")).workflow_id
+    told = Effect(
+        workflow_id=start,
+        step="s",
+        item="",
+        kind=EffectKind.FORWARD,
+        run_id=None,
+        attempt=None,
+        transaction=None,
+        committed_at=0,
+        source=Source.WAL,
+    )
+    nowhere = msgspec.structs.replace(told, workflow_id=f"{small.run}.nowhere")
+    (run,) = await read_workflows(small.client, "another", [], [told, nowhere])
+    assert run.workflow_id == start
+
+
+@pytest.mark.parametrize(("code", "verdict"), [(Echo, Verdict.VALID), (LateEcho, Verdict.INVALID)])
+async def test_histories_are_replayed_with_todays_code(
+    small: Small,
+    judged: tuple[Target, Judged],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: type,
+    verdict: Verdict,
+) -> None:
+    """As many as are to be, of those that ended; a target that does not say how is not asked."""
+    target, scenario = judged
+    assert not target.replays
+    monkeypatch.setattr(f"{__name__}.CODE", [code])
+    monkeypatch.setattr("harness.replaying.AT_MOST", 2)
+    target = a_target(replay=f"{__name__}:replay")
+    with Run.create(tmp_path / "results", kind="scenario", title="t", target="t", seed=1, command="t") as run:
+        small.run = run.info.id
+        for index in range(3):
+            await drive(scenario, small.app(scenario, index=index))
+        await small.app(Quiet(), index=9).start("Waits", "")
+        run.write_all(small.operations)
+        iterations = [iteration(run.info.id, index) for index in range(3)]
+        judgements = await conclude(run, target, small.client, Stores(), iterations)
+        replays = Recorded(run.directory).read(Replay)
+        workflows = Recorded(run.directory).read(WorkflowRun)
+    told = next(each for each in judgements if each.invariant == "histories replay")
+    assert (told.verdict, told.checked) == (verdict, 2)
+    assert len({each.run_id for each in replays} & {each.run_id for each in workflows if each.type == "Echo"}) == 2
+    assert all(bool(each.differs) == (verdict is Verdict.INVALID) for each in replays)
+    monkeypatch.setattr("harness.replaying.AT_MOST", 9)
+    assert len(await replayed(small.client, target, run.info, workflows) or ()) == 3 < len(workflows)
+    of_load = msgspec.structs.replace(run.info, kind="load")
+    assert await replayed(small.client, target, of_load, workflows) is None
 
 
 def an_operation(index: int, ack: Ack = Ack.OK) -> Operation:
@@ -297,8 +406,9 @@ def an_operation(index: int, ack: Ack = Ack.OK) -> Operation:
 
 def judgement_of(target: Target, operations: list[Operation], **beside: Any) -> Judgement:
     iterations = [iteration("r", index) for index in range(3)]
-    facts: dict[tuple[str, int], list[Fact]] = {(Quiet.name, index): [a_fact(index)] for index in range(3)}
-    judgements = judge(target, iterations, operations=operations, workflows=[], effects=None, facts=facts, **beside)
+    facts = [a_fact(index) for index in range(3)]
+    records = Records(operations=operations, workflows=[], effects=None, facts=facts, iterations=iterations)
+    judgements = judge(target, records, **beside)
     return next(each for each in judgements if each.invariant == "small-quiet: its own check")
 
 
@@ -354,20 +464,22 @@ def test_a_fault_that_nothing_met_makes_the_run_unknown(judged: tuple[Target, Ju
     """Where faults were planned, one more invariant says whether they bit; without any it is not asked."""
     target, _ = judged
     dull = FaultWindow(name="link_down", on="x", injected=1, healed=2, in_force=True, evidence="refused")
-    common: dict[str, Any] = {"operations": [], "workflows": [], "effects": None, "facts": {}}
-    without = verdicts(judge(target, [], **common))
-    with_fault = verdicts(judge(target, [], faults=[dull], **common))
+    nothing = Records(operations=[], workflows=[], effects=None, facts=[])
+    without = verdicts(judge(target, nothing))
+    with_fault = verdicts(judge(target, msgspec.structs.replace(nothing, faults=[dull])))
     assert "faults bit" not in without
     assert with_fault["faults bit"] is Verdict.UNKNOWN
 
 
 def test_invariants_of_the_targets_own_are_judged_too(judged: tuple[Target, Judged]) -> None:
-    """They see the same records, and their judgements stand beside the general ones."""
+    """They see the same records, and their judgements stand beside the general ones; None of them is no judgement."""
     target, _ = judged
 
     def never(records: Records) -> Judgement:
         return as_judgement("never", len(records.operations), [Finding(problem="odd", message="as told")])
 
-    target.invariants = [never]
-    judgements = judge(target, [], operations=[an_operation(0)], workflows=[], effects=None, facts={})
+    target.invariants = [never, lambda _: None]
+    records = Records(operations=[an_operation(0)], workflows=[], effects=None, facts=[])
+    judgements = judge(target, records)
     assert [each.verdict for each in judgements if each.invariant == "never"] == [Verdict.INVALID]
+    assert len(judgements) == len(applicable(records)) + 1

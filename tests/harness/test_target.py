@@ -26,6 +26,13 @@ def _process(text: str, name: str = "outside") -> str:
     return f'{HEAD}scenarios = "s:S"{WORKER}[processes.{name}]\n{text}'
 
 
+def _journal(tables: str, ledger: str = "") -> str:
+    """A description with these tables in PostgreSQL's journal."""
+    named = f'ledger = "{ledger}"\n' if ledger else ""
+    services = HEAD.replace('["temporal"]', '["temporal", "postgres"]')
+    return f'{services}scenarios = "s:S"{WORKER}[journal]\n{named}[journal.tables]\n{tables}'
+
+
 @pytest.fixture
 def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Describe:
     """Writes a temper.toml, and beside it the module it names; returns the file's path."""
@@ -89,6 +96,18 @@ def test_the_starters_example_of_a_process_is_valid(described: Describe) -> None
     assert list(Target.read(described("my_scenarios", toml)).processes) == ["outside"]
 
 
+def test_the_starters_example_of_tables_is_valid(described: Describe) -> None:
+    """It needs nothing but its comment marks taken away."""
+    lines = STARTER.read_text().splitlines()
+    first = lines.index("# [journal.tables]")
+    toml = "\n".join(
+        [*lines[:first], *(line.removeprefix("# ") for line in lines[first : first + 2]), *lines[first + 2 :]]
+    )
+    journal = Target.read(described("my_scenarios", toml)).file.journal
+    assert journal is not None
+    assert journal.tables["reservations"].item == ["sku"]
+
+
 def test_scenarios_are_chosen_by_name_or_by_domain(target: Target) -> None:
     """A name chooses one scenario, a domain all of its own; each is chosen once, in the order asked for."""
     names = [scenario.name for scenario in target.choose(["pipeline-few", "pipeline"])]
@@ -133,6 +152,8 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         (f'{HEAD}scenarios = "s:S"{WORKER}drain_signal = "SIGFOO"', "worker.drain_signal is 'SIGFOO'"),
         (f'{HEAD}scenarios = "s:S"{WORKER}drain_seconds = -1', "worker.drain_seconds is -1"),
         (f'{HEAD}scenarios = "s:S"{WORKER}drain_seconds = nan', "worker.drain_seconds is nan"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}fault_points = []', "worker.fault_points is empty"),
+        (f'{HEAD}faults = "math:pi"\nscenarios = "s:S"{WORKER}', "does not map names to types of fault"),
         (f'{HEAD}migrate = []\nscenarios = "s:S"{WORKER}', "migrate is empty"),
         (f'{HEAD.replace("temporal", "kafka")}scenarios = "s:S"{WORKER}', "services has 'kafka'; it may have postgres"),
         (f'{HEAD.replace("temporal", "redis")}scenarios = "s:S"{WORKER}', "services lacks temporal"),
@@ -160,6 +181,12 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         ),
         (_process('command = ["x"]\nenvironment = { A = "{no}" }'), r"outside.environment has \{no\}"),
         (_process('command = ["x"]\nenvironment = { "A=B" = "c" }'), "outside.environment has 'A=B'"),
+        (f'{HEAD}scenarios = "s:S"{WORKER}[journal.tables]\na = {{ workflow = "w" }}', "services lacks postgres"),
+        (_journal(""), "journal maps no table"),
+        (_journal('a = { step = "s" }'), r"missing required field `workflow` - at `\$\.journal\.tables"),
+        (_journal('a = { workflow = "" }'), "journal.tables.a.workflow is empty"),
+        (_journal('a = { workflow = "w", step = "s", step_column = "c" }'), "journal.tables.a has both step and"),
+        (_journal('a = { workflow = "w" }', ledger="effects"), "and nothing reads it: add effects"),
         (f'{HEAD}scenarios = "math:pi"{WORKER}', "which is no sequence of scenarios"),
         (f'{HEAD}scenarios = "sys:path"{WORKER}', "which is no Scenario"),
         (f'{HEAD}client = "math:pi"\nscenarios = "sys:argv"{WORKER}', "Scenario|no function"),

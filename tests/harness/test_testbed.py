@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import psutil
 import pytest
 from small_target import small_target, standing
@@ -12,14 +13,17 @@ from temporalio.client import Client
 
 from harness.errors import CannotRun, ServiceFailed, UnknownName
 from harness.eventually import eventually
+from harness.journal.tables import JournalSection, TableSection
+from harness.records.effects import Effect, Source
 from harness.records.fingerprint import Fingerprint
+from harness.records.journal import Commit
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, Verdict
 from harness.services.temporal import DevServer
 from harness.stack import Stack
 from harness.target import ProcessSection
-from harness.testbed import CAVEATS, NO_LEDGER, ui_of
+from harness.testbed import BY_JOURNAL, CAVEATS, NO_LEDGER, ui_of
 
 
 async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path: Path) -> None:
@@ -49,6 +53,43 @@ async def test_iterations_are_driven_recorded_and_judged(stack: Stack, tmp_path:
     assert (fingerprint.workers, fingerprint.links) == (1, ())
     assert [(service.name, service.provider) for service in fingerprint.services] == [("temporal", "external")]
     assert (bed.run.logs / "worker-1.log").exists()
+
+
+async def test_effects_are_told_by_the_journal_where_there_is_no_ledger(
+    stack: Stack, tmp_path: Path, postgres_url: str
+) -> None:
+    """Those of the run's workflows, since the services stood; which attempts wrote them is told to be unknown."""
+    journal = JournalSection(tables={"escalations": TableSection(workflow="workflow_id", step="escalate")})
+    target = small_target(services=["temporal", "postgres"], journal=journal)
+    insert = "INSERT INTO escalations (workflow_id) VALUES ($1)"
+    async with standing(target, stack, tmp_path, postgres_url=postgres_url, journal=True) as bed:
+        assert bed.stores.postgres is not None
+        await bed.stores.postgres.execute(insert, f"{bed.run.info.id}.small-echo.0.main")
+        await bed.stores.postgres.execute(insert, "another run's")
+        await bed.conclude()
+    recorded = Recorded(bed.run.directory)
+    (effect,) = recorded.read(Effect)
+    assert effect.key == (f"{bed.run.info.id}.small-echo.0.main", "escalate", "")
+    assert (effect.attempt, effect.source) == (None, Source.WAL)
+    assert [len(commit.changes) for commit in recorded.read(Commit)] == [1, 0]
+    fingerprint = recorded.fingerprint()
+    assert fingerprint is not None
+    assert BY_JOURNAL in fingerprint.caveats
+
+
+async def test_a_journal_that_cannot_be_read_is_told(stack: Stack, tmp_path: Path, postgres_url: str) -> None:
+    """Then nothing tells the effects, and the report says so, with the reason."""
+    journal = JournalSection(tables={"escalations": TableSection(workflow="workflow_id", step="escalate")})
+    target = small_target(services=["temporal", "postgres"], journal=journal)
+    async with standing(target, stack, tmp_path, postgres_url=postgres_url, journal=True) as bed:
+        assert bed.slot is not None
+        bed.slot.name = "another"
+        judgements = {each.invariant: each for each in await bed.conclude()}
+    fingerprint = Recorded(bed.run.directory).fingerprint()
+    assert fingerprint is not None
+    assert NO_LEDGER in fingerprint.caveats
+    assert any('replication slot "another" does not exist' in caveat for caveat in fingerprint.caveats)
+    assert judgements["nothing doubled"].reason == "neither a ledger nor business rows were observed"
 
 
 async def test_what_still_runs_is_waited_for(stack: Stack, tmp_path: Path) -> None:
@@ -91,6 +132,20 @@ async def test_with_links_every_worker_and_the_client_have_their_own(stack: Stac
     assert fingerprint.caveats == (says, NO_LEDGER), "the server says so itself, though external"
     operations = Recorded(bed.run.directory).read(Operation)
     assert [op.ack for op in operations] == [Ack.OK, Ack.OK], "the other worker did the work"
+
+
+async def test_workers_look_for_faults_only_where_they_are_asked_to(stack: Stack, tmp_path: Path) -> None:
+    """Then it is the command for that, where there is one, and the directory is told; links or not."""
+    section = small_target().file.worker
+    with_points = msgspec.structs.replace(section, fault_points=["{python}", "-m", "other"])
+    for worker, command in ((section, "small_process"), (with_points, "other")):
+        async with standing(small_target(worker=worker), stack, tmp_path) as bed:
+            before = bed.worker("worker-1").spec
+            assert (before.command[-1], "FAULT_POINTS" in before.environment) == ("small_process", False)
+            points = bed.look_for_faults()
+            assert bed.look_for_faults() is points
+            after = bed.worker("worker-1").spec
+            assert (after.command[-1], after.environment["FAULT_POINTS"]) == (command, str(points.directory))
 
 
 async def test_the_fingerprint_says_where_temporals_ui_shows_the_run(stack: Stack, tmp_path: Path) -> None:
@@ -218,7 +273,7 @@ async def test_a_migration_that_does_not_end_is_given_up(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A migration has a deadline, and does not outlive it."""
-    monkeypatch.setattr("harness.testbed.MIGRATE_SECONDS", 0.5)
+    monkeypatch.setattr("harness.preparations.MIGRATE_SECONDS", 0.5)
     note = tmp_path / "pid"
     code = f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
     with pytest.raises(ServiceFailed, match="migrate did not end within"):

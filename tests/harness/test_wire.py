@@ -143,6 +143,22 @@ async def test_who_waits_for_what_was_lost_is_told_when_the_wire_is_healed(wired
     assert await (await starting).result() == "late"
 
 
+async def test_one_rule_is_lifted_and_the_others_stay(wired: Wired) -> None:
+    """Who waits for what it lost is told, and what another holds goes on waiting."""
+    lifted = wired.wire.lose_request(START, workflow_id="lifted", code=None)
+    held = wired.wire.lose_request(START, workflow_id="held", code=None)
+    starting = [asyncio.create_task(wired.start(Echo.run, name, id=name)) for name in ("lifted", "held")]
+    await eventually(lambda: lifted.bitten and held.bitten, timeout=PATIENCE)
+    before = wired.wire.calls
+    wired.wire.lift(lifted)
+    wired.wire.lift(lifted)
+    assert await (await starting[0]).result() == "lifted"
+    assert not starting[1].done()
+    assert wired.wire.calls > before
+    wired.wire.lift(held)
+    assert await (await starting[1]).result() == "held"
+
+
 @pytest.mark.parametrize(("new", "words"), [(False, ["word"]), (True, ["word", "word"])])
 async def test_a_signal_that_arrives_twice(wired: Wired, new: bool, words: list[str]) -> None:
     """The server knows the copy by its request id; under another, the workflow sees it twice."""

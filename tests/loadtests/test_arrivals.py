@@ -175,6 +175,9 @@ def test_a_million_arrivals_are_planned_and_not_one_more() -> None:
         parse("constant", MOST, 2)
     with pytest.raises(ValueError, match=r"constant at 0\.1/s for 1 s plans 0\.1 iterations"):
         parse("constant", 0.1, 1)
+    for rate, duration in ((1e308, 10), (5, 1e308)):
+        with pytest.raises(ValueError, match=r"its rate has no bounds|plans inf iterations; it must be between 1 and"):
+            parse("constant", rate, duration)
 
 
 def test_a_draw_may_come_out_empty_where_few_are_expected() -> None:
@@ -210,6 +213,9 @@ def test_a_rate_or_duration_that_makes_no_sense_is_refused(wrong: float) -> None
         ("spike:peak=100,lasting=5", r"base would have to be -80/s: give base= as well"),
         ("burst:size=10,every=0", r"> 0"),
         ("sine:period=0", r"> 0"),
+        ("ramp:from=1e308,to=1e308", r"its rate has no bounds"),
+        ("burst:size=1e-320,every=1e-320", r"its rate has no bounds|plans inf iterations"),
+        ("sine:period=1e-320", r"plans (inf|nan) iterations|division by zero"),
         ("poisson:random=yes", r"unknown field `random`; it has no options, as in poisson"),
         ("trace:", r"name no file: expected the times in a CSV file, as in trace:times.csv"),
         ("trace:nowhere.csv", r"the trace nowhere.csv cannot be read: .*No such file"),
@@ -222,9 +228,9 @@ def test_what_cannot_be_understood_is_refused_with_what_could(spec: str, message
 
 
 def test_a_trace_is_played_at_its_own_times_until_the_load_ends(tmp_path: Path) -> None:
-    """Other columns and empty lines do not matter; the rate is told by the second around a moment."""
+    """Other columns, empty lines and a first mark do not matter; a rate is of the second around its moment."""
     file = tmp_path / "times.csv"
-    file.write_text("0.5,a\n1.0,b\n\n1.25\n7\n12\n")
+    file.write_text("\ufeff0.5,a\n1.0,b\n\n1.25\n7\n12\n")
     arrivals = parse(f"trace:{file}", 1, 10)
     assert times(arrivals) == [0.5, 1.0, 1.25, 7.0]
     assert (arrivals.expected, arrivals.highest, arrivals.duration) == (4, 3, 10)
@@ -240,7 +246,9 @@ def test_a_trace_is_played_at_its_own_times_until_the_load_ends(tmp_path: Path) 
         ("1\n\n-2\n", r"times.csv, line 3: -2 is no time from the start on"),
         ("1\nnan\n", r"times.csv, line 2: nan is no time"),
         ("1\n3\n2\n", r"times.csv, line 3: 2 s comes after 3 s: a trace is sorted"),
-        ("12\n", r"begins at 12 s, and the load ends at 10 s"),
+        ("12\n", r"begins at 12 s from the start, and the load ends at 10 s"),
+        ("1" * 200_000, r"times.csv, line 1: field larger than field limit"),
+        ('1\n"2\n3\n', r"times.csv, line 3: .* is no number of seconds"),
     ],
 )
 def test_a_trace_that_is_none_is_refused_with_its_line(text: str, message: str, tmp_path: Path) -> None:

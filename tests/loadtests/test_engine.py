@@ -18,6 +18,7 @@ from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.verdicts import Finding
 from harness.scenario import Scenario, Stores
 from loadtests.engine import Progress, fire
+from loadtests.loop import new_event_loop
 
 
 class Acts(Scenario[Any]):
@@ -101,6 +102,27 @@ async def test_a_stalled_iteration_does_not_delay_the_next(app_for: Callable[[It
     assert await drive_all(Acts(act), iterations, app_for) == []
     assert sorted(lags) == list(range(10))
     assert all(0 <= lag < 2 for lag in lags.values()), lags
+
+
+def test_nothing_is_sent_before_its_time() -> None:
+    """On the loop that a load is generated on, whose timers count in whole milliseconds."""
+    lags: list[float] = []
+
+    async def act(app: App) -> None:
+        lags.append(now() - app.iteration.intended)
+
+    async def drive_them() -> None:
+        client = await Client.connect("127.0.0.1:1", lazy=True)
+
+        def app(iteration: Iteration) -> App:
+            return App(client=client, iteration=iteration, task_queue="", workspace=Path(), record=lambda _: None)
+
+        await drive_all(Acts(act), plan(200.7, 0.5), app)
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(drive_them())
+    assert len(lags) == 100
+    assert min(lags) >= 0
 
 
 async def test_calls_are_sent_at_their_intended_times(

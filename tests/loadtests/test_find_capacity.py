@@ -1,15 +1,22 @@
 """The capacity of a target that stands is searched with its own iterations, each step written into the run."""
 
+import asyncio
+import dataclasses
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_target import small_target, standing
 from small_worker import Quiet
 
 from harness.checking.capacity import Limits, capacity_of
+from harness.clock import now
 from harness.driver import App
 from harness.errors import CannotRun
-from harness.records.operations import Iteration, Kind, Operation
+from harness.eventually import eventually
+from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.samples import CLIENT, CPU, MACHINE, Sample
 from harness.records.steps import Standing, Step
@@ -18,8 +25,72 @@ from loadtests.capacity import Search, capacity
 from loadtests.mix import Mix
 
 TARGET = small_target()
-UP = Search(limits=Limits(p99=60.0, lag_budget=60.0), start=10, most=20, seconds=0.5, fewest=5)
+LIMITS = Limits(p99=60.0, lag_budget=60.0)
+UP = Search(limits=LIMITS, start=4_000, most=8_000, seconds=0.2)
 DOWN = Search(limits=Limits(p99=1e-6, lag_budget=60.0), start=160, most=160, seconds=0.05, fewest=4)
+
+
+class Answered(Quiet):
+    """Is answered at once, by nobody: of the hundreds that tell a p99, workers would make a test of minutes."""
+
+    name = "small-answered"
+    kinds: tuple[Kind, ...] = (Kind.START, Kind.RESULT)
+    status = "completed"
+
+    async def run(self, app: App, given: object) -> None:  # noqa: ARG002
+        for kind in self.kinds:
+            app.record(
+                Operation(
+                    scenario=self.name,
+                    iteration=app.iteration.index,
+                    kind=kind,
+                    name="",
+                    workflow_id=app.iteration.id("main"),
+                    run_id=None,
+                    intended=app.iteration.intended,
+                    sent=now(),
+                    acknowledged=now(),
+                    ack=Ack.OK,
+                    status=self.status if kind is Kind.RESULT else None,
+                )
+            )
+
+
+class Rejected(Answered):
+    """Is told no, as it may be, and at once."""
+
+    name = "small-rejected"
+    status = "failed"
+    ends = frozenset({"failed"})
+
+
+class Told(Answered):
+    """Asks for no result."""
+
+    name = "small-told"
+    kinds = (Kind.START,)
+
+
+class GivenUp(Quiet):
+    """Starts a workflow that nobody works on, sees it run, and waits no longer."""
+
+    name = "small-given-up"
+
+    async def run(self, app: App, given: object) -> None:  # noqa: ARG002
+        started = await app.start("Never", None)
+        query = f'WorkflowId = "{started.id}" AND ExecutionStatus = "Running"'
+
+        async def seen() -> bool:
+            return (await app.client.count_workflows(query)).count == 1
+
+        await eventually(seen)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await app.result(started)
+
+
+class Enough(Exception):
+    """Raised by a test that has seen what it wanted to."""
 
 
 class Fired(Quiet):
@@ -32,25 +103,20 @@ class Fired(Quiet):
 
 
 async def test_the_capacity_of_a_target_is_searched(stack: Stack, tmp_path: Path) -> None:
-    """With an objective that always holds the rate goes up to the most; with one that never does it goes down."""
+    """With an objective that never holds the rate goes down, and no knee is made up."""
     mix = Mix.of(TARGET, ["small-echo"])
     told: list[Step] = []
     async with standing(TARGET, stack, tmp_path) as bed, bed.workers(1):
-        up = await capacity(bed, mix, UP, on_step=told.append)
-        down = await capacity(bed, mix, DOWN)
+        down = await capacity(bed, mix, DOWN, on_step=told.append)
         await bed.conclude()
     recorded = Recorded(bed.run.directory)
     steps = recorded.read(Step)
-    assert steps[:2] == told
-    assert [(step.rate, step.standing) for step in told] == [(10, Standing.HOLDS), (20, Standing.HOLDS)]
-    assert up == capacity_of(told)
-    assert up.knee == 20
-    assert [step.rate for step in steps[2:]] == [160, 80, 40, 20, 10, 5, 2.5]
+    assert steps == told
+    assert [step.rate for step in steps] == [160, 80, 40, 20, 10, 5, 2.5]
+    assert down == capacity_of(told)
     assert down.knee is None
     iterations = recorded.read(Iteration)
     assert [each.index for each in iterations] == list(range(len(iterations))), "no id is used twice"
-    firsts = [min(each.intended for each in iterations if each.intended >= step.began) - step.began for step in told]
-    assert firsts[0] * 10 != pytest.approx(firsts[1] * 20), "each trial draws its arrivals anew"
     results = [op for op in recorded.read(Operation) if op.kind is Kind.RESULT]
     assert len(results) == len(iterations) == sum(step.iterations for step in steps)
     assert all(step.p99 is not None and step.p99 > 0 for step in steps if step.iterations)
@@ -64,3 +130,54 @@ async def test_scenarios_that_wait_for_no_result_have_no_knee(stack: Stack, tmp_
     async with standing(TARGET, stack, tmp_path) as bed:
         with pytest.raises(CannotRun, match="small-fired: no iteration waits for a result"):
             await capacity(bed, mix, UP)
+
+
+async def test_each_trial_draws_its_arrivals_anew(stack: Stack, tmp_path: Path) -> None:
+    """With an objective that always holds the rate goes up to the most; no two trials have the same gaps."""
+    told: list[Step] = []
+    async with standing(TARGET, stack, tmp_path) as bed:
+        up = await capacity(bed, Mix({Answered(): 1.0, Rejected(): 1.0, Told(): 1.0}), UP, on_step=told.append)
+    assert [(step.rate, step.standing) for step in told] == [(4_000, Standing.HOLDS), (8_000, Standing.HOLDS)]
+    assert up == capacity_of(told)
+    assert up.knee == 8_000
+    intended = [each.intended for each in Recorded(bed.run.directory).read(Iteration)]
+    first, second = (
+        [(later - earlier) * step.rate for earlier, later in pairwise(intended) if step.began <= earlier < step.ended]
+        for step in told
+    )
+    assert len(first) > 300
+    assert {step.unserved for step in told} == {0}, "a rejection is an answer, and who asks for none is served"
+    assert first[:100] != pytest.approx(second[:100], abs=0.01)
+
+
+async def test_what_a_trial_leaves_running_is_waited_for_and_told(stack: Stack, tmp_path: Path) -> None:
+    """It would be charged to the next rate, which is lower and would hold."""
+    notes: list[str] = []
+
+    def stop(step: Step) -> None:
+        raise Enough(step.reason)
+
+    search = dataclasses.replace(DOWN, limits=LIMITS, fewest=8, idle=0.1)
+    async with standing(TARGET, stack, tmp_path, notify=notes.append) as bed:
+        with pytest.raises(Enough, match=r"(\d+) of \1 iterations were not served"):
+            await capacity(bed, Mix({GivenUp(): 1.0}), search, on_step=stop)
+    (note,) = (note for note in notes if "workflows" in note)
+    assert note == f"{len(bed.iterations)} workflows of this trial still run: the next one shares the system with them"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"start": 0}, "from a rate above 0 to a higher one"),
+        ({"start": 9_000}, "from a rate above 0 to a higher one"),
+        ({"limits": Limits(p99=float("inf"))}, "from a rate above 0 to a higher one"),
+        ({"limits": Limits(p99=1.0, lag_budget=float("nan"))}, "cannot be allowed to be nan ms late"),
+        ({"start": 0.1}, r"At 0.1/s it takes 4,500 s to tell a p99 by"),
+        ({"seconds": float("inf")}, "it takes inf s"),
+        ({"most": 1e9}, r"plans 200,000,000.0 iterations; .*\nSearch up to a lower rate"),
+    ],
+)
+def test_a_search_that_cannot_be_made_is_refused(changes: dict[str, Any], says: str) -> None:
+    """Before anything is started for it."""
+    with pytest.raises(CannotRun, match=says):
+        dataclasses.replace(UP, **changes)

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from small_target import small_target
-from small_worker import small_worker
+from small_worker import Quiet, small_worker
 
+from harness.clock import now
 from harness.eventually import eventually
 from harness.records.operations import Kind, Operation
 from harness.records.run import Recorded, Run
 from harness.stack import Stack
 from loadtests.generator import Generator
-from loadtests.hosted import Loop, Plan, Wish
+from loadtests.hosted import Loop, Plan, Share, Wish
 from loadtests.leader import Leader
 
 
@@ -30,6 +31,7 @@ async def test_what_is_driven_on_another_machine_is_in_the_run(stack: Stack, tmp
         async with small_worker(stack.addresses["temporal.address"], target.file.task_queue):
             await generator.connect()
             assert not generator.unwalked
+            generator.warm_up(plan.wish)
             leader.begin(plan.wish, ["far", "gone"])
             generator.take(leader.shares["far"])
             assert not generator.over
@@ -49,3 +51,27 @@ async def test_what_is_driven_on_another_machine_is_in_the_run(stack: Stack, tmp
     assert {share.wish.in_flight for share in leader.shares.values()} == {50}
     assert leader.over(["far"])
     assert not leader.over(["far", "gone"])
+
+
+def test_scenarios_read_what_they_need_once_and_before_the_share_comes(tmp_path: Path) -> None:
+    """It may take longer than what lies between the share and the first arrival."""
+    read: list[str] = []
+
+    class Reads(Quiet):
+        name = "small-reads"
+
+        def warm_up(self) -> None:
+            read.append(self.name)
+
+    target = small_target()
+    target.scenarios = {**target.scenarios, Reads.name: Reads()}
+    wish = Wish(mix=[Reads.name], rate=1, duration=1)
+    plan = Plan(
+        run="r", directory=str(tmp_path / "nowhere"), seed=1, target="temper.toml", task_queue="q", addresses={},
+        workspace="/", wish=wish,
+    )  # fmt: skip
+    generator = Generator(plan, target, lambda *_: None)
+    generator.warm_up(wish)
+    assert read == [Reads.name]
+    generator.take(Share(begin=now(), process=0, processes=1, wish=wish))
+    assert read == [Reads.name]

@@ -189,3 +189,22 @@ def test_a_load_does_not_wait_for_ever(leader: Leader, clock: list[float]) -> No
     assert not leader.over(["a"])
     clock[0] += 0.1
     assert leader.over(["a"])
+
+
+@pytest.mark.parametrize(
+    ("loop", "pace", "highest"),
+    [(Loop.OPEN, 1, 10), (Loop.CLOSED, 1, 10), (Loop.CLOSED, 0.01, 100), (Loop.BOTH, 1, 20)],
+)
+def test_a_cap_is_on_both_loops_together(leader: Leader, loop: Loop, pace: float, highest: float) -> None:
+    """A user who starts a hundred times a second is too much for a cap of ten, though the rate asked for is not."""
+    wish = msgspec.structs.replace(WISH, loop=loop, pace=pace)
+    capped = msgspec.structs.replace(leader.plan, rate_cap=highest - 0.1)
+    with pytest.raises(CannotRun, match=f"would put {highest:g} iterations a second"):
+        capped.checked(wish, leader.target)
+    msgspec.structs.replace(leader.plan, rate_cap=highest).checked(wish, leader.target)
+
+
+@pytest.mark.parametrize("pace", [0, -1, 2.1, float("nan")])
+def test_a_user_starts_again_after_a_while_and_within_the_load(leader: Leader, pace: float) -> None:
+    with pytest.raises(ValueError, match="the pace must be above 0 seconds, and no longer than the load"):
+        leader.allow(msgspec.structs.replace(WISH, loop=Loop.CLOSED, pace=pace))

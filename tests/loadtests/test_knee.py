@@ -64,7 +64,7 @@ def true_knee(servers: int) -> float:
 async def test_the_knee_is_found_near_the_true_one(servers: int, seed: int) -> None:
     """Within a fifth: the precision of the search, and what 3,000 noisy users leave in doubt."""
     queue = Queue(servers, seed)
-    steps = await find_knee(queue.probe, limits=LIMITS, start=2, most=1_000, rng=Random(seed))
+    steps = await find_knee(queue.probe, limits=LIMITS, start=2, most=1_000)
     found = capacity_of(steps)
     assert found.knee == pytest.approx(true_knee(servers), rel=0.2)
     assert found.knee is not None
@@ -75,15 +75,15 @@ async def test_the_knee_is_found_near_the_true_one(servers: int, seed: int) -> N
 
 
 async def test_a_rate_in_doubt_is_tried_again_until_it_is_clear_or_enough() -> None:
-    """Two slow of two hundred may be chance, two of a thousand are none; what stays in doubt does not hold."""
+    """Four slow of four hundred may be chance, four of twelve hundred are none; what stays in doubt does not hold."""
 
     async def probe(rate: float) -> Trial:
-        slow = 0 if rate == 10 and len(tried) % 2 else 2
+        slow = 0 if rate == 10 and tried else 4
         tried.append(rate)
-        return Trial(began=0, ended=10, times=[*[0.1] * (198 if slow else 800), *[0.9] * slow], lags=[0.0])
+        return Trial(began=0, ended=10, times=[*[0.1] * (396 if slow else 800), *[0.9] * slow], lags=[0.0])
 
     tried: list[float] = []
-    steps = await find_knee(probe, limits=LIMITS, start=10, most=11, rng=Random(1), repeats=4)
+    steps = await find_knee(probe, limits=LIMITS, start=10, most=11, repeats=4)
     assert [(step.rate, step.repeats, step.standing) for step in steps] == [
         (10, 2, Standing.HOLDS),
         (11, 4, Standing.UNCLEAR),
@@ -100,12 +100,12 @@ async def made(*holding: float, start: float, most: float = 1_000.0, void: float
         return Trial(
             began=0,
             ended=10,
-            times=[wait] * 100,
+            times=[wait] * 400,
             lags=[1.0 if rate >= void else 0.0],
             saturated=Saturated(what=f"at {rate:g}", evidence="", change="more"),
         )
 
-    steps = await find_knee(probe, limits=LIMITS, start=start, most=most, rng=Random(1), on_step=seen.append)
+    steps = await find_knee(probe, limits=LIMITS, start=start, most=most, on_step=seen.append)
     assert steps == seen, "each is told as it is made"
     return steps
 

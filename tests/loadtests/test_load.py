@@ -70,3 +70,14 @@ def test_what_was_planned_is_noted() -> None:
     assert info.measured == 8
     assert info.rate_of("small-steady") == pytest.approx(5)
     assert not info.closed
+
+
+@pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf")])
+def test_a_generator_can_be_late(budget: float) -> None:
+    """A budget that nothing exceeds, or that everything does, would make a void load valid, or the other way round."""
+    with pytest.raises(CannotRun, match=r"cannot be allowed to be .* ms late"):
+        load(lag_budget=budget)
+
+
+def test_planning_many_takes_time_that_is_left_before_the_first() -> None:
+    assert load().planning == pytest.approx(200 * 1e-5)

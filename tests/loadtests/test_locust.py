@@ -1,6 +1,7 @@
 """Locust itself hosts a load: alone, as a master with two workers, with its web UI, and called by its own name."""
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -219,6 +220,37 @@ async def test_locust_called_by_its_own_name_exits_as_the_gate_says(
     assert not run.info.partial
     assert len([op for op in run.read(Operation) if op.kind is Kind.START]) == 5
     assert (run.directory / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--mix", "small-ecko"], "There is no scenario or domain 'small-ecko'.\nDid you mean 'small-echo'?"),
+        (["--mix", "small-echo", "--rate", "0"], "the rate must be above 0 iterations a second"),
+        (["--mix", "small-echo", "--rate", "3"], "Temporal at 127.0.0.1:1 cannot be reached"),
+        (["--mix", "small-echo", "--rate", "6", "--processes", "2"], "Say how much it may get"),
+    ],
+    ids=["mix", "rate", "address", "processes"],
+)
+async def test_locust_called_by_its_own_name_says_what_is_wrong(tmp_path: Path, words: list[str], says: str) -> None:
+    """Without a traceback; it exits as any command that could not run, and so do the processes that it forked."""
+    words = ["-f", str(LOCUSTFILE), "--headless", "--host", "127.0.0.1:1", "--rate-cap", "5", "--yes", *words]
+    with (tmp_path / "log").open("wb") as log:
+        called = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "locust", *words,
+            cwd=tmp_path, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "TEMPER_TARGET": str(TESTS / "small.toml")},
+        )  # fmt: skip
+    try:
+        assert await called.wait() == 2
+    finally:
+        if called.returncode is None:
+            called.kill()
+    told = (tmp_path / "log").read_text()
+    assert says in told
+    assert "Traceback" not in told
+    here = str(tmp_path)
+    await eventually(lambda: here not in {each.info["cwd"] for each in psutil.process_iter(["cwd"])}, timeout=30)
 
 
 async def test_the_command_judges_what_locust_drove_and_leaves_its_web_ui(target: Target, tmp_path: Path) -> None:

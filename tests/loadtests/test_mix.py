@@ -62,9 +62,10 @@ def test_domains_are_divided_by_their_scenarios_weights(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["shop-buy=0"], "weight of shop-buy must be above 0, not 0.0"),
+        (["shop-buy=0"], "weight of shop-buy must be above 0 and at most .*, not 0.0"),
         (["shop=-1"], "weight of shop-buy must be above 0"),
-        (["shop=nan"], "must be above 0, not nan"),
+        (["shop=nan"], "must be above 0 .* not nan"),
+        (["shop-buy=1e308", "mail=1e308"], "must be above 0 and at most"),
         (["shop=much"], "'much', the weight of shop, is no number"),
         ([], "needs a scenario"),
     ],
@@ -123,7 +124,25 @@ def test_tenants_are_so_many_or_named() -> None:
     assert tenants_of("gold=3,free") == {"gold": 0.75, "free": 0.25}
 
 
-@pytest.mark.parametrize("word", ["", "0", "=1", "gold=0", "gold=-1", "gold=inf", "gold=x"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "0",
+        "=1",
+        "gold=0",
+        "gold=-1",
+        "gold=inf",
+        "gold=1e308,free=1",
+        "gold=x",
+        "gold,gold=2",
+        "99999999",
+        "-1",
+        "1.5",
+        "x" * 65,
+    ],
+)
 def test_tenants_that_mean_nothing_are_refused(word: str) -> None:
+    """Nor a name that no fairness key can have, nor more of them than anybody means."""
     with pytest.raises(CannotRun, match="Example: "):
         tenants_of(word)

@@ -1,17 +1,21 @@
 """Beside a load run bare workflows: each with as many activities as the iteration it is compared with."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from small_target import small_target, standing
 from small_worker import Quiet
 
+from harness import bare
 from harness.driver import App
 from harness.observation import read_workflow
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration
 from harness.records.run import Recorded
+from harness.records.verdicts import Verdict
 from harness.stack import Stack
 from harness.target import Target
 from loadtests.arrivals import parse
@@ -47,19 +51,39 @@ async def test_pairs_are_taken_beside_a_load(target: Target, stack: Stack, tmp_p
     async with standing(target, stack, tmp_path, notify=notes.append) as bed, bed.workers(1):
         async with paired(bed, mix):
             await under_load(bed, load)
-        bare = await read_workflow(bed.plain_client, "", f"{bed.run.info.id}-baseline.0")
+        beside = await read_workflow(bed.plain_client, "", f"{bed.run.info.id}-baseline.0")
         ours = await read_workflow(bed.client, "", _first(bed.iterations, "small-steady").id("main"))
         await bed.conclude()
     assert [note for note in notes if "baseline" in note] == [
         "small-twofold has no baseline: an iteration of it is not one workflow"
     ]
-    assert len(bare.activities) == len(ours.activities) == 1
+    assert len(beside.activities) == len(ours.activities) == 1
     recorded = Recorded(bed.run.directory)
     (measured,) = recorded.read(Measurement)
     assert (measured.name, measured.unit) == ("platform_overhead", "ms")
     assert 1 <= len(measured.samples) <= 3
     assert [each.warm_up for each in recorded.read(Iteration)] == [True, True] + [False] * 18
     assert "paired differences" in metrics(recorded)["platform_overhead_median"].detail
+
+
+async def test_a_load_does_not_fail_of_what_it_is_compared_with(
+    target: Target, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a worker the bare workflows do not end: those pairs are left out, and told."""
+    monkeypatch.setattr("loadtests.pairs.ANSWER_SECONDS", 0.2)
+    mix, notes = Mix.of(target, ["small-steady"]), list[str]()
+    load = Load(mix=mix, arrivals=parse("constant", 4, 1.5))
+    async with standing(target, stack, tmp_path, notify=notes.append) as bed, bed.workers(1):
+        async with paired(bed, mix):
+            for child in psutil.Process().children():
+                if child.cmdline() == list(bare.COMMAND):
+                    child.kill()
+            await under_load(bed, load)
+        judgements = {each.invariant: each.verdict for each in await bed.conclude()}
+    assert judgements["small-steady: its own check"] is Verdict.VALID
+    (note,) = (note for note in notes if "pairs" in note)
+    assert re.fullmatch(r"(\d) of \1 pairs are left out: one of the two did not complete", note)
+    assert Recorded(bed.run.directory).read(Measurement) == []
 
 
 def _first(iterations: list[Iteration], scenario: str) -> Iteration:

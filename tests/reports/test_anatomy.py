@@ -12,7 +12,7 @@ from handwritten_runs import EVIL, spent, workflow
 
 from harness.records.anatomy import Anatomy, Part
 from harness.records.workflows import WorkflowRun
-from reports.anatomy import WORDS, KindAnatomy, anatomies
+from reports.anatomy import WORDS, KindAnatomy, Times, anatomies
 from reports.stacks import columns_of, stacks
 
 
@@ -37,13 +37,13 @@ def test_the_figures_of_a_part_count_the_runs_that_spent_nothing_on_it() -> None
     assert (worker.part, retries.part) == (Part.WORKER, Part.RETRIES)
     assert (worker.median, worker.p95, worker.p99, worker.mean, worker.share) == (1.0, 1.0, 1.0, 0.95, 0.95)
     assert (retries.median, retries.p95, retries.p99, retries.mean, retries.share) == (0.0, 0.5, 0.5, 0.05, 0.05)
-    assert (kind.median, kind.p95, kind.p99, kind.mean) == (1.0, 1.0, 1.0, 1.0)
+    assert kind.whole == Times(median=1.0, p95=1.0, p99=1.0, mean=1.0)
 
 
 def test_the_means_of_the_parts_add_up_and_so_do_the_shares() -> None:
     """To the mean of the whole, and to one."""
     kind = kind_of([spent(worker=n, timers=n / 3, retries=7.0) for n in range(1, 30)])
-    assert sum(times.mean for times in kind.parts) == pytest.approx(kind.mean)
+    assert sum(times.mean for times in kind.parts) == pytest.approx(kind.whole.mean)
     assert sum(times.share for times in kind.parts) == pytest.approx(1)
 
 

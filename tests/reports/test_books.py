@@ -1,10 +1,12 @@
 """Reconciliation counts each book by itself, and the slowest workflows tell their retries."""
 
+import msgspec
 from handwritten_runs import activity, effect, fact, start, workflow
 
-from harness.records.effects import EffectKind
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
+from harness.records.effects import EffectKind, Source
 from harness.records.operations import Ack
-from reports.reconciliation import Ledger, Starts, Workflows, books
+from reports.reconciliation import Disagreements, Ledger, Starts, Workflows, books, disagreements
 from reports.slowest import Retried, slowest
 from reports.webui import web_ui
 
@@ -30,6 +32,12 @@ def test_the_ledger_is_counted_by_kind_and_key() -> None:
     """A doubled effect shows as more effects than keys."""
     effects = [effect(0), effect(0, attempt=2), effect(1), effect(1, kind=EffectKind.COMPENSATION)]
     assert books([], [], effects, []).ledger == Ledger(forward=3, compensations=1, keys=2, retried=1)
+
+
+def test_of_effects_that_the_journal_told_nobody_knows_the_attempts() -> None:
+    """Which is not the same as none that was retried."""
+    told = msgspec.structs.replace(effect(0), attempt=None, source=Source.WAL)
+    assert books([], [], [told], []).ledger == Ledger(forward=1, compensations=0, keys=1, retried=None)
 
 
 def test_too_many_rows_of_one_never_make_up_for_another() -> None:
@@ -76,4 +84,24 @@ def test_retries_are_told_by_type_and_reason() -> None:
     assert slow.retries == 4
     assert slow.retried == (
         Retried(type="load_chunk", activities=2, attempts=4, failure="ConnectionError: connection was closed"),
+    )
+
+
+def test_disagreements_are_counted_and_those_that_are_no_errors_set_apart() -> None:
+    """Kinds of which there are none are told too."""
+    lost, unheard = (
+        Discrepancy(kind=kind, workflow_id="w", message="as told")
+        for kind in (DiscrepancyKind.LOST, DiscrepancyKind.UNACKNOWLEDGED)
+    )
+    assert disagreements([unheard, lost, unheard]) == Disagreements(
+        by_kind={
+            "lost": 1,
+            "duplicated": 0,
+            "phantom": 0,
+            "zombie write": 0,
+            "uncompensated": 0,
+            "unacknowledged": 2,
+        },
+        wrong=[lost],
+        unacknowledged=[unheard, unheard],
     )

@@ -25,6 +25,7 @@ from handwritten_runs import (
 from handwritten_samples import counted, scraped
 from msgspec import Struct
 
+from harness.records.discrepancies import Discrepancy, DiscrepancyKind
 from harness.records.run import NotARun
 from harness.records.samples import MEMORY, SLOTS_AVAILABLE, series
 from harness.records.verdicts import Verdict
@@ -253,6 +254,27 @@ def test_acknowledged_workflows_the_server_does_not_know_are_told(tmp_path: Path
     """The books do not agree, and the page says by how many."""
     told = report(tmp_path, start(0, 0), start(1, 1), workflow(0, 1.0))
     assert told.says("1 acknowledged, and not known")
+
+
+def test_where_the_books_disagree_is_told_with_the_place_to_look(tmp_path: Path) -> None:
+    """Workflow, step and item, event, attempt and fault of what is wrong; then what the callers never heard of."""
+    zombie = Discrepancy(
+        kind=DiscrepancyKind.ZOMBIE_WRITE,
+        workflow_id="run.slice.0.main",
+        event_id=17,
+        attempt=1,
+        window="worker_paused on worker-1",
+        step="load",
+        item="3",
+        message=f"attempt 1 wrote it {EVIL}",
+    )
+    unheard = Discrepancy(kind=DiscrepancyKind.UNACKNOWLEDGED, workflow_id="run.slice.1.main", message="no answer")
+    told = report(tmp_path, unheard, *[zombie] * 21)
+    assert told.says("0 lost, 0 duplicated, 0 phantom, 21 zombie write, 0 uncompensated, 1 unacknowledged")
+    assert told.says("zombie write run.slice.0.main · load · 3 17 1 worker_paused on worker-1 attempt 1 wrote it")
+    assert told.says("and 1 more: all of them are in discrepancies.jsonl")
+    assert told.says("unacknowledged run.slice.1.main")
+    assert not report(tmp_path / "other", start(0, 0)).says("Where they disagree")
 
 
 def test_without_load_every_workflow_and_activity_is_shown(tmp_path: Path) -> None:

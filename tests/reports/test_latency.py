@@ -71,12 +71,19 @@ def test_an_iteration_with_a_result_still_out_is_not_answered(tmp_path: Path) ->
 def test_the_outcome_of_an_iteration_is_that_of_its_worst_call(operations: list[Operation], outcome: Outcome) -> None:
     """Refused or failed is failed; without a result, beside others that have one, it is unanswered."""
     other = [start(1, 1), result(1, 1, 0.1)]
-    assert responses([*operations, *other])[0].outcome is outcome
+    assert responses([*operations, *other], {})[0].outcome is outcome
+
+
+def test_an_end_that_the_scenario_allows_is_an_answer() -> None:
+    """Who asks for what cannot be, and is told so in time, was served."""
+    failed = [start(0, 0), result(0, 0, 1.0, status="failed")]
+    for ends, outcome in ((("completed", "failed"), Outcome.ANSWERED), (("completed",), Outcome.FAILED)):
+        assert [each.outcome for each in responses(failed, {"slice": ends})] == [outcome]
 
 
 def test_a_scenario_that_never_waits_for_results_has_no_responses() -> None:
     """Fire and forget is not unanswered."""
-    assert responses([start(0, 0), start(1, 1)]) == []
+    assert responses([start(0, 0), start(1, 1)], {}) == []
 
 
 def test_shares_of_failed_and_unanswered_are_counted(tmp_path: Path) -> None:

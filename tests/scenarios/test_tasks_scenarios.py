@@ -14,7 +14,7 @@ from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.verdicts import Verdict
 from harness.scenario import Scenario
 from harness.testbed import Testbed
-from scenarios.batched import OUT_OF_ORDER, RECONCILE, RUN, SETTLE
+from scenarios.batched import OF_ANOTHER, OUT_OF_ORDER, RECONCILE, RUN, SETTLE
 from scenarios.tasks import TASKS, Batch, Task
 
 _, BATCH, DAG, CANCEL, CACHED = TASKS
@@ -127,7 +127,7 @@ async def test_every_judgement_of_every_scenario_is_valid(bed: Testbed) -> None:
 
 
 async def test_rows_that_vanish_or_appear_are_found(bed: Testbed) -> None:
-    """They are counted, and not remembered: an entry of an item less, one more, and one of an item nobody submitted."""
+    """They are counted, and not remembered: an entry less, one more, one of nobody; an output that is another's."""
     batch = bed.target.scenario("tasks-batch")
     # No part of the run that the other tests judge.
     iteration = Iteration(run=f"{bed.run.info.id}-vanish", scenario=batch.name, index=0, seed=1, intended=0)
@@ -152,3 +152,23 @@ async def test_rows_that_vanish_or_appear_are_found(bed: Testbed) -> None:
     assert await counted(entry["item"]) == (2, 1)
     await postgres.execute(insert, entry["workflow_id"], "stranger")
     assert await counted("stranger") == (0, 1)
+
+    async def of_another(handler: str) -> set[int]:
+        (facts,) = (await read_facts(bed.target, bed.stores, [iteration])).values()
+        query = "SELECT key FROM task_items JOIN task_batches ON id = batch_id WHERE workflow_id = $1 AND handler = $2"
+        keys = {row["key"] for row in await postgres.fetch(query, iteration.id("main"), handler)}
+        return {fact.values[OF_ANOTHER] for fact in facts if fact.item in keys and OF_ANOTHER in fact.values}
+
+    for handler, field in (("text.checksum", "hexdigest"), ("dataset.summary", "dataset")):
+        assert await of_another(handler) == {0}
+        await postgres.execute(
+            """
+            UPDATE task_items SET output = jsonb_set(output::jsonb, ARRAY[$3], '"another"')::json FROM task_batches
+            WHERE id = batch_id AND workflow_id = $1 AND handler = $2 AND task_items.state = 'done'
+            """,
+            iteration.id("main"),
+            handler,
+            field,
+        )
+        assert await of_another(handler) == {1}
+    assert await of_another("account.post") == set()

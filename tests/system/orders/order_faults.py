@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
+from harness.armed import Armed
 from harness.faultpoints import FaultPoints, Place
 from system.orders.models import (
     ARRANGE_SHIPMENT,
@@ -97,8 +99,9 @@ class _Recorder(Place):
     def __init__(self) -> None:
         self.point = ""
 
-    def _arm(self, point: str, act: str) -> None:  # noqa: ARG002
+    def _arm(self, point: str, act: str) -> Armed:  # noqa: ARG002
         self.point = point
+        return Armed(Path())
 
 
 def fails_again(place: Place) -> None:

@@ -18,6 +18,7 @@ from temporalio import activity
 from harness.attempt import Attempt
 from harness.eventually import eventually
 from harness.stack import Stack
+from system import heartbeats
 from system.pipeline import store
 from system.pipeline.activities import PipelineActivities
 from system.pipeline.models import (
@@ -31,7 +32,7 @@ from system.pipeline.models import (
 )
 from system.pipeline.schema import Schema
 from system.pipeline.steps import Step
-from system.pipeline.workflow import HEARTBEAT, Pipeline
+from system.pipeline.workflow import Pipeline
 from system.storage.effects import Effect
 from system.storage.pool import Pool
 
@@ -128,14 +129,14 @@ async def test_an_attempt_that_falls_silent_is_superseded_and_writes_nothing_lat
         async def skip() -> None:
             """No time is skipped while an attempt runs, but for this."""
             await silent.wait()
-            await temporal.sleep(HEARTBEAT)
+            await temporal.sleep(heartbeats.TIMEOUT)
 
         handle = await temporal.start(Pipeline.run, request_)
         async with asyncio.timeout(20):
             report, _ = await asyncio.gather(handle.result(), skip())
         assert report.rows_loaded == 2
         await eventually(lambda: len(results) == 2, timeout=20)
-    assert attempts[1] - attempts[0] >= HEARTBEAT
+    assert attempts[1] - attempts[0] >= heartbeats.TIMEOUT
     assert results[0] == results[1]
     assert await database.fetchval(ROWS) == 2
 

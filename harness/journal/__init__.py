@@ -1,0 +1,1 @@
+"""PostgreSQL's own journal, the write-ahead log, decoded: which rows were committed, by which transaction, when."""

@@ -1,0 +1,51 @@
+"""What finds the planted bugs is recorded, and the page says what the record does."""
+
+import pytest
+from bugs import BUGS
+from detection import CHECK, EXPERIMENTS, NOT_FOUND, OWN, PAGE, Detection, Record, experiment_of, page, recorded
+
+FEWEST_BY_EXPERIMENT = 10
+MOST_FAULTS_LEFT = 2
+
+
+def test_the_page_says_what_is_recorded() -> None:
+    """It is written by `nox -s detection`."""
+    assert PAGE.read_text(encoding="utf-8") == page(recorded())
+
+
+def test_every_bug_of_the_catalogue_was_sought_and_found() -> None:
+    """At least ten of them by an experiment, and with a message."""
+    found = recorded().found
+    assert [each.bug for each in found] == [bug.name for bug in BUGS]
+    assert [each.bug for each in found if each.by == NOT_FOUND or not each.message] == []
+    assert {each.bug for each in found if each.by != CHECK} == {*EXPERIMENTS}
+    assert len(EXPERIMENTS) >= FEWEST_BY_EXPERIMENT
+
+
+def test_no_experiment_finds_anything_in_the_system_as_it_is() -> None:
+    """Each that finds a bug was run on it as well."""
+    sound = recorded().sound
+    assert {*sound} == {*EXPERIMENTS.values()}
+    assert {name for name, verdict in sound.items() if verdict == "invalid"} == set()
+
+
+def test_what_a_seed_drew_was_shrunk_to_two_faults_at_most() -> None:
+    """The bug is one of the catalogue's."""
+    shrunk = recorded().shrunk
+    assert shrunk
+    assert {each.bug for each in shrunk} <= {bug.name for bug in BUGS}
+    assert all(len(each.left) <= MOST_FAULTS_LEFT < len(each.drawn) for each in shrunk)
+
+
+@pytest.mark.parametrize("name", sorted({*EXPERIMENTS.values(), *(path.name for path in OWN.glob("*.toml"))}))
+def test_every_experiment_can_be_run(name: str) -> None:
+    """It is read, and says what it expects."""
+    assert experiment_of(name).expect
+
+
+def test_a_page_tells_what_was_not_found() -> None:
+    """It is not counted among those that were."""
+    found = Detection(bug="lost", by=NOT_FOUND, checks=(), classes=(), seconds=1.5, message="")
+    told = page(Record(found=[found]))
+    assert "0 were found by an experiment" in told
+    assert "| `lost` | not found |  | — | 1.5 |" in told

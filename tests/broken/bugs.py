@@ -69,6 +69,7 @@ BUGS = (
         name="no-idempotency-key",
         what="a provider is called without an idempotency key",
         search=orders.a_provider_that_does_not_answer,
+        kind=DiscrepancyKind.DUPLICATED,
         message=(
             "one key an effect: orders.authorise_payment called the outside without an idempotency key "
             "(effects: 2): a repeat has its effect again"
@@ -199,6 +200,7 @@ BUGS = (
         name="ledger-apart",
         what="a step is recorded in the ledger in a transaction of its own, after its effect",
         search=orders.a_connection_that_is_cut_at_the_ledger,
+        kind=DiscrepancyKind.PHANTOM,
         message=(
             "effects are atomic: rows are there, and the ledger knows nothing of them, though orders.set_stock "
             "completed: the line is written apart from the rows, and was lost between; commit both in one transaction"
@@ -208,6 +210,7 @@ BUGS = (
         name="lost-update",
         what="what is on hand is written as a number computed from what was read without a lock",
         search=orders.many_orders_for_one_thing,
+        kind=DiscrepancyKind.LOST,
         message=(
             "stock counts every order: reserved and shipped add up to …, and the entries behind them to …: an update "
             "was lost: somebody wrote a number that was computed from what he had read, and another's came between; "
@@ -218,6 +221,7 @@ BUGS = (
         name="start-under-new-id",
         what="a start that is not answered is tried again under another workflow id",
         search=pipeline.a_start_that_is_not_answered,
+        kind=DiscrepancyKind.DUPLICATED,
         message=(
             "dead_letters-redriven: its own check: loaded: […]; ….main-again did the same beside it, with the same "
             "input: a start that is not answered may have been heard: try it again under the same workflow id"
@@ -227,6 +231,7 @@ BUGS = (
         name="heartbeat-ignored",
         what="a retry does not ask the heartbeat how far the attempt before it had come",
         search=pipeline.a_chunk_that_is_cut_at_the_ledger,
+        kind=DiscrepancyKind.DUPLICATED,
         message=(
             "nothing doubled: … rows are there, … expected: 3 transactions wrote them, and pipeline.load_chunk was "
             "attempted more than once; an attempt does again what the one before it had committed: go on from where "
@@ -237,6 +242,7 @@ BUGS = (
         name="capture-kept",
         what="an order that is cancelled after its payment was captured is not refunded",
         search=orders.a_cancellation_while_it_is_shipped,
+        kind=DiscrepancyKind.UNCOMPENSATED,
         message=(
             "nothing doubled: 1 rows are there, and none may be: it was written by attempt 1, its activity "
             "orders.capture_payment completed, and no compensation of it was run"

@@ -30,9 +30,9 @@ async def run_experiment(
     """Start the workers on links of their own, put the scenarios under load, and break what the experiment says.
 
     Returns when every fault is healed, every iteration has ended, no workflow runs any more, or for too long, and the
-    workers are drained. Raises NotSteady where
-    the load is not served before the first fault, or nobody is answered for too long; UnknownName; and ExceptionGroup
-    of what else went wrong in the load or in a fault. Whatever it raises, every fault is healed first.
+    workers are drained. Raises UnknownName; and ExceptionGroup of what went wrong in the load or in a fault, or of
+    NotSteady where the load is not served before the first fault, or nobody is answered for too long. Whatever it
+    raises, every fault is healed first.
     """
     experiment = drawn(experiment, bed.run.info.seed)
     mix = Mix.of(bed.target, experiment.load.scenarios)

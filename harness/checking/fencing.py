@@ -13,14 +13,20 @@ NAME = "superseded attempts write nothing"
 
 
 def could_be_superseded(records: Records) -> bool:
-    """Whether another attempt came after one that had an effect, or that may have had one."""
+    """Whether another attempt came after one that had an effect.
+
+    Where nobody tells which attempt had it, any retried one may have been; that is a question where something was
+    broken on purpose, and not of every retry of a day's work, after which no verdict would ever be known.
+    """
     if not records.effects or not any(
         activity.attempts > 1 for run in records.workflows for activity in run.activities
     ):
         return False
     made_by = Attribution(records.workflows)
     return any(
-        effect.attempt is None or any(activity.attempts > 1 for activity in made_by.of(effect))
+        any(activity.attempts > 1 for activity in made_by.of(effect))
+        if effect.attempt is not None
+        else bool(records.faults)
         for effect in records.effects
     )
 

@@ -1,7 +1,7 @@
 """Superseded attempts: what they may leave behind, and what they may not."""
 
 import pytest
-from handwritten_records import GOOD, WORKFLOW, effect, workflow
+from handwritten_records import GOOD, WORKFLOW, effect, window, workflow
 from msgspec.structs import replace
 
 from harness.checking.applicable import applicable
@@ -131,14 +131,24 @@ def test_it_is_unknown_where_attempts_are(records: Records, reason: str) -> None
     ("records", "expected"),
     [
         (ledger(by(1, 2.0)), True),
-        (ledger(by(None, 2.0)), True),
+        (replace(ledger(by(None, 2.0)), faults=[window()]), True),
+        (ledger(by(None, 2.0)), False),
         (ledger(by(1, 2.0), activities=(OTHER,)), False),
-        (ledger(by(None, 2.0), activities=(OTHER,)), False),
+        (replace(ledger(by(None, 2.0), activities=(OTHER,)), faults=[window()]), False),
         (ledger(by(1, 2.0), activities=(OTHER, replace(RETRIED, type="check"))), False),
         (ledger(), False),
         (replace(ledger(), effects=None), False),
     ],
-    ids=["retried", "attempts are not told", "not retried", "none retried", "another was", "no effects", "no ledger"],
+    ids=[
+        "retried",
+        "not told, faults",
+        "not told",
+        "not retried",
+        "none retried",
+        "another was",
+        "no effects",
+        "no ledger",
+    ],
 )
 def test_it_is_asked_where_an_attempt_was_superseded(records: Records, *, expected: bool) -> None:
     """No other run could break it, or show that it holds."""

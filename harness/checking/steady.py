@@ -23,14 +23,9 @@ def served_of(
     for operation in operations:
         calls[operation.scenario, operation.iteration].append(operation)
     meant = [each for each in iterations if since <= each.intended < until]
-    served = [each for each in meant if _served(each, calls[each.scenario, each.index], steady, until)]
-    missed = [
-        each
-        for each in meant
-        if not _served(each, calls[each.scenario, each.index], steady, until)
-        and each.intended + steady.response <= until
-    ]
-    return len(served), len(served) + len(missed)
+    served = {each: _served(each, calls[each.scenario, each.index], steady, until) for each in meant}
+    due = sum(well or each.intended + steady.response <= until for each, well in served.items())
+    return sum(served.values()), due
 
 
 def is_steady(served: int, due: int, steady: Steady) -> bool | None:

@@ -162,16 +162,27 @@ async def test_several_faults_overlap(windows: list[FaultWindow]) -> None:
     assert max(window.injected for window in windows) < min(window.healed for window in windows)
 
 
+class Watched(Situation):
+    """Counts how often it is looked whether a moment has come."""
+
+    looks = 0
+
+    async def _is_there(self, trigger: Trigger) -> bool:
+        self.looks += 1
+        return await super()._is_there(trigger)
+
+
 async def test_a_fault_waits_for_its_moment(windows: list[FaultWindow]) -> None:
     """It is injected once as many iterations have begun as its trigger says, and its window tells how things were."""
-    stage = staged(now(), windows)
+    situation = Watched(None)
+    stage = Stage(begin=now(), situation=situation, record=windows.append)
     fault = Scripted(in_force=True)
     plan = [Planned(fault=fault, when=Trigger(started=3), duration=0.01)]
     schedule = asyncio.create_task(carry_out(plan, stage))
-    stage.situation.progress = Progress(planned=9, started=2)
-    await asyncio.sleep(0.2)
+    situation.progress = Progress(planned=9, started=2)
+    await eventually(lambda: situation.looks > 3)
     assert fault.done == []
-    stage.situation.progress = Progress(planned=9, started=4)
+    situation.progress = Progress(planned=9, started=4)
     await schedule
     assert fault.done == ["inject", "heal"]
     assert [window.situation for window in windows] == [{"in_flight": 0, "started": 4}]

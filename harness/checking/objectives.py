@@ -30,7 +30,9 @@ class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     above: float | None = None
     equals: float | None = None
     hard: bool
-    kinds: tuple[Literal["scenario", "load", "capacity", "soak", "chaos", "demo"], ...]
+    kinds: tuple[Literal["scenario", "load", "capacity", "soak", "chaos", "demo", "quality"], ...]
+    command: str = ""
+    """What measures it: "nox -s types"."""
 
     def __post_init__(self) -> None:
         if sum(limit is not None for _, limit in self._limits()) != 1:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.records.calls import Call
+from harness.records.checks import Check, FileCoverage, TestCase
 from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.experiment import ExperimentInfo
@@ -48,7 +49,7 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     id: str
     kind: str
-    """scenario, load, capacity, soak, chaos or demo: decides which objectives apply."""
+    """scenario, load, capacity, soak, chaos, demo or quality: decides which objectives apply."""
     title: str
     target: str
     seed: int
@@ -99,6 +100,9 @@ FILES: dict[type[Struct], str] = {
     Replay: "replays.jsonl",
     Judgement: "judgements.jsonl",
     Discrepancy: "discrepancies.jsonl",
+    Check: "checks.jsonl",
+    TestCase: "tests.jsonl",
+    FileCoverage: "coverage.jsonl",
 }
 
 

@@ -64,3 +64,11 @@ class ObjectiveResult(Struct, frozen=True, kw_only=True):
     """As it reads: "1.21 s (median 0.98 s, n=30)"; "not measured" where it was not."""
     value: float | None
     verdict: ObjectiveVerdict
+    run: str = ""
+    """The run that measured it, or whose it is not measured in; of several runs together, the one that counts."""
+    command: str = ""
+    """What measures it: "nox -s types"."""
+    measured_at: float | None = None
+    """When, in seconds since the Unix epoch; None where it was not measured."""
+    waived: str = ""
+    """Why its failure is let pass, and until when; empty where it is not."""

@@ -24,7 +24,6 @@ from harness.stack import Stack
 from loadtests.capacity import Search, capacity
 from loadtests.mix import Mix
 
-TARGET = small_target()
 LIMITS = Limits(p99=60.0, lag_budget=60.0)
 UP = Search(limits=LIMITS, start=4_000, most=8_000, seconds=0.2)
 DOWN = Search(limits=Limits(p99=1e-6, lag_budget=60.0), start=160, most=160, seconds=0.05, fewest=4)
@@ -104,9 +103,10 @@ class Fired(Quiet):
 
 async def test_the_capacity_of_a_target_is_searched(stack: Stack, tmp_path: Path) -> None:
     """With an objective that never holds the rate goes down, and no knee is made up."""
-    mix = Mix.of(TARGET, ["small-echo"])
+    target = small_target()
+    mix = Mix.of(target, ["small-echo"])
     told: list[Step] = []
-    async with standing(TARGET, stack, tmp_path) as bed, bed.workers(1):
+    async with standing(target, stack, tmp_path) as bed, bed.workers(1):
         down = await capacity(bed, mix, DOWN, on_step=told.append)
         await bed.conclude()
     recorded = Recorded(bed.run.directory)
@@ -127,7 +127,7 @@ async def test_the_capacity_of_a_target_is_searched(stack: Stack, tmp_path: Path
 async def test_scenarios_that_wait_for_no_result_have_no_knee(stack: Stack, tmp_path: Path) -> None:
     """There is no response time to judge by."""
     mix = Mix({Fired(): 1.0})
-    async with standing(TARGET, stack, tmp_path) as bed:
+    async with standing(small_target(), stack, tmp_path) as bed:
         with pytest.raises(CannotRun, match="small-fired: no iteration waits for a result"):
             await capacity(bed, mix, UP)
 
@@ -135,7 +135,7 @@ async def test_scenarios_that_wait_for_no_result_have_no_knee(stack: Stack, tmp_
 async def test_each_trial_draws_its_arrivals_anew(stack: Stack, tmp_path: Path) -> None:
     """With an objective that always holds the rate goes up to the most; no two trials have the same gaps."""
     told: list[Step] = []
-    async with standing(TARGET, stack, tmp_path) as bed:
+    async with standing(small_target(), stack, tmp_path) as bed:
         up = await capacity(bed, Mix({Answered(): 1.0, Rejected(): 1.0, Told(): 1.0}), UP, on_step=told.append)
     assert [(step.rate, step.standing) for step in told] == [(4_000, Standing.HOLDS), (8_000, Standing.HOLDS)]
     assert up == capacity_of(told)
@@ -158,7 +158,7 @@ async def test_what_a_trial_leaves_running_is_waited_for_and_told(stack: Stack, 
         raise Enough(step.reason)
 
     search = dataclasses.replace(DOWN, limits=LIMITS, fewest=8, idle=0.1)
-    async with standing(TARGET, stack, tmp_path, notify=notes.append) as bed:
+    async with standing(small_target(), stack, tmp_path, notify=notes.append) as bed:
         with pytest.raises(Enough, match=r"(\d+) of \1 iterations were not served"):
             await capacity(bed, Mix({GivenUp(): 1.0}), search, on_step=stop)
     (note,) = (note for note in notes if "workflows" in note)

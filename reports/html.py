@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import percentile
+from harness.records.columns import RUN
 from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
@@ -19,7 +21,7 @@ from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded, RunInfo
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement
-from harness.records.workflows import WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun
 from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
@@ -32,7 +34,7 @@ from reports.drift import DriftSection, drift_section
 from reports.flames import Profile, profiles
 from reports.gate import RunGate, run_gate
 from reports.hosted import HostedSection, section_of
-from reports.latency import Group, ScenarioLatency, latencies
+from reports.latency import Group, ScenarioLatency, latencies, responses_of
 from reports.metrics import UNITS, metrics
 from reports.plot import NARROW, WIDE, Plot
 from reports.reconciliation import Books, Disagreements, books, disagreements
@@ -152,11 +154,13 @@ def render(recorded: Recorded) -> str:
 
 def _page(recorded: Recorded) -> Page:
     info, judged = recorded.info, run_gate(recorded)
-    operations, runs = recorded.read(Operation), recorded.read(WorkflowRun)
+    workflows = recorded.frames(WorkflowRun)
     judgements = recorded.read(Judgement)
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
-    sections = [_section(latency, windows) for latency in latencies(info, operations, windows)]
-    loaded = [run for run in runs if run.scenario in info.loaded] or runs
+    sections = [_section(latency, windows) for latency in latencies(info, responses_of(recorded), windows)]
+    runs = workflows[WorkflowRun].filter(pl.col("scenario").is_in(list(info.loaded)))
+    loaded = workflows[WorkflowRun] if runs.is_empty() else runs
+    activities = workflows[Activity].join(loaded, on=RUN, how="semi")
     fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
     ui = web_ui(fingerprint)
     search = search_of(recorded.read(Step))
@@ -167,23 +171,23 @@ def _page(recorded: Recorded) -> Page:
         tiles=_tiles(metrics(recorded)),
         latency=sections,
         void=_void(judgements),
-        tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
+        tenants=tenants(recorded.frame(Iteration), responses_of(recorded)),
         search=search,
         knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
         drift=drift_section(recorded),
-        activity=_activity(loaded, [section.latency for section in sections], windows),
+        activity=_activity(activities, [section.latency for section in sections], windows),
         locust=section_of(recorded.hosted()),
         tuning=tuning_of(recorded, windows),
         profiles=profiles(recorded.directory),
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),
-        books=books(operations, runs, recorded.read(Effect), recorded.read(Fact)),
+        books=books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.each(Fact)),
         disagreements=disagreements(recorded.read(Discrepancy)),
         judgements=judgements,
         faults=windows,
         chaos=chaos_section(recorded),
         samples=_samples(recorded.read(Measurement)),
-        slowest=slowest(loaded, ui),
+        slowest=slowest(loaded, activities, ui),
         ui=ui,
         fingerprint=fingerprint,
     )
@@ -219,12 +223,12 @@ def _section(latency: ScenarioLatency, windows: Sequence[FaultWindow]) -> Latenc
 
 
 def _activity(
-    runs: Sequence[WorkflowRun], loaded: Sequence[ScenarioLatency], windows: Sequence[FaultWindow]
+    activities: pl.DataFrame, loaded: Sequence[ScenarioLatency], windows: Sequence[FaultWindow]
 ) -> Plot | None:
     spans = [span_of(latency, windows) for latency in loaded]
     during = Span(since=min(s.since for s in spans), until=max(s.until for s in spans)) if spans else None
-    found = activities_within(runs, during)
-    if not found:
+    found = activities_within(activities, during)
+    if found.is_empty():
         return None
     span = during or span_of_activities(found)
     return Plot(wide=attempts(found, span, windows, width=WIDE), narrow=attempts(found, span, windows, width=NARROW))

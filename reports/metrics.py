@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+import polars as pl
+
 from harness.checking.bootstrap import percentile_interval
 from harness.checking.capacity import capacity_of
 from harness.checking.drift import Drift, drifting
@@ -10,7 +12,7 @@ from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
 from harness.checking.recovery import Recovered, Untold
-from harness.checking.responses import Outcome, Response, responses, under_load
+from harness.checking.responses import answered_times, unanswered, under_load
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation, substream
@@ -18,6 +20,7 @@ from harness.records.run import NotARun, Recorded
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
 from reports.drift import drift_of
+from reports.latency import responses_of
 from reports.recovery import recoveries_of
 
 UNITS = {
@@ -49,14 +52,13 @@ SCALES = {("s", "s"): 1.0, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("ms", "ms"): 1.
 
 def metrics(recorded: Recorded) -> dict[str, Metric]:
     """Every metric this run has measured, in the unit of UNITS. Raises NotARun if its files cannot be read."""
-    operations = under_load(recorded.info, recorded.read(Operation))
-    answers = responses(operations, recorded.info.ends)
+    answers = responses_of(recorded)
     found = (
         *_measured(recorded.read(Measurement)),
         *_judged(recorded.read(Judgement)),
         *_faults(recorded.read(FaultWindow)),
         *_latency(answers),
-        *_load(operations, answers),
+        *_load(under_load(recorded.info, recorded.frame(Operation)), answers),
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
         *_recovery(recoveries_of(recorded)),
@@ -112,25 +114,22 @@ def _only_unknown(verdicts: Counter[Verdict]) -> bool:
     return bool(verdicts[Verdict.UNKNOWN]) and not verdicts[Verdict.INVALID]
 
 
-def _latency(found: Sequence[Response]) -> Iterable[Found]:
-    times = [r.time * 1e3 for r in found if r.outcome is Outcome.ANSWERED and r.time is not None]
-    unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
+def _latency(found: pl.DataFrame) -> Iterable[Found]:
+    times, missing = answered_times(found).sort() * 1e3, unanswered(found)
     for name, percent in PERCENTILES.items():
-        yield name, _metric(percentile(times, percent, missing=unanswered), f"n={len(times) + unanswered:,}")
+        yield name, _metric(percentile(times, percent, missing=missing), f"n={len(times) + missing:,}")
 
 
-def _load(operations: Sequence[Operation], found: Sequence[Response]) -> Iterable[Found]:
-    if not operations:
+def _load(operations: pl.DataFrame, found: pl.DataFrame) -> Iterable[Found]:
+    if operations.is_empty():
         return
-    starts = [operation for operation in operations if operation.kind is Kind.START]
     late = lags(operations)
-    yield "lag_p99", _metric(percentile([each * 1e3 for each in late], 99), f"n={len(late):,}")
-    asked = {(operation.scenario, operation.iteration) for operation in operations}
-    served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
-    yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")
-    unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
-    detail = f"of {len(found):,} iterations" if found else "none waits for an answer"
-    yield "unanswered", Metric(value=unanswered, detail=detail)
+    yield "lag_p99", _metric(percentile(late * 1e3, 99), f"n={len(late):,}")
+    served = (pl.col("kind") == Kind.START) & (pl.col("ack") == Ack.OK)
+    asked = operations.group_by("scenario", "iteration").agg(served=served.any())["served"]
+    yield "unserved", Metric(value=len(asked) - int(asked.sum()), detail=f"of {len(asked):,} iterations")
+    detail = "none waits for an answer" if found.is_empty() else f"of {len(found):,} iterations"
+    yield "unanswered", Metric(value=unanswered(found), detail=detail)
 
 
 def _drift(found: Sequence[Drift]) -> Iterable[Found]:

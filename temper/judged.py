@@ -13,7 +13,7 @@ import typer
 
 from harness.errors import CannotRun
 from harness.options import pairs_of, ports_of, providers_of
-from temper.ending import FAILED, GOOD
+from temper.faces import code_of, show
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -100,25 +100,16 @@ def directory_of(run: str) -> Path:
 
 def _finish(run: "Run", page: Path) -> None:
     from harness.records.run import Recorded
+    from reports.gate import gate_of
     from reports.terminal import rows_text
 
     if rows := rows_text(Recorded(run.directory)):
         print(f"What the stores hold:\n{rows}\n")
-    code = put_to_gate([run.directory], "text", strict=False)
+    result = gate_of([run.directory])
+    show(result)
     print(f"report: {page}", flush=True)
-    if code:
+    if code := code_of(result):
         raise typer.Exit(code)
-
-
-def put_to_gate(directories: Sequence[Path], form: str, *, strict: bool) -> int:
-    from harness.records.verdicts import Verdict
-    from reports.gate import gate_of, to_json
-    from reports.markdown import markdown
-    from reports.terminal import text
-
-    result = gate_of(directories, strict=strict)
-    print({"text": text, "json": to_json, "markdown": markdown}[form](result), flush=True)
-    return GOOD if result.overall is Verdict.VALID else FAILED
 
 
 def choose(path: Path, names: Sequence[str] | None, *, every: bool) -> tuple["Target", list["Scenario[Any]"]]:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from temper.judged import RESULTS, directory_of, put_to_gate
+from temper.faces import code_of, show
+from temper.judged import RESULTS, directory_of
 from temper.options import RunsArgument
 
 
@@ -31,10 +32,16 @@ def gate(
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="What was not measured fails, aims too.")] = False,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Every objective there is must be measured by one of these runs.")
+    ] = False,
 ) -> None:
-    """Show the objectives of runs, and exit 0 only if every hard one holds."""
-    form = "json" if as_json else "markdown" if as_markdown else "text"
-    raise typer.Exit(put_to_gate(_directories(runs), form, strict=strict))
+    """Show the objectives of runs, and exit 0 only if every hard one holds; of several runs the worst counts."""
+    from reports.gate import gate_of
+
+    result = gate_of(_directories(runs), strict=strict, complete=complete)
+    show(result, "json" if as_json else "markdown" if as_markdown else "text")
+    raise typer.Exit(code_of(result))
 
 
 def _directories(runs: Sequence[str] | None) -> list[Path]:

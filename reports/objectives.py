@@ -38,25 +38,30 @@ def load(path: Path = OBJECTIVES) -> tuple[Objective, ...]:
 
 
 def policy(path: Path = OBJECTIVES) -> Policy:
-    """Every objective and every waiver, in the order of the file.
+    """Every objective and every waiver, in the order of the file; of one that says `extends = true`, behind ours.
+
+    There, what is hard for a metric takes the place of what was, and an aim that of the aim.
 
     Raises BadObjectives if the file is missing or is no TOML; if an objective has a key or a metric nobody knows,
     another unit than its metric, not exactly one threshold, or says what another says; if a waiver has no reason or no
     date, or is for a metric without an objective.
     """
     tables = _tables(path)
-    entries, waived = tables.pop("objective", None), tables.pop("waiver", [])
-    if tables or not isinstance(entries, list) or not isinstance(waived, list):
+    extends, waived = tables.pop("extends", False), tables.pop("waiver", [])
+    entries = tables.pop("objective", [] if extends is True else None)
+    if tables or not (isinstance(entries, list) and isinstance(waived, list) and isinstance(extends, bool)):
         beside = ", ".join(sorted(tables)) or "none"
         message = f"{path}: expected [[objective]] and [[waiver]] tables and nothing else; found beside them: {beside}"
         raise BadObjectives(message)
     objectives = tuple(_objective(path, number, entry) for number, entry in enumerate(entries, start=1))
     _refuse_repeated(path, objectives)
+    base = policy() if extends else Policy(objectives=())
+    objectives = _in_place_of(base.objectives, objectives)
     waivers = tuple(
         _waiver(path, number, entry, {each.metric for each in objectives})
         for number, entry in enumerate(waived, start=1)
     )
-    return Policy(objectives=objectives, waivers=waivers)
+    return Policy(objectives=objectives, waivers=(*base.waivers, *waivers))
 
 
 def results_of(recorded: Recorded, objectives: tuple[Objective, ...] | None = None) -> list[ObjectiveResult]:
@@ -128,6 +133,11 @@ def _refuse_repeated(path: Path, objectives: Sequence[Objective]) -> None:
             weight = "hard" if first.hard else "an aim"
             message = f"{path}: objectives {one} and {other} are both {weight} for {first.metric}, of one kind of run"
             raise BadObjectives(message)
+
+
+def _in_place_of(base: Sequence[Objective], objectives: Sequence[Objective]) -> tuple[Objective, ...]:
+    replaced = {(each.metric, each.hard) for each in objectives}
+    return (*(each for each in base if (each.metric, each.hard) not in replaced), *objectives)
 
 
 def _waiver(path: Path, number: int, entry: Any, metrics_there: set[str]) -> Waiver:

@@ -1,15 +1,18 @@
 """The table of objectives for a terminal, or as plain text for a pipe."""
 
 import io
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.checking.objectives import shown
 from harness.records.effects import Fact
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
+from reports.canary import Proof
 from reports.gate import GateResult, RunGate
 from reports.reconciliation import books
 from reports.sentence import MARKS, RUN_MARKS, answer_of, judged, measured, notes
@@ -27,29 +30,33 @@ def text(result: GateResult, *, width: int | None = None, colour: bool = False) 
 
     `width` is that of the terminal; where there is none, no line is broken.
     """
-    out = io.StringIO()
-    console = Console(
-        file=out,
-        width=width or BOUNDLESS,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
-    console.print(Text(_head(result), style="bold"))
-    console.print()
-    console.print(
-        _table(result, width or BOUNDLESS) if result.objectives else "no objective applies to this kind of run"
-    )
-    console.print()
-    for note in notes(result.objectives):
-        console.print(Text(_printable(note), style="yellow"))
-    if len(result.runs) != 1 or result.unreadable:
-        console.print(_runs(result))
-    console.print(Text(_printable(str(answer_of(result))), style=COLOURS[result.overall]))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    table = _table(result, width or BOUNDLESS) if result.objectives else "no objective applies to this kind of run"
+    said = [Text(_printable(note), style="yellow") for note in notes(result.objectives)]
+    runs = [_runs(result)] if len(result.runs) != 1 or result.unreadable else []
+    verdict = Text(_printable(str(answer_of(result))), style=COLOURS[result.overall])
+    return _drawn([Text(_head(result), style="bold"), "", table, "", *said, *runs, verdict], width, colour=colour)
+
+
+def proofs_text(proofs: Sequence[Proof], *, width: int | None = None, colour: bool = False) -> str:
+    """A line for each objective and kind of run: its bad value, and what the gate said of that."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for heading in ("", "objective", "must be", "kind", "planted", "verdict"):
+        table.add_column(heading, no_wrap=heading in {"", "must be", "kind"})
+    for proof in proofs:
+        mark, style = ("✗", "red") if proof.problems else ("✓", "green")
+        told = "; ".join(proof.problems) or proof.verdict + "".join(f", and with it: {title}" for title in proof.also)
+        objective = proof.objective
+        planted = shown(proof.planted, objective.unit)
+        table.add_row(
+            Text(mark, style), objective.title, objective.threshold, proof.kind, planted, Text(_printable(told), style)
+        )
+    unproven = {proof.objective for proof in proofs if proof.problems}
+    number = len({proof.objective for proof in proofs})
+    if unproven:
+        verdict = Text(f"{len(unproven)} of {number} objectives are not proven to fail.", style="bold red")
+    else:
+        verdict = Text(f"All {number} objectives fail where they must.", style="bold green")
+    return _drawn([table, "", verdict], width, colour=colour)
 
 
 def judgement_text(judgement: Judgement) -> str:
@@ -72,6 +79,23 @@ def rows_text(recorded: Recorded) -> str:
         )
         lines += [f"{count:>12,}  {reason}" for reason, count in rows.reasons.items()]
     return "\n".join(_printable(line) for line in lines)
+
+
+def _drawn(parts: Sequence[RenderableType], width: int | None, *, colour: bool) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=width or BOUNDLESS,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def _head(result: GateResult) -> str:

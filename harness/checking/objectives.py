@@ -44,6 +44,12 @@ class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if sum(limit is not None for _, limit in self._limits()) != 1:
             message = f"objective {self.metric!r} needs exactly one of at_most, below, at_least, above, equals"
             raise ValueError(message)
+        if not self.kinds:
+            message = f"objective {self.metric!r} has no kinds, so that it applies to no run"
+            raise ValueError(message)
+        if not math.isfinite(self.limit):
+            message = f"objective {self.metric!r} has the threshold {self.limit}, beside which nothing can be held"
+            raise ValueError(message)
 
     @property
     def limit(self) -> float:

@@ -186,7 +186,9 @@ def test_the_memory_of_a_worker_is_the_most_that_any_had_at_once(tmp_path: Path)
     assert "worker_memory_max" not in of(tmp_path, *counted("temporal", MEMORY, 900e6))
 
 
-def of_experiment(tmp_path: Path, *windows: FaultWindow, within: float = 6.0, late: float | None = 24.0) -> Metric | None:
+def of_experiment(
+    tmp_path: Path, *windows: FaultWindow, within: float = 6.0, late: float | None = 24.0
+) -> Metric | None:
     """Recovery of an experiment that allows so many seconds; whoever began at 12 was late until then."""
     experiment = replace(EXPERIMENT, recovery=replace(EXPERIMENT.recovery, within=within))
     with Run.create(tmp_path, kind="chaos", title="", target="system", seed=7, command="temper") as run:

@@ -36,6 +36,7 @@ from reports.gate import RunGate, run_gate
 from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies, responses_of
 from reports.metrics import UNITS, metrics
+from reports.objectives import Policy
 from reports.plot import NARROW, WIDE, Plot
 from reports.reconciliation import Books, Disagreements, books, disagreements
 from reports.sentence import MARKS, QUESTION, Answer, answer
@@ -117,9 +118,12 @@ class Page(Struct, frozen=True, kw_only=True):
     fingerprint: Fingerprint | None
 
 
-def write_report(directory: Path) -> Path:
-    """Write report.html into a run's directory, and tell where. Raises NotARun if the run cannot be read."""
-    page = render(Recorded(directory))
+def write_report(directory: Path, by: Policy | None = None) -> Path:
+    """Write report.html into a run's directory, and tell where; judged by these objectives, or by ours.
+
+    Raises NotARun if the run cannot be read.
+    """
+    page = render(Recorded(directory), by)
     path = directory / FILE
     part = path.with_suffix(".part")
     part.write_text(page, encoding="utf-8")
@@ -127,7 +131,7 @@ def write_report(directory: Path) -> Path:
     return path
 
 
-def render(recorded: Recorded) -> str:
+def render(recorded: Recorded, by: Policy | None = None) -> str:
     """The report as HTML. What was recorded is escaped; the page has no script and loads nothing."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
@@ -147,13 +151,13 @@ def render(recorded: Recorded) -> str:
         short=lambda name: name.removeprefix(f"{recorded.info.id}."),
     )
     environment.globals.update(marks=MARKS, standings=STANDINGS, question=QUESTION, most_findings=MOST_FINDINGS)
-    page = _page(recorded)
+    page = _page(recorded, by)
     shown_fields: dict[str, Any] = {name: getattr(page, name) for name in Page.__struct_fields__}
     return environment.get_template("report.html.j2").render(shown_fields)
 
 
-def _page(recorded: Recorded) -> Page:
-    info, judged = recorded.info, run_gate(recorded)
+def _page(recorded: Recorded, by: Policy | None) -> Page:
+    info, judged = recorded.info, run_gate(recorded, by=by)
     workflows = recorded.frames(WorkflowRun)
     judgements = recorded.read(Judgement)
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)

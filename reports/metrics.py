@@ -1,5 +1,6 @@
 """The metrics of a run: only what was measured; what was not is absent."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -12,14 +13,18 @@ from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
 from harness.checking.recovery import Recovered, Untold
+from harness.checking.recovery_by_class import by_class
 from harness.checking.responses import answered_times, unanswered, under_load
+from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation, substream
 from harness.records.run import NotARun, Recorded
+from harness.records.samples import MEMORY, Sample
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
 from reports.drift import drift_of
+from reports.figures import things
 from reports.latency import responses_of
 from reports.recovery import recoveries_of
 
@@ -43,10 +48,15 @@ UNITS = {
     "drifting": "",
     "knee": "",
     "recovery_max": "s",
+    "recovery_over_budget": "",
+    "worker_memory_max": "MB",
 }
 """Every metric there is, and its unit."""
 
 PERCENTILES = {"response_p50": 50, "response_p95": 95, "response_p99": 99, "response_max": 100}
+WORKER = "worker-"
+"""How the names of workers begin, as sources of samples."""
+MEGABYTE = 1e6
 SCALES = {("s", "s"): 1.0, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("ms", "ms"): 1.0, ("rows/s", "rows/s"): 1.0}
 
 
@@ -61,7 +71,9 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_load(under_load(recorded.info, recorded.frame(Operation)), answers),
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
-        *_recovery(recoveries_of(recorded)),
+        *_recovery(recovered := recoveries_of(recorded)),
+        *_recovery_by_class(recovered, recorded.experiment()),
+        *_memory(recorded.read(Sample)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -151,6 +163,27 @@ def _recovery(found: Sequence[Recovered]) -> Iterable[Found]:
         slowest, window = max(told, key=lambda each: each[0])
         detail = f"from heal to steady, after {window.name} on {window.on}; {len(told)} of {len(found)} told"
         yield "recovery_max", Metric(value=slowest, detail=detail)
+
+
+def _recovery_by_class(found: Sequence[Recovered], experiment: ExperimentInfo | None) -> Iterable[Found]:
+    if experiment is None:
+        return
+    within = experiment.recovery.within
+    classes = by_class(found, within)
+    if classes:
+        worst, over = classes[0], sum(each.over(within) for each in classes)
+        took = "never steady" if math.isinf(worst.p95) else shown(worst.p95, "s")
+        detail = f"slowest: {worst.fault}, p95 {took}, n={worst.faults}; {shown(within, 's')} allowed"
+        yield "recovery_over_budget", Metric(value=over, detail=f"of {len(classes)}; {detail}")
+
+
+def _memory(samples: Iterable[Sample]) -> Iterable[Found]:
+    taken = [each for each in samples if each.name == MEMORY and each.source.startswith(WORKER)]
+    if taken:
+        most = max(taken, key=lambda each: each.value)
+        workers = len({each.source for each in taken})
+        detail = f"{most.source} of {things(workers, 'worker')}, n={len(taken):,}"
+        yield "worker_memory_max", Metric(value=most.value / MEGABYTE, detail=detail)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

@@ -6,35 +6,76 @@ from typing import Annotated
 
 import typer
 
-from temper.judged import RESULTS, directory_of, put_to_gate
-from temper.options import RunsArgument
+from temper.ending import CANNOT_RUN, FAILED
+from temper.faces import append_summary, code_of, show, show_self_test, write_junit
+from temper.judged import RESULTS, directory_of
+from temper.options import DEFAULT_TARGET, RunsArgument, TargetOption
+from temper.policies import policy_of_target
+from temper.terminal import screen
 
 
 def report(
     runs: RunsArgument = None,
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    show_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Write a run's report anew: results/<run>/report.html, one file, nothing fetched."""
     import webbrowser
 
+    from harness.records.run import NotARun
     from reports.html import write_report
 
-    for directory in _directories(runs):
-        page = write_report(directory)
+    by, directories = policy_of_target(target), _directories(runs)
+    unreadable = []
+    for directory in directories:
+        try:
+            page = write_report(directory, by)
+        except NotARun as error:
+            unreadable.append(error)
+            screen.say(f"temper: {error}")
+            continue
         print(page)
-        if show:
+        if show_page:
             webbrowser.open(page.resolve().as_uri())
+    if unreadable:
+        raise typer.Exit(CANNOT_RUN if len(unreadable) == len(directories) else FAILED)
 
 
 def gate(
     runs: RunsArgument = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For other programs; docs/schema/gate.schema.json describes it.")
+    ] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="What was not measured fails, aims too.")] = False,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Every objective there is must be measured by one of these runs.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write it as JUnit XML too, for CI systems.")
+    ] = None,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Append it as Markdown to the file that GITHUB_STEP_SUMMARY names, if any."),
+    ] = False,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Prove that each objective can fail, by runs with one bad value each.")
+    ] = False,
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
-    """Show the objectives of runs, and exit 0 only if every hard one holds."""
-    form = "json" if as_json else "markdown" if as_markdown else "text"
-    raise typer.Exit(put_to_gate(_directories(runs), form, strict=strict))
+    """Show the objectives of runs, and exit 0 only if every hard one holds; of several runs the worst counts."""
+    from reports.gate import gate_of
+
+    by = policy_of_target(target)
+    if self_test:
+        raise typer.Exit(show_self_test(by))
+    result = gate_of(_directories(runs), strict=strict, complete=complete, by=by)
+    show(result, "json" if as_json else "markdown" if as_markdown else "text")
+    if junit is not None:
+        write_junit(result, junit)
+    if summary:
+        append_summary(result)
+    raise typer.Exit(code_of(result))
 
 
 def _directories(runs: Sequence[str] | None) -> list[Path]:

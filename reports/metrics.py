@@ -11,6 +11,7 @@ from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
 from harness.checking.recovery import Recovered, Untold
 from harness.checking.responses import Outcome, Response, responses, under_load
+from harness.records.checks import Check
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation, substream
@@ -40,6 +41,19 @@ UNITS = {
     "drifting": "",
     "knee": "",
     "recovery_max": "s",
+    "type_errors": "",
+    "unexplained_ignores": "",
+    "tests_failed": "",
+    "tests_run": "",
+    "tests_missing": "",
+    "branch_coverage": "%",
+    "flakes": "",
+    "mutation_score": "%",
+    "vulnerabilities_dependencies": "",
+    "vulnerabilities_code": "",
+    "secrets": "",
+    "visibility": "%",
+    "deployment_lost": "",
 }
 """Every metric there is, and its unit."""
 
@@ -60,6 +74,7 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
         *_recovery(recoveries_of(recorded)),
+        *_checked(recorded.read(Check)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -152,6 +167,12 @@ def _recovery(found: Sequence[Recovered]) -> Iterable[Found]:
         slowest, window = max(told, key=lambda each: each[0])
         detail = f"from heal to steady, after {window.name} on {window.on}; {len(told)} of {len(found)} told"
         yield "recovery_max", Metric(value=slowest, detail=detail)
+
+
+def _checked(checks: Iterable[Check]) -> Iterable[Found]:
+    for check in checks:
+        if check.metric in UNITS:
+            yield check.metric, _metric(check.value, check.detail)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

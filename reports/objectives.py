@@ -1,13 +1,14 @@
 """The objectives of this project, read from objectives.toml."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.checking.objectives import Objective, evaluate
+from harness.records.checks import Check
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
 from reports.metrics import UNITS, metrics
@@ -46,7 +47,8 @@ def results_of(recorded: Recorded, objectives: tuple[Objective, ...] | None = No
     """Each objective that applies to this run's kind, beside what the run measured. Default: those of the file."""
     results = evaluate(load() if objectives is None else objectives, metrics(recorded), recorded.info.kind)
     unknown = [each for each in recorded.read(Judgement) if each.verdict is Verdict.UNKNOWN]
-    return [_told(result, unknown) for result in results]
+    reasons = {check.metric: check.reason for check in recorded.read(Check)}
+    return [_reasoned(_told(result, unknown), reasons) for result in results]
 
 
 def _told(result: ObjectiveResult, unknown: Sequence[Judgement]) -> ObjectiveResult:
@@ -55,6 +57,14 @@ def _told(result: ObjectiveResult, unknown: Sequence[Judgement]) -> ObjectiveRes
         return result
     told = "; ".join(f"{each.invariant}: {each.reason}" for each in unknown)
     return msgspec.structs.replace(result, measured=f"not known ({told})")
+
+
+def _reasoned(result: ObjectiveResult, reasons: Mapping[str, str]) -> ObjectiveResult:
+    """The same, and where a tool could not measure it, why."""
+    reason = reasons.get(result.name)
+    if result.verdict is not ObjectiveVerdict.UNKNOWN or not reason:
+        return result
+    return msgspec.structs.replace(result, measured=f"not known ({reason})")
 
 
 def _objective(path: Path, number: int, entry: Any) -> Objective:

@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +118,28 @@ def put_to_gate(directories: Sequence[Path], form: str, *, strict: bool) -> int:
 
     result = gate_of(directories, strict=strict)
     print({"text": text, "json": to_json, "markdown": markdown}[form](result), flush=True)
+    return GOOD if result.overall is Verdict.VALID else FAILED
+
+
+def gate_of_metrics(directory: Path, only: Collection[str] | None) -> int:
+    """Report on a run, and put it to the gate: to the objectives of some metrics alone, where only those were asked."""
+    from msgspec.structs import replace
+
+    from harness.checking.objectives import gate
+    from harness.records.verdicts import Verdict
+    from reports.gate import gate_of
+    from reports.html import write_report
+    from reports.terminal import text
+
+    page = write_report(directory)
+    result = gate_of([directory])
+    if only is not None:
+        (run,) = result.runs
+        objectives = tuple(each for each in run.objectives if each.name in only)
+        verdict = gate(objectives)
+        result = replace(result, overall=verdict, runs=(replace(run, objectives=objectives, verdict=verdict),))
+    print(text(result), flush=True)
+    print(f"report: {page}", flush=True)
     return GOOD if result.overall is Verdict.VALID else FAILED
 
 

@@ -62,7 +62,7 @@ async def vulnerabilities_code(project: Project) -> list[Check]:
         reason = "it looked at no line of code"
     if reason and not findings:
         return [tool.check(METRIC, None, reason=reason)]
-    detail = f"in {scan.metrics.totals.loc:,} lines; severity and confidence medium or more" + f"; {reason}" * bool(
-        reason
-    )
+    detail = f"in {scan.metrics.totals.loc:,} lines; severity and confidence medium or more"
+    if reason:
+        detail += f"; {reason}"
     return [tool.check(METRIC, len(grave), detail=detail, findings=findings)]

@@ -35,6 +35,7 @@ from reports.hosted import HostedSection, section_of
 from reports.latency import Group, ScenarioLatency, latencies
 from reports.metrics import UNITS, metrics
 from reports.plot import NARROW, WIDE, Plot
+from reports.quality import QualitySection, quality_section
 from reports.reconciliation import Books, Disagreements, books, disagreements
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
@@ -110,6 +111,7 @@ class Page(Struct, frozen=True, kw_only=True):
     faults: Sequence[FaultWindow]
     chaos: ChaosSection | None
     samples: Sequence[Sample]
+    quality: QualitySection | None
     slowest: Sequence[Slow]
     ui: WebUI
     fingerprint: Fingerprint | None
@@ -182,6 +184,7 @@ def _page(recorded: Recorded) -> Page:
         judgements=judgements,
         faults=windows,
         chaos=chaos_section(recorded),
+        quality=quality_section(recorded),
         samples=_samples(recorded.read(Measurement)),
         slowest=slowest(loaded, ui),
         ui=ui,

@@ -1,5 +1,6 @@
 """A run from its beginning to its verdict: a testbed, then what is observed, judged, reported and put to the gate."""
 
+import os
 import re
 import shlex
 import sys
@@ -73,6 +74,7 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
     with Run.create(
         RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
     ) as run:
+        listed(run)
         screen.say(f"run {run.info.id}, seed {plan.seed}; logs in {run.logs}")
         try:
             async with Testbed.standing(plan.target, run, wanted, screen.say) as bed:
@@ -86,6 +88,13 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
             raise
     _finish(run, write_report(run.directory))
+
+
+def listed(run: "Run") -> None:
+    """Add its directory to the file that TEMPER_RUNS names, if it names one: so a lane knows which runs it made."""
+    if runs := os.environ.get("TEMPER_RUNS"):
+        with Path(runs).open("a", encoding="utf-8") as file:
+            file.write(f"{run.directory.resolve()}\n")
 
 
 def as_called() -> str:

@@ -9,7 +9,7 @@ import typer
 from harness.errors import CannotRun, UnknownName
 from harness.options import pairs_of
 from temper.ending import FAILED, run_to_end
-from temper.judged import RESULTS, as_called, gate_of_metrics
+from temper.judged import RESULTS, as_called, gate_of_metrics, listed
 from temper.options import DEFAULT_TARGET, TargetOption
 from temper.terminal import screen
 
@@ -56,6 +56,7 @@ def quality(
         raise CannotRun("There is nothing to record.", remedy="Measure tests, and name a file: quality.known_tests.")
     title = f"the sources of {file.name}" + (f": {', '.join(wanted)}" if names else "")
     with Run.create(RESULTS, kind="quality", title=title, target=file.name, seed=0, command=as_called()) as run:
+        listed(run)
         screen.say(f"run {run.info.id}; what the tools say is in {run.logs}")
         project = Project(section=file.quality, directory=target.resolve().parent, logs=run.logs.resolve())
         run_to_end(_measured(run, project, wanted, files))

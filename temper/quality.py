@@ -1,12 +1,13 @@
 """What tools find of the sources: `temper quality`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import CannotRun, UnknownName
+from harness.errors import CannotRun
 from harness.options import pairs_of
 from temper.ending import FAILED, run_to_end
 from temper.judged import RESULTS, as_called, gate_of_metrics, listed
@@ -14,6 +15,7 @@ from temper.options import DEFAULT_TARGET, TargetOption
 from temper.terminal import screen
 
 if TYPE_CHECKING:
+    from harness.quality.measures import Given
     from harness.quality.tool import Project
     from harness.records.run import Run
 
@@ -44,36 +46,41 @@ def quality(
     target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Measure the sources with the tools that temper.toml names, and hold what they find to the objectives."""
-    from harness.quality.measures import MEASURES, chosen
+    from harness.quality.measures import MEASURES, chosen, read_given
     from harness.quality.tool import Project
     from harness.records.run import Run
     from harness.target import TargetFile
 
     file = TargetFile.read(target)
-    files = _given(given or ())
-    wanted = chosen(file.quality, names or (), files)
+    project = Project(section=file.quality, directory=target.resolve().parent)
+    read = {name: read_given(project, name, files) for name, files in _files(given or ()).items()}
+    wanted = chosen(file.quality, names or (), read)
     if record and not ("tests" in wanted and file.quality.known_tests):
         raise CannotRun("There is nothing to record.", remedy="Measure tests, and name a file: quality.known_tests.")
     title = f"the sources of {file.name}" + (f": {', '.join(wanted)}" if names else "")
     with Run.create(RESULTS, kind="quality", title=title, target=file.name, seed=0, command=as_called()) as run:
         listed(run)
         screen.say(f"run {run.info.id}; what the tools say is in {run.logs}")
-        project = Project(section=file.quality, directory=target.resolve().parent, logs=run.logs.resolve())
-        run_to_end(_measured(run, project, wanted, files))
+        run_to_end(_measured(run, replace(project, logs=run.logs.resolve()), wanted, read))
         if record:
             _record(run, project)
     only = {metric for name in wanted for metric in MEASURES[name].metrics} if names else None
     raise typer.Exit(gate_of_metrics(run.directory, only))
 
 
-async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given: dict[str, list[Path]]) -> None:
+async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given: "Given") -> None:
     from harness.quality.measures import taken
     from harness.records.fingerprint import Fingerprint
+    from reports.html import write_report
 
     run.write_fingerprint(Fingerprint.of_machine())
-    async for each in taken(project, wanted, given, screen.say):
-        run.write(each)
-    run.end()
+    try:
+        async for each in taken(project, wanted, given, screen.say):
+            run.write(each)
+        run.end()
+    except BaseException:
+        screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
+        raise
 
 
 def _record(run: "Run", project: "Project") -> None:
@@ -91,17 +98,10 @@ def _record(run: "Run", project: "Project") -> None:
     screen.say(f"recorded which tests there are: {path}")
 
 
-def _given(options: Sequence[str]) -> dict[str, list[Path]]:
-    """Files by the name of what is read from them. Raises UnknownName, and CannotRun where there is no such file."""
-    from harness.quality.measures import GIVEN
-
+def _files(options: Sequence[str]) -> dict[str, list[Path]]:
+    """The files that were given, by what is read from them. Raises CannotRun."""
     files: dict[str, list[Path]] = {}
     for option in options:
         ((name, value),) = pairs_of([option]).items()
-        if name not in GIVEN:
-            raise UnknownName("measure that is read from a file", name, GIVEN)
-        path = Path(value)
-        if not path.is_file():
-            raise CannotRun(f"{path} is no file.", remedy=f"--from {name}=FILE names what a run of the tests has left.")
-        files.setdefault(name, []).append(path)
+        files.setdefault(name, []).append(Path(value))
     return files

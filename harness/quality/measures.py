@@ -22,8 +22,8 @@ from harness.quality.tool import Project
 from harness.quality.type_errors import type_errors
 from harness.records.checks import Check
 
-Given = Mapping[str, Sequence[Path]]
-"""What a run of the tests has left: JUnit XML as "tests", a report of their coverage as "coverage"."""
+Given = Mapping[str, Sequence[Struct]]
+"""Records that were read from what a run of the tests has left, by the name of the measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +76,17 @@ def chosen(section: QualitySection, names: Sequence[str], given: Given) -> list[
 async def taken(
     project: Project, wanted: Sequence[str], given: Given, notify: Callable[[str], None]
 ) -> AsyncIterator[Struct]:
-    """Each record as soon as it is known. Raises CannotRun where what was given cannot be used."""
+    """Each record as soon as it is known; `notify` is told what is measured, and what came of it."""
     broken_off = ""
     for name in wanted:
-        notify(f"{name}: read from {', '.join(map(str, given[name]))}" if name in given else f"{name}: measuring")
+        notify(f"{name}: " + ("read from what was given" if name in given else "measuring"))
         if name == "coverage" and broken_off:
             reason = f"the tests did not come to their end: {broken_off}"
             records: Sequence[Struct] = [
                 Check(metric="branch_coverage", value=None, reason=reason, measured=time.time())
             ]
         elif name in given:
-            records = _given(project, name, given[name])
+            records = given[name]
         else:
             records = await MEASURES[name].measure(project)
         for record in records:
@@ -96,15 +96,22 @@ async def taken(
             yield record
 
 
-def _given(project: Project, name: str, files: Sequence[Path]) -> Sequence[Struct]:
-    records: Sequence[Struct] = given_tests(project, files) if name == "tests" else given_coverage(project, files[-1])
-    changed = changed_since(project, min(file.stat().st_mtime for file in files))
-    if changed:
-        raise CannotRun(
-            f"{', '.join(map(str, files))} cannot be used: {changed} was changed after it was written.",
-            remedy="Run the tests anew, or leave --from out.",
-        )
-    return records
+def read_given(project: Project, name: str, files: Sequence[Path]) -> Sequence[Struct]:
+    """What a run of the tests has left: JUnit XML for "tests", a report of coverage.py in JSON for "coverage".
+
+    Raises UnknownName, and CannotRun where it cannot be read or is of other sources than these.
+    """
+    if name not in GIVEN:
+        raise UnknownName("measure that is read from a file", name, GIVEN)
+    for file in files:
+        if not file.is_file():
+            raise CannotRun(f"{file} is no file.", remedy=f"--from {name}=FILE names what a run of the tests has left.")
+        if changed := changed_since(project, file.stat().st_mtime):
+            raise CannotRun(
+                f"{file} cannot be used: {changed} was changed after it was written.",
+                remedy="Run the tests anew, or leave --from out.",
+            )
+    return given_tests(project, files) if name == "tests" else given_coverage(project, files[-1])
 
 
 def _said(check: Check) -> str:

@@ -28,8 +28,8 @@ class Project:
     section: QualitySection
     directory: Path
     """Of temper.toml."""
-    logs: Path
-    """Of the run."""
+    logs: Path = Path()
+    """Of the run; only what runs a tool needs it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,10 @@ def read_junit(path: Path) -> list[TestCase]:
         raise NotJUnit(f"{path.name} cannot be read as XML: {error}") from error
     if root.tag not in {"testsuite", "testsuites"}:
         raise NotJUnit(f"{path.name} is no JUnit XML: it begins with <{root.tag}>")
-    return list(_cases(root))
+    try:
+        return list(_cases(root))
+    except ValueError as error:
+        raise NotJUnit(f"{path.name} cannot be read: {error}") from error
 
 
 def _cases(root: ET.Element) -> Iterator[TestCase]:
@@ -38,7 +41,7 @@ def _cases(root: ET.Element) -> Iterator[TestCase]:
         told = failure if failure is not None else ends.get("skipped")
         yield TestCase(
             name=f"{case.get('classname', '')}::{case.get('name', '')}",
-            seconds=float(case.get("time") or 0),
+            seconds=float((case.get("time") or "0").replace(",", "")),
             outcome=outcome,
             message="" if told is None else _first_lines(told),
         )

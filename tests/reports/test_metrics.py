@@ -7,6 +7,7 @@ from handwritten_runs import cut, iteration, judged, measured, result, start, wh
 from msgspec import Struct
 
 from harness.checking.objectives import Metric
+from harness.records.checks import Check
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack
 from harness.records.run import NotARun, Recorded
@@ -14,6 +15,12 @@ from harness.records.verdicts import Verdict
 from reports.metrics import UNITS, metrics
 
 LOAD = {"slice": (2.0, 10.0)}
+OF_SOURCES = {
+    *("type_errors", "unexplained_ignores", "tests_failed", "tests_run", "tests_missing", "branch_coverage", "flakes"),
+    *("mutation_score", "vulnerabilities_dependencies", "vulnerabilities_code", "secrets"),
+    *("visibility", "deployment_lost"),
+}
+"""What a run of kind `quality` measures, or nothing yet."""
 
 
 def of(tmp_path: Path, *records: Struct, load: dict[str, tuple[float, float]] | None = None) -> dict[str, Metric]:
@@ -27,7 +34,7 @@ def test_an_empty_run_has_no_metric_at_all(tmp_path: Path) -> None:
 
 def test_a_whole_run_has_every_metric(tmp_path: Path) -> None:
     """A demo that measured everything has each metric of UNITS, and no other."""
-    assert metrics(Recorded(whole_run(tmp_path))).keys() == UNITS.keys() - {"drifting", "knee"}
+    assert metrics(Recorded(whole_run(tmp_path))).keys() == UNITS.keys() - {"drifting", "knee"} - OF_SOURCES
 
 
 def test_startup_is_the_slowest_and_its_ratio_that_of_medians(tmp_path: Path) -> None:
@@ -165,3 +172,14 @@ def test_unanswered_are_iterations_whose_result_did_not_come(tmp_path: Path) -> 
 def test_without_load_there_is_no_latency(tmp_path: Path) -> None:
     """Iterations that were not under load say nothing about it."""
     assert of(tmp_path, *iteration(0, 0.0, 0.5)) == {}
+
+
+def test_what_tools_found_of_the_sources_are_metrics(tmp_path: Path) -> None:
+    """With what stands behind each; what a tool could not look at is absent, as is a metric nobody knows."""
+    found = of(
+        tmp_path,
+        Check(metric="type_errors", value=2, detail="of 7 source files", measured=1.0),
+        Check(metric="secrets", value=None, reason="no repository", measured=1.0),
+        Check(metric="smells", value=3, measured=1.0),
+    )
+    assert found == {"type_errors": Metric(value=2, detail="of 7 source files")}

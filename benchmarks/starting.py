@@ -42,13 +42,13 @@ class Starts(Scenario[None]):
     def draw(self, rng: Random) -> None:
         """Nothing is drawn."""
 
-    async def run(self, app: App, given: None) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: None) -> None:  # noqa: ARG002 - the contract's signature
         await app.start("Nobody", None)
 
-    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, Sequence[Fact]]:  # noqa: ARG002
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, Sequence[Fact]]:  # noqa: ARG002 - the contract's signature
         return {}
 
-    def check(self, given: None, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:  # noqa: ARG002
+    def check(self, given: None, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:  # noqa: ARG002 - the contract's signature
         return ()
 
 

@@ -38,6 +38,7 @@ from reports.latency import Group, ScenarioLatency, latencies, responses_of
 from reports.metrics import UNITS, metrics
 from reports.objectives import Policy
 from reports.plot import NARROW, WIDE, Plot
+from reports.quality import QualitySection, quality_section
 from reports.reconciliation import Books, Disagreements, books, disagreements
 from reports.sentence import MARKS, QUESTION, Answer, answer
 from reports.slowest import Slow, slowest
@@ -113,6 +114,7 @@ class Page(Struct, frozen=True, kw_only=True):
     faults: Sequence[FaultWindow]
     chaos: ChaosSection | None
     samples: Sequence[Sample]
+    quality: QualitySection | None
     slowest: Sequence[Slow]
     ui: WebUI
     fingerprint: Fingerprint | None
@@ -190,6 +192,7 @@ def _page(recorded: Recorded, by: Policy | None) -> Page:
         judgements=judgements,
         faults=windows,
         chaos=chaos_section(recorded),
+        quality=quality_section(recorded),
         samples=_samples(recorded.read(Measurement)),
         slowest=slowest(loaded, activities, ui),
         ui=ui,

@@ -15,6 +15,7 @@ from harness.checking.percentiles import median, percentile
 from harness.checking.recovery import Recovered, Untold
 from harness.checking.recovery_by_class import by_class
 from harness.checking.responses import answered_times, unanswered, under_load
+from harness.records.checks import Check
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
@@ -50,6 +51,19 @@ UNITS = {
     "recovery_max": "s",
     "recovery_over_budget": "",
     "worker_memory_max": "MB",
+    "type_errors": "",
+    "unexplained_ignores": "",
+    "tests_failed": "",
+    "tests_run": "",
+    "tests_missing": "",
+    "branch_coverage": "%",
+    "flakes": "",
+    "mutation_score": "%",
+    "vulnerabilities_dependencies": "",
+    "vulnerabilities_code": "",
+    "secrets": "",
+    "visibility": "%",
+    "deployment_lost": "",
 }
 """Every metric there is, and its unit."""
 
@@ -74,6 +88,7 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_recovery(recovered := recoveries_of(recorded)),
         *_recovery_by_class(recovered, recorded.experiment()),
         *_memory(recorded.read(Sample)),
+        *_checked(recorded.read(Check)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -184,6 +199,12 @@ def _memory(samples: Iterable[Sample]) -> Iterable[Found]:
         workers = len({each.source for each in taken})
         detail = f"{most.source} of {things(workers, 'worker')}, n={len(taken):,}"
         yield "worker_memory_max", Metric(value=most.value / MEGABYTE, detail=detail)
+
+
+def _checked(checks: Iterable[Check]) -> Iterable[Found]:
+    for check in checks:
+        if check.metric in UNITS and check.value is not None:
+            yield check.metric, Metric(value=check.value, detail=check.detail, measured=check.measured)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

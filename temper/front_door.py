@@ -12,7 +12,7 @@ import typer
 import chaos  # noqa: F401
 import loadtests  # noqa: F401
 import reports  # noqa: F401
-from temper import demo, experiments, load, load_ui, replay, reporting, scenarios, services, shrinking
+from temper import demo, experiments, load, load_ui, quality, replay, reporting, scenarios, services, shrinking
 from temper.ending import FAILED, GOOD, INTERRUPTED, explain
 from temper.load_options import EXAMPLE
 from temper.terminal import screen
@@ -57,6 +57,7 @@ app.command(epilog="Example: temper doctor")(services.doctor)
 app.command(epilog="Example: temper init && $EDITOR temper.toml")(services.init)
 app.command(epilog="Example: temper up --only postgres,redis --port postgres=5432")(services.up)
 app.command(epilog="Example: temper demo")(demo.demo)
+app.command(epilog="Example: temper quality types secrets")(quality.quality)
 app.command(epilog="Example: temper report --open")(reporting.report)
 app.command(epilog="Example: temper gate --strict --json")(reporting.gate)
 app.add_typer(load_app, name="load")

@@ -33,6 +33,7 @@ VERBS = [
     ("replay",),
     ("replay", "record"),
     ("replay", "check"),
+    ("quality",),
     ("report",),
     ("gate",),
 ]

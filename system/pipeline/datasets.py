@@ -82,7 +82,7 @@ async def count_rows(connection: Connection, dataset: str, chunk_ids: Sequence[i
 async def delete_rows(connection: Connection, dataset: str, chunk_id: int) -> None:
     """Delete the rows that a chunk brought."""
     await connection.execute(
-        f'DELETE FROM datasets."{dataset}" WHERE {ROW_OWNER} = $1',  # noqa: S608 the dataset is an identifier
+        f'DELETE FROM datasets."{dataset}" WHERE {ROW_OWNER} = $1',  # noqa: S608  # nosec B608 # an identifier
         chunk_id,
     )
 

@@ -19,7 +19,7 @@ GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 ENCRYPTED = 0x1
 """The bit of a zip member's flags that says so (APPNOTE 4.4.4)."""
 LENGTHS_OFFSET, LENGTHS = 26, struct.Struct("<HH")
-"""Where a zip member's header has the lengths of its name and extra field; then these follow, then the content (4.3.7)."""
+"""Where a zip member's header has the lengths of its name and extra field, which follow; then the content (4.3.7)."""
 _ISAL_ERROR: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stubs say it is an instance
 CORRUPT = (zipfile.BadZipFile, gzip.BadGzipFile, struct.error, EOFError, NotImplementedError, _ISAL_ERROR)
 """What is raised where a file is not what its first bytes promise."""

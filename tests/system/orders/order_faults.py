@@ -100,7 +100,7 @@ class _Recorder(Place):
     def __init__(self) -> None:
         self.point = ""
 
-    def _arm(self, point: str, act: str) -> Armed:  # noqa: ARG002
+    def _arm(self, point: str, act: str) -> Armed:
         self.point = point
         return Armed(Path())
 

@@ -7,11 +7,13 @@ from harness.checking.percentiles import percentile
 from harness.checking.responses import Outcome
 from reports.figures import duration, things
 from reports.latency import ScenarioLatency
-from reports.svg import Scale, add, decades, drawing, identifier, line, linear, logarithmic, markup
+from reports.svg import Scale, add, decades, drawing, hint, identifier, line, linear, logarithmic, markup
 
 MARKED = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99)
 MARKED_NARROW = (50.0, 90.0, 99.0, 99.9, 99.99)
 STEPS = 96
+TOLD, TOLD_NARROW = 48, 24
+"""Places across the curve that tell their figures."""
 
 
 def percentile_curve(latency: ScenarioLatency, *, width: float = 960) -> str:
@@ -51,6 +53,11 @@ def percentile_curve(latency: ScenarioLatency, *, width: float = 960) -> str:
     for name, samples in (("response", response), ("service", service)):
         points = _points(samples, latency.whole.unanswered, nines, x, y)
         add(svg, "path", class_=f"line {name}", d=line(points))
+    missing, number = latency.whole.unanswered, TOLD if width > 600 else TOLD_NARROW
+    for step in range(number):
+        low, high = (math.log10(2) + (nines - math.log10(2)) * edge / number for edge in (step, step + 1))
+        told = _told((low + high) / 2, response, service, missing)
+        hint(add(svg, "rect", class_="hover", x=x(low), y=top, width=x(high) - x(low), height=bottom - top), told)
     return markup(svg)
 
 
@@ -65,3 +72,9 @@ def _points(
         value = percentile(samples, percent, missing=missing)
         points.append(None if value is None else (x(nine), y(value)))
     return points
+
+
+def _told(nines: float, response: Sequence[float], service: Sequence[float], missing: int) -> str:
+    percent = round(100 * (1 - 10**-nines), max(1, math.ceil(nines)))
+    found = [duration(percentile(samples, percent, missing=missing)) for samples in (response, service)]
+    return f"p{percent:g}: response {found[0]}, service {found[1]}"

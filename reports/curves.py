@@ -7,13 +7,16 @@ from harness.checking.percentiles import percentile
 from harness.checking.responses import Outcome
 from reports.figures import duration, things
 from reports.latency import ScenarioLatency
-from reports.svg import Scale, add, decades, drawing, hint, identifier, line, linear, logarithmic, markup
+from reports.svg import Scale, add, decades, drawing, identifier, line, linear, logarithmic, markup, read_off
 
 MARKED = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99)
 MARKED_NARROW = (50.0, 90.0, 99.0, 99.9, 99.99)
 STEPS = 96
-TOLD, TOLD_NARROW = 48, 24
-"""Places across the curve that tell their figures."""
+
+
+def percentiles_told(total: int) -> list[float]:
+    """Those of the marked percentiles that so many iterations can tell, and the longest of all."""
+    return [*(percent for percent in MARKED if total * (100 - percent) >= 49), 100.0]
 
 
 def percentile_curve(latency: ScenarioLatency, *, width: float = 960) -> str:
@@ -39,6 +42,8 @@ def percentile_curve(latency: ScenarioLatency, *, width: float = 960) -> str:
         f"p99 {duration(latency.whole.response.p99)}. Service time: median {duration(latency.whole.service.p50)}, "
         f"p99 {duration(latency.whole.service.p99)}.",
     )
+    told = [nines if percent == 100 else -math.log10(1 - percent / 100) for percent in percentiles_told(total)]
+    read_off(svg, [x(nine) for nine in told], top, bottom)
     for tick in ticks:
         add(svg, "line", class_="grid", x1=left, x2=right, y1=y(tick), y2=y(tick))
         add(svg, "text", duration(tick), class_="tick end", x=left - 8, y=y(tick) + 4)
@@ -53,11 +58,6 @@ def percentile_curve(latency: ScenarioLatency, *, width: float = 960) -> str:
     for name, samples in (("response", response), ("service", service)):
         points = _points(samples, latency.whole.unanswered, nines, x, y)
         add(svg, "path", class_=f"line {name}", d=line(points))
-    missing, number = latency.whole.unanswered, TOLD if width > 600 else TOLD_NARROW
-    for step in range(number):
-        low, high = (math.log10(2) + (nines - math.log10(2)) * edge / number for edge in (step, step + 1))
-        told = _told((low + high) / 2, response, service, missing)
-        hint(add(svg, "rect", class_="hover", x=x(low), y=top, width=x(high) - x(low), height=bottom - top), told)
     return markup(svg)
 
 
@@ -72,9 +72,3 @@ def _points(
         value = percentile(samples, percent, missing=missing)
         points.append(None if value is None else (x(nine), y(value)))
     return points
-
-
-def _told(nines: float, response: Sequence[float], service: Sequence[float], missing: int) -> str:
-    percent = round(100 * (1 - 10**-nines), max(1, math.ceil(nines)))
-    found = [duration(percentile(samples, percent, missing=missing)) for samples in (response, service)]
-    return f"p{percent:g}: response {found[0]}, service {found[1]}"

@@ -1,8 +1,9 @@
 """How response times are spread: a histogram with bins of equal width on a logarithmic scale."""
 
 import math
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from harness.checking.responses import Outcome
 from reports.figures import count, duration, share, things
 from reports.latency import ScenarioLatency
 from reports.plot import Table
-from reports.svg import Scale, add, decades, drawing, even_ticks, hint, identifier, linear, logarithmic, markup
+from reports.svg import Scale, add, decades, drawing, identifier, linear, logarithmic, markup, read_off, whole_axis
 
 PER_DECADE = (100, 50, 20, 10, 5)
 """Bins a power of ten has; the finest is taken that makes no more than MOST_BINS of all samples."""
@@ -35,16 +36,17 @@ class Bin(Struct, frozen=True, kw_only=True):
 
 def bins_of(latency: ScenarioLatency) -> list[Bin]:
     """From the bin of the shortest response time to that of the longest, empty ones too; none without an answer."""
-    times = [r.time for r in latency.responses if r.outcome is Outcome.ANSWERED and r.time is not None]
+    times = sorted(max(time, SHORTEST) for time in _answered(latency))
     if not times:
         return []
-    exponents = [math.log10(max(time, SHORTEST)) for time in (min(times), max(times))]
+    exponents = [math.log10(time) for time in (times[0], times[-1])]
     spans = [(per, *(math.floor(exponent * per) for exponent in exponents)) for per in PER_DECADE]
     per, first, last = next((span for span in spans if span[2] - span[1] < MOST_BINS), spans[-1])
-    counted = Counter(min(last, max(first, math.floor(math.log10(max(time, SHORTEST)) * per))) for time in times)
+    edges = [10 ** (number / per) for number in range(first, last + 2)]
+    below = [0, *(bisect_left(times, edge) for edge in edges[1:-1]), len(times)]
     return [
-        Bin(low=10 ** (number / per), high=10 ** ((number + 1) / per), iterations=counted[number])
-        for number in range(first, last + 1)
+        Bin(low=low, high=high, iterations=after - before)
+        for (low, high), (before, after) in zip(pairwise(edges), pairwise(below), strict=True)
     ]
 
 
@@ -60,15 +62,16 @@ def histogram(latency: ScenarioLatency, bins: Sequence[Bin], *, width: float = 9
         title=f"How the response times of {latency.scenario} are spread",
         description=_described(latency, bins),
     )
-    y = linear((0, most), (bottom, TOP))
-    for tick in even_ticks(most, 4):
+    highest, ticks = whole_axis(most, 4)
+    y = linear((0, highest), (bottom, TOP))
+    for tick in ticks:
         if tick == int(tick):
             add(svg, "line", class_="grid", x1=LEFT, x2=width - 14, y1=y(tick), y2=y(tick))
             add(svg, "text", count(tick), class_="tick end", x=LEFT - 8, y=y(tick) + 4)
-    domain, ticks = decades([bins[0].low, bins[-1].high])
+    domain, decade_ticks = decades([bins[0].low, bins[-1].high])
     x = logarithmic(domain, (LEFT, right))
     add(svg, "line", class_="axis", x1=LEFT, x2=right, y1=bottom, y2=bottom)
-    for tick in ticks[:: 1 if width > 600 or len(ticks) < 5 else 2]:
+    for tick in decade_ticks[:: 1 if width > 600 or len(decade_ticks) < 5 else 2]:
         add(svg, "line", class_="axis", x1=x(tick), x2=x(tick), y1=bottom, y2=bottom + 4)
         add(svg, "text", duration(tick), class_="tick middle", x=x(tick), y=bottom + 18)
     add(svg, "text", "response time, on a logarithmic scale", class_="tick middle", x=(LEFT + right) / 2, y=bottom + 37)
@@ -79,7 +82,8 @@ def histogram(latency: ScenarioLatency, bins: Sequence[Bin], *, width: float = 9
         at = right + UNANSWERED / 2
         _draw_bar(svg, at - 12, at + 12, y(whole.unanswered), bottom, "bin missing")
         add(svg, "text", "no answer", class_="tick middle", x=at, y=bottom + 18)
-    _draw_hints(svg, latency, bins, x, bottom)
+    middles = [x(math.sqrt(each.low * each.high)) for each in bins if each.iterations]
+    read_off(svg, [*middles, *([right + UNANSWERED / 2] if whole.unanswered else [])], TOP, bottom)
     return markup(svg)
 
 
@@ -122,17 +126,6 @@ def _draw_marks(svg: Element, latency: ScenarioLatency, x: Scale, bottom: float,
         )
 
 
-def _draw_hints(svg: Element, latency: ScenarioLatency, bins: Sequence[Bin], x: Scale, bottom: float) -> None:
-    below, total = 0, latency.whole.answered + latency.whole.unanswered
-    for each in bins:
-        below += each.iterations
-        strip = add(
-            svg, "rect", class_="hover", x=x(each.low), y=TOP, width=x(each.high) - x(each.low), height=bottom - TOP
-        )
-        told = f"{things(each.iterations, 'iteration')}, {share(each.iterations, total)} of all, {share(below, total)}"
-        hint(strip, f"{duration(each.low)} to {duration(each.high)}: {told} up to here")
-
-
 def _described(latency: ScenarioLatency, bins: Sequence[Bin]) -> str:
     fullest = max(bins, key=lambda each: each.iterations)
     return (
@@ -141,3 +134,8 @@ def _described(latency: ScenarioLatency, bins: Sequence[Bin]) -> str:
         f"{count(latency.whole.unanswered)} without an answer stand apart; {count(latency.whole.failed)} that failed "
         f"are not counted."
     )
+
+
+def _answered(latency: ScenarioLatency) -> list[float]:
+    """Response times of good answers, in seconds."""
+    return [r.time for r in latency.responses if r.outcome is Outcome.ANSWERED and r.time is not None]

@@ -1,9 +1,9 @@
 """Load achieved against asked: how many iterations were meant to start, and how many were answered, over time."""
 
 import math
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Sequence
-from xml.etree.ElementTree import Element
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -13,10 +13,12 @@ from harness.records.faults import FaultWindow
 from reports.figures import count, things
 from reports.latency import MOST_BUCKETS, ScenarioLatency
 from reports.plot import Table
-from reports.svg import Scale, add, drawing, even_ticks, hint, identifier, line, linear, markup
+from reports.svg import add, drawing, identifier, line, linear, markup, read_off, whole_axis
 from reports.timeline import LABEL, LEFT, Frame, draw_time_axis, draw_windows, label_lanes, span_of
 
 HEIGHT = 170.0
+SHORTEST = 1e-3
+"""Seconds that a load lasts at least."""
 
 
 class Served(Struct, frozen=True, kw_only=True):
@@ -40,37 +42,26 @@ class Served(Struct, frozen=True, kw_only=True):
 
 def served_of(latency: ScenarioLatency) -> list[Served]:
     """Spans of one length, a second or more, that part the load evenly and go on to the last answer."""
-    ends = [(r.answered - latency.began, r.outcome) for r in latency.responses if r.answered is not None]
-    duration = max(latency.duration, 1e-3)
-    total = max([duration, *(end for end, _ in ends)])
+    asked, answered, failed = _times(latency)
+    duration = max(latency.duration, SHORTEST)
+    total = max([duration, *answered[-1:], *failed[-1:]])
     length = max(duration / max(1, min(int(duration), int(MOST_BUCKETS * duration / total))), total / MOST_BUCKETS)
-    last = max(0, math.ceil(total / length - 1e-9) - 1)
-
-    def spans(times: list[float]) -> Counter[int]:
-        return Counter(min(last, max(0, int(time / length))) for time in times)
-
-    asked = spans([r.intended - latency.began for r in latency.responses])
-    answered = spans([end for end, outcome in ends if outcome is Outcome.ANSWERED])
-    failed = spans([end for end, outcome in ends if outcome is Outcome.FAILED])
-    found, waiting = [], 0
-    # Who was refused has no end, and waits for nothing.
-    refused = spans(
-        [r.intended - latency.began for r in latency.responses if r.answered is None and r.outcome is Outcome.FAILED]
-    )
-    for number in range(last + 1):
-        gone = failed[number] + refused[number]
-        waiting += asked[number] - answered[number] - gone
-        found.append(
-            Served(
-                since=number * length,
-                until=(number + 1) * length,
-                asked=asked[number],
-                answered=answered[number],
-                failed=gone,
-                waiting=waiting,
-            )
+    number = max(1, math.ceil(total / length - 1e-9))
+    edges = [length * each for each in range(number + 1)]
+    so_far = [
+        [0, *(bisect_left(times, edge) for edge in edges[1:-1]), len(times)] for times in (asked, answered, failed)
+    ]
+    return [
+        Served(
+            since=since,
+            until=until,
+            asked=after[0] - before[0],
+            answered=after[1] - before[1],
+            failed=after[2] - before[2],
+            waiting=after[0] - after[1] - after[2],
         )
-    return found
+        for (since, until), (before, after) in zip(pairwise(edges), pairwise(zip(*so_far, strict=True)), strict=True)
+    ]
 
 
 def served(
@@ -90,8 +81,9 @@ def served(
     )
     x = linear((span.since, span.until), (frame.left, frame.right))
     most = max(max(each.asked, each.answered, each.failed) / each.length for each in moments)
-    y = linear((0, most or 1.0), (frame.bottom, frame.top))
-    for tick in even_ticks(most, 4):
+    highest, ticks = whole_axis(most, 4)
+    y = linear((0, highest), (frame.bottom, frame.top))
+    for tick in ticks:
         add(svg, "line", class_="grid", x1=frame.left, x2=frame.right, y1=y(tick), y2=y(tick))
         add(svg, "text", f"{tick:g}/s", class_="tick end", x=frame.left - 8, y=y(tick) + 4)
     draw_windows(svg, shown_windows, span, x, frame)
@@ -108,7 +100,8 @@ def served(
             area = [(points[0][0], frame.bottom), *points, (points[-1][0], frame.bottom)]
             add(svg, "path", class_="area answered", d=line(area) + "Z")
         add(svg, "path", class_=f"line {name}", d=line(points))
-    _draw_hints(svg, moments, at, frame)
+    middles = [(at(each.since) + at(each.until)) / 2 for each in moments]
+    read_off(svg, middles, frame.top, frame.bottom)
     return markup(svg)
 
 
@@ -129,27 +122,27 @@ def served_table(moments: Sequence[Served]) -> Table:
     )
 
 
-def _draw_hints(svg: Element, moments: Sequence[Served], at: Scale, frame: Frame) -> None:
-    for each in moments:
-        left, right = at(each.since), at(each.until)
-        strip = add(
-            svg, "rect", class_="hover", x=left, y=frame.top, width=right - left, height=frame.bottom - frame.top
-        )
-        told = [
-            f"{shown(each.asked / each.length, '')}/s asked for",
-            f"{shown(each.answered / each.length, '')}/s answered",
-        ]
-        if each.failed:
-            told.append(f"{shown(each.failed / each.length, '')}/s failed")
-        told.append(f"{count(each.waiting)} waiting at its end")
-        hint(strip, f"{each.since:.4g} to {each.until:.4g} s: {', '.join(told)}")
-
-
 def _described(latency: ScenarioLatency, moments: Sequence[Served]) -> str:
     deepest = max(moments, key=lambda each: each.waiting)
     whole = latency.whole
+    ends = f"{count(whole.answered)} answered, {count(whole.failed)} failed, {count(whole.unanswered)} unanswered"
     return (
-        f"{things(whole.iterations, 'iteration')} asked for in {latency.duration:g} s: {count(whole.answered)} answered, "
-        f"{count(whole.failed)} failed, {count(whole.unanswered)} unanswered. Most were waiting at {deepest.until:.4g} s: "
-        f"{count(deepest.waiting)}."
+        f"{things(whole.iterations, 'iteration')} asked for in {latency.duration:g} s: {ends}. "
+        f"Most were waiting at {deepest.until:.4g} s: {count(deepest.waiting)}."
     )
+
+
+def _times(latency: ScenarioLatency) -> tuple[list[float], list[float], list[float]]:
+    """When iterations were meant to start, were answered, and failed, in order: seconds since the load began."""
+    began = latency.began
+    asked = sorted(r.intended - began for r in latency.responses)
+    answered = sorted(
+        r.answered - began for r in latency.responses if r.outcome is Outcome.ANSWERED and r.answered is not None
+    )
+    # Who was refused has no answer, and waits for none.
+    failed = sorted(
+        (r.intended if r.answered is None else r.answered) - began
+        for r in latency.responses
+        if r.outcome is Outcome.FAILED
+    )
+    return asked, answered, failed

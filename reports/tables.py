@@ -2,7 +2,7 @@
 
 from harness.checking.percentiles import percentile
 from harness.checking.responses import Outcome
-from reports.curves import MARKED
+from reports.curves import percentiles_told
 from reports.figures import count, duration
 from reports.latency import ScenarioLatency
 from reports.plot import Table
@@ -14,8 +14,6 @@ def curve_table(latency: ScenarioLatency) -> Table:
     response = sorted(r.time for r in good if r.time is not None)
     service = sorted(r.service for r in good if r.service is not None)
     missing = latency.whole.unanswered
-    total = len(good) + missing
-    marked = [each for each in MARKED if total * (100 - each) >= 50] + [100.0]
     return Table(
         head=("Percentile", "Response time", "Service time"),
         rows=[
@@ -24,7 +22,7 @@ def curve_table(latency: ScenarioLatency) -> Table:
                 duration(percentile(response, each, missing=missing)),
                 duration(percentile(service, each, missing=missing)),
             )
-            for each in marked
+            for each in percentiles_told(len(good) + missing)
         ],
     )
 

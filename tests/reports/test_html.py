@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
@@ -26,6 +25,7 @@ from handwritten_runs import (
 )
 from handwritten_samples import counted, scraped
 from msgspec import Struct
+from pages import Page
 
 from harness.records.discrepancies import Discrepancy, DiscrepancyKind
 from harness.records.run import NotARun
@@ -37,53 +37,6 @@ from reports.html import write_report
 
 SLOTS = series(SLOTS_AVAILABLE, worker_type="WorkflowWorker")
 LOAD = {"slice": (2.0, 10.0)}
-VOID = {"meta", "link", "br", "img", "input"}
-
-
-class Page(HTMLParser):
-    """A page as a browser takes it: elements, their ids and addresses, and the words."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.policy = ""
-        self.tags: list[str] = []
-        self.ids: list[str] = []
-        self.addresses: list[str] = []
-        self.words = ""
-        self.inline: dict[str, list[str]] = {"style": [], "script": []}
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == [], f"left open: {self._open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        told = dict(attrs)
-        if told.get("http-equiv") == "Content-Security-Policy":
-            self.policy = told["content"] or ""
-        self.ids += [told["id"] or ""] if "id" in told else []
-        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "action", "data"}]
-        assert not [name for name, _ in attrs if name.startswith("on")], "an event handler is a script"
-        assert "style" not in told, "the policy forbids it"
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] in self.inline:
-            self.inline[self._open[-1]].append(data)
-        else:
-            self.words += " " + data
-
-    def says(self, words: str) -> bool:
-        return words in " ".join(self.words.split())
 
 
 def page(directory: Path) -> Page:

@@ -34,7 +34,7 @@ switchTheme.addEventListener("click", () => {
 showTheme(THEMES.includes(remembered()) ? remembered() : "system");
 document.querySelector(".masthead .bar").append(switchTheme);
 
-// Commands: a button beside each; where the clipboard is closed to us the command is selected, ready to be copied.
+// Commands: a button beside each; where the clipboard is closed to us the command is selected.
 const select = (element) => {
   const range = document.createRange();
   range.selectNodeContents(element);
@@ -56,7 +56,7 @@ for (const code of all("code.command")) {
   code.after(copy);
 }
 
-// Legends: each entry that is drawn becomes a switch of its series, in the wide picture and in the narrow one.
+// Legends: each entry that is drawn becomes a switch of its series.
 for (const item of all(".legend .item[data-series]")) {
   const series = item.dataset.series;
   const names = [series, `${series}-edge`, `${series}-label`].map((name) => `svg .${CSS.escape(name)}`);

@@ -54,6 +54,7 @@ BY_CONTAINERS = (
 """Covered where there is an engine alone, so these have a floor of their own."""
 ENOUGH_BY_CONTAINERS = 85
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
@@ -287,6 +288,16 @@ def demo(session: nox.Session) -> None:
     # The demo ends when its parent does, which is this process; and this one when make does.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     run(session, "temper", "demo", *session.posargs)
+
+
+@nox.session(python=False)
+def screenshots(session: nox.Session) -> None:
+    """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
+    if not any(map(shutil.which, BROWSERS)):
+        session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
+    if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
+        demo(session)
+    run(session, "tests.screenshots", *session.posargs)
 
 
 @nox.session(python=False)

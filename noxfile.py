@@ -62,6 +62,7 @@ LANES = {
 }
 """What measures the success metrics, by the arguments of the command; "load" is the standard load."""
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
@@ -356,6 +357,16 @@ def demo(session: nox.Session) -> None:
     compile_sources(session)
     end_with_parent()
     run(session, "temper", "demo", *session.posargs)
+
+
+@nox.session(python=False)
+def screenshots(session: nox.Session) -> None:
+    """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
+    if not any(map(shutil.which, BROWSERS)):
+        session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
+    if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
+        demo(session)
+    run(session, "tests.screenshots", *session.posargs)
 
 
 @nox.session(python=False)

@@ -8,11 +8,16 @@ from harness.checking.percentiles import percentile
 from harness.checking.responses import answered_times
 from reports.figures import duration, things
 from reports.latency import ScenarioLatency
-from reports.svg import Scale, add, decades, drawing, ends_of, identifier, line, linear, logarithmic, markup
+from reports.svg import Scale, add, decades, drawing, ends_of, identifier, line, linear, logarithmic, markup, read_off
 
 MARKED = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99)
 MARKED_NARROW = (50.0, 90.0, 99.0, 99.9, 99.99)
 STEPS = 96
+
+
+def percentiles_told(total: int) -> list[float]:
+    """Those of the marked percentiles that so many iterations can tell, and the longest of all."""
+    return [*(percent for percent in MARKED if total * (100 - percent) >= 49), 100.0]
 
 
 def percentile_curve(latency: ScenarioLatency, *, width: float = 960) -> str:
@@ -36,6 +41,8 @@ def percentile_curve(latency: ScenarioLatency, *, width: float = 960) -> str:
         f"p99 {duration(latency.whole.response.p99)}. Service time: median {duration(latency.whole.service.p50)}, "
         f"p99 {duration(latency.whole.service.p99)}.",
     )
+    told = [nines if percent == 100 else -math.log10(1 - percent / 100) for percent in percentiles_told(total)]
+    read_off(svg, [x(nine) for nine in told], top, bottom)
     for tick in ticks:
         add(svg, "line", class_="grid", x1=left, x2=right, y1=y(tick), y2=y(tick))
         add(svg, "text", duration(tick), class_="tick end", x=left - 8, y=y(tick) + 4)

@@ -66,6 +66,12 @@ def hint(element: Element, words: str) -> Element:
     return element
 
 
+def read_off(svg: Element, places: Iterable[float], top: float, bottom: float) -> None:
+    """Note where each row of the table below the picture lies in it, so that a script can tell the row that is near."""
+    svg.set("data-at", " ".join(_short(place) for place in places))
+    svg.set("data-between", f"{_short(top)} {_short(bottom)}")
+
+
 def identifier(name: str) -> str:
     """A name as part of an element's id."""
     return "".join(character if character.isalnum() else "-" for character in name)
@@ -149,6 +155,14 @@ def even_ticks(span: float, most: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
     return [number * step for number in range(int(span / step + 1e-9) + 1)]
+
+
+def whole_axis(most: float, ticks: int) -> tuple[float, list[float]]:
+    """Where an axis from zero ends that holds `most`, on a round value, and its ticks: about so many."""
+    found = even_ticks(most, ticks)
+    if found[-1] < most:
+        found.append(found[-1] + (found[1] if len(found) > 1 else most))
+    return found[-1] or 1.0, found
 
 
 def _attribute(name: str) -> str:

@@ -58,7 +58,9 @@ app.command(epilog="Example: temper init && $EDITOR temper.toml")(services.init)
 app.command(epilog="Example: temper up --only postgres,redis --port postgres=5432")(services.up)
 app.command(epilog="Example: temper demo")(demo.demo)
 app.command(epilog="Example: temper quality types secrets")(quality.quality)
-app.command(epilog="Example: temper report --open")(reporting.report)
+app.command(epilog="Example: temper report --open; of several runs: temper report RUN RUN -o report.html")(
+    reporting.report
+)
 app.command(epilog="Example: temper gate --strict --json")(reporting.gate)
 app.add_typer(load_app, name="load")
 load_app.command("run", epilog=EXAMPLE)(load.run)

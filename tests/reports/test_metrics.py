@@ -245,4 +245,4 @@ def test_what_tools_found_of_the_sources_are_metrics(tmp_path: Path) -> None:
         Check(metric="secrets", value=None, reason="no repository", measured=1.0),
         Check(metric="smells", value=3, measured=1.0),
     )
-    assert found == {"type_errors": Metric(value=2, detail="of 7 source files")}
+    assert found == {"type_errors": Metric(value=2, detail="of 7 source files", measured=1.0)}

@@ -128,7 +128,7 @@ def rows_of(facts: Iterable[Fact]) -> tuple[Rows, ...]:
 
 
 def _starts(operations: pl.DataFrame, runs: pl.DataFrame) -> Starts | None:
-    starts = operations.filter(pl.col("kind") == Kind.START)
+    starts = operations.select("kind", "ack", "workflow_id").filter(pl.col("kind") == Kind.START)
     if starts.is_empty():
         return None
     acknowledged = starts.filter(pl.col("ack") == Ack.OK)

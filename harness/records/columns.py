@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from itertools import chain, repeat
+from operator import attrgetter
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -23,6 +24,8 @@ Frames = Mapping[type[Struct], pl.DataFrame]
 
 RUN = "run"
 """The number of a workflow run in its file, which its activities have too."""
+FEW = frozenset({"scenario", "name", "type", "status", "step", "tenant"})
+"""Texts of which there are few, each in very many records: so each is kept once."""
 TYPES = {str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean()}
 
 COLUMNS: dict[type[Struct], tuple[str, ...]] = {
@@ -102,7 +105,11 @@ def scanned(path: Path, kind: type[Struct]) -> Frames:
 
 def last(frame: pl.DataFrame, identity: Sequence[str]) -> pl.DataFrame:
     """Of the rows that are alike in these columns, the last."""
-    return frame.unique(subset=list(identity), keep="last", maintain_order=True)
+    rows = frame.select(*identity).with_row_index("row")
+    for name in reversed(identity):  # few are, and most of the others differ in the last column already
+        rows = rows.filter(pl.col(name).is_duplicated())
+    earlier = rows.join(rows.unique(identity, keep="last"), on="row", how="anti")["row"]
+    return frame.filter(~pl.int_range(pl.len()).is_in(earlier.implode()))
 
 
 @cache
@@ -120,16 +127,18 @@ def _columns(kind: type[Struct], records: Sequence[Any]) -> pl.DataFrame:
     declared = {field.name: field.type for field in msgspec.structs.fields(kind)}
     return pl.DataFrame(
         [
-            pl.Series(name, [getattr(record, name) for record in records], _type_of(declared[name]))
+            pl.Series(name, list(map(attrgetter(name), records)), _type_of(name, declared[name]))
             for name in COLUMNS[kind]
         ]
     )
 
 
-def _type_of(annotation: Any) -> pl.DataType:
+def _type_of(name: str, annotation: Any) -> pl.DataType:
     """Of what may be None, that of the rest."""
     present = next((each for each in get_args(annotation) if each is not NoneType), annotation)
-    return pl.Enum([str(each) for each in present]) if issubclass(present, StrEnum) else TYPES[present]
+    if issubclass(present, StrEnum):
+        return pl.Enum([str(each) for each in present])
+    return pl.Categorical() if name in FEW else TYPES[present]
 
 
 def _parts(anatomies: Sequence[Anatomy | None]) -> Iterator[pl.Series]:

@@ -181,7 +181,7 @@ def _page(recorded: Recorded) -> Page:
         profiles=profiles(recorded.directory),
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),
-        books=books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.each(Fact)),
+        books=books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.frames(Fact)),
         disagreements=disagreements(recorded.read(Discrepancy)),
         judgements=judgements,
         faults=windows,

@@ -8,6 +8,7 @@ import polars as pl
 from msgspec import Struct
 
 from harness.records.faults import FaultWindow
+from reports.at_once import COLUMN, at_once, highest
 from reports.figures import duration, things
 from reports.svg import Scale, add, bars, drawing, ends_of, hint, linear, markup
 from reports.timeline import LABEL, LEFT, Frame, Span, draw_time_axis, draw_windows, label_lanes
@@ -17,8 +18,8 @@ ROWS = 14
 MOST_BARS, MOST_RETRIED = 2_000, 200
 """Of more activities of one type, or of more that were retried, it is shown how many went on at once."""
 PITCH = 5.0
-CROWD, COLUMN = 60.0, 4.0
-"""Pixels: such a lane is high, and a column of it is wide."""
+CROWD = 60.0
+"""Pixels that such a lane is high."""
 HEAD = 26.0
 FOOT = 8.0
 
@@ -60,10 +61,10 @@ def attempts(activities: pl.DataFrame, span: Span, windows: Sequence[FaultWindow
     draw_time_axis(svg, span, x, frame, "seconds, by the server's clock")
     for lane, above in zip(lanes, accumulate(heights, initial=frame.top), strict=False):
         _draw_head(svg, lane, frame, above)
-        if lane.rows is None:
-            _draw_crowd(svg, lane, above + HEAD + CROWD, x)
-        else:
+        if lane.rows:
             _draw_bars(svg, lane.found, [above + HEAD + PITCH * row for row in lane.rows], span, x)
+        else:
+            _draw_crowd(svg, lane, above + HEAD + CROWD, x)
     return markup(svg)
 
 
@@ -86,17 +87,28 @@ class _Lane(Struct, frozen=True, kw_only=True):
     """The activities of one type, and `end`, to when each is drawn."""
 
     found: pl.DataFrame
-    rows: list[int] | None
-    """The row of each; None where there are too many to be told apart."""
+    rows: list[int]
+    """The row of each; none where there are too many to be told apart."""
+    levels: pl.DataFrame
+    """How many there were at once then, waiting or running."""
 
     @classmethod
     def of(cls, found: pl.DataFrame) -> "_Lane":
         many = len(found) > MOST_BARS or (found["attempts"] > 1).sum() > MOST_RETRIED
-        return cls(found=found, rows=None if many else _packed(found))
+        return cls(
+            found=found,
+            rows=[] if many else _packed(found),
+            levels=at_once(found if many else found.clear(), "scheduled"),
+        )
+
+    @property
+    def most(self) -> int:
+        """How many there were at once, at most."""
+        return int(self.levels.select(pl.col("level").max()).item())
 
     @property
     def height(self) -> float:
-        return CROWD if self.rows is None else PITCH * (max(self.rows) + 1)
+        return PITCH * (max(self.rows) + 1) if self.rows else CROWD
 
 
 def _draw_head(svg: Element, lane: _Lane, frame: Frame, above: float) -> None:
@@ -104,8 +116,8 @@ def _draw_head(svg: Element, lane: _Lane, frame: Frame, above: float) -> None:
     told = things(len(lane.found), "activity", "activities")
     if retries:
         told += f", {things(retries, 'retry', 'retries')}"
-    if lane.rows is None:
-        told += f"; up to {most_at_once(lane.found):,} at once"
+    if not lane.rows:
+        told += f"; up to {lane.most:,} at once"
     add(svg, "line", class_="grid", x1=frame.left, x2=frame.right, y1=above, y2=above)
     add(svg, "text", lane.found["type"][0], class_="lane", x=frame.left, y=above + 16)
     add(svg, "text", told, class_="tick end", x=frame.right, y=above + 16)
@@ -130,36 +142,16 @@ def _draw_bars(svg: Element, found: pl.DataFrame, levels: Sequence[float], span:
 def _draw_crowd(svg: Element, lane: _Lane, floor: float, x: Scale) -> None:
     """How many at once, the most within each column: whoever waits on top of who runs, and before them the retried."""
     retried = lane.found.filter(pl.col("attempts") > 1)
-    y = linear((0.0, most_at_once(lane.found)), (0.0, CROWD))
-    layers = (("wait", lane.found, "scheduled"), ("run", lane.found, "started"), ("retried", retried, "scheduled"))
-    for class_, found, since in layers:
-        levels = highest(at_once(found, since), x)
-        d = "".join(f"M{column * COLUMN:g} {floor:.1f}v{-y(level):.1f}" for column, level in levels.iter_rows())
-        hint(add(svg, "path", class_=f"bar {class_}", d=d), f"{things(len(found), 'activity', 'activities')}")
-
-
-def at_once(found: pl.DataFrame, since: str) -> pl.DataFrame:
-    """How many of these went on at each `time` at which one began or ended, from its `since` to its end: `level`."""
-    begun = found.filter(pl.col(since).is_not_null())
-    changes = [begun.select(time=since, level=pl.lit(1)), begun.select(time="end", level=pl.lit(-1))]
-    # What ends at a moment makes room for what begins then.
-    return pl.concat(changes).sort("time", "level").with_columns(pl.col("level").cum_sum())
-
-
-def most_at_once(found: pl.DataFrame) -> int:
-    """How many of these waited or ran at the same time, at most."""
-    return int(at_once(found, "scheduled").select(pl.col("level").max()).item())
-
-
-def highest(levels: pl.DataFrame, x: Scale) -> pl.DataFrame:
-    """The highest level within each column of pixels, one that goes on from the column before included."""
-    column = (x.column(pl.col("time")) / COLUMN).floor().cast(pl.Int64).alias("column")
-    found = levels.group_by(column, maintain_order=True).agg(pl.col("level").max(), last=pl.col("level").last())
-    first, end = int(x.to[0] // COLUMN), int(x.to[1] // COLUMN)
-    every = pl.DataFrame({"column": pl.int_range(first, end + 1, eager=True)}).join(found, on="column", how="left")
-    before = found.filter(pl.col("column") < first)["last"]
-    carried = pl.col("last").forward_fill().shift(1, fill_value=before[-1] if len(before) else 0).fill_null(0)
-    return every.select("column", pl.max_horizontal("level", carried)).filter(pl.col("level") > 0)
+    y = linear((0.0, lane.most), (0.0, CROWD))
+    layers = (
+        ("wait", lane.found, lane.levels),
+        ("run", lane.found, at_once(lane.found, "started")),
+        ("retried", retried, at_once(retried, "scheduled")),
+    )
+    for class_, found, levels in layers:
+        columns = highest(levels, x).iter_rows()
+        d = "".join(f"M{column * COLUMN:g} {floor:.1f}v{-y(level):.1f}" for column, level in columns)
+        hint(add(svg, "path", class_=f"bar {class_}", d=d), things(len(found), "activity", "activities"))
 
 
 def _described(activities: pl.DataFrame, lanes: Sequence[_Lane]) -> str:

@@ -141,7 +141,7 @@ def page_of(recorded: Recorded, judged: RunGate) -> Page:
     fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
     ui = web_ui(fingerprint)
     search = search_of(recorded.read(Step))
-    kept = books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.each(Fact))
+    kept = books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.frames(Fact))
     return Page(
         info=info,
         gate=judged,

@@ -1,12 +1,13 @@
 """The books of a run: what was asked for, beside what the server, the ledger and the business rows hold."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 from msgspec import Struct
 
-from harness.records.columns import Frames
+from harness.records.columns import Frames, Value
 from harness.records.discrepancies import Discrepancy, DiscrepancyKind
 from harness.records.effects import EffectKind, Fact, Source
 from harness.records.operations import Ack, Kind
@@ -100,7 +101,7 @@ def disagreements(found: Sequence[Discrepancy]) -> Disagreements:
     )
 
 
-def books(operations: pl.DataFrame, workflows: Frames, effects: pl.DataFrame, facts: Iterable[Fact]) -> Books:
+def books(operations: pl.DataFrame, workflows: Frames, effects: pl.DataFrame, facts: Frames) -> Books:
     """Count everything that one run recorded."""
     return Books(
         starts=_starts(operations, workflows[WorkflowRun]),
@@ -110,25 +111,30 @@ def books(operations: pl.DataFrame, workflows: Frames, effects: pl.DataFrame, fa
     )
 
 
-def rows_of(facts: Iterable[Fact]) -> tuple[Rows, ...]:
+def rows_of(facts: Frames) -> tuple[Rows, ...]:
     """What the business rows say, scenario by scenario, by name."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    values: dict[str, Counter[str]] = defaultdict(Counter)
-    for fact in facts:
-        short = fact.expected - fact.found
-        counted = counts[fact.scenario]
-        counted["facts"] += 1
-        counted["expected"] += fact.expected
-        counted["found"] += fact.found
-        counted["missing"] += max(0, short)
-        counted["surplus"] += max(0, -short)
-        for name, number in fact.values.items():
-            values[fact.scenario][name] += number
-    return tuple(_of_scenario(name, counts[name], values[name]) for name in sorted(counts))
+    short = pl.col("expected") - pl.col("found")
+    counted = (
+        facts[Fact]
+        .group_by(pl.col("scenario").cast(pl.String))
+        .agg(
+            pl.col("expected", "found").sum(),
+            facts=pl.len(),
+            missing=short.clip(0).sum(),
+            surplus=(-short).clip(0).sum(),
+        )
+    )
+    summed = facts[Value].group_by("scenario", "name", maintain_order=True).agg(pl.col("number").sum())
+    return tuple(
+        _of_scenario(
+            row, dict(summed.filter(pl.col("scenario") == row["scenario"]).select("name", "number").iter_rows())
+        )
+        for row in counted.sort("scenario").iter_rows(named=True)
+    )
 
 
 def _starts(operations: pl.DataFrame, runs: pl.DataFrame) -> Starts | None:
-    starts = operations.filter(pl.col("kind") == Kind.START)
+    starts = operations.select("kind", "ack", "workflow_id").filter(pl.col("kind") == Kind.START)
     if starts.is_empty():
         return None
     acknowledged = starts.filter(pl.col("ack") == Ack.OK)
@@ -165,14 +171,10 @@ def _ledger(effects: pl.DataFrame) -> Ledger | None:
     )
 
 
-def _of_scenario(scenario: str, counted: Counter[str], values: Counter[str]) -> Rows:
+def _of_scenario(counted: Mapping[str, Any], values: Mapping[str, int]) -> Rows:
+    by_name, most_first = sorted(values.items()), Counter(values).most_common()
     return Rows(
-        scenario=scenario,
-        facts=counted["facts"],
-        expected=counted["expected"],
-        found=counted["found"],
-        missing=counted["missing"],
-        surplus=counted["surplus"],
-        values={name: number for name, number in sorted(values.items()) if not name.startswith(REASON)},
-        reasons={name.removeprefix(REASON): number for name, number in values.most_common() if name.startswith(REASON)},
+        **counted,
+        values={name: number for name, number in by_name if not name.startswith(REASON)},
+        reasons={name.removeprefix(REASON): number for name, number in most_first if name.startswith(REASON)},
     )

@@ -43,8 +43,9 @@ class Slow(Struct, frozen=True, kw_only=True):
 def slowest(runs: pl.DataFrame, activities: pl.DataFrame, ui: WebUI, most: int = 10) -> list[Slow]:
     """The closed runs that took longest, longest first. Of one that is still open nobody knows how long it takes."""
     took = (pl.col("closed") - pl.col("started")).alias("took")
-    closed = runs.filter(pl.col("closed").is_not_null()).with_columns(took)
-    found = closed.sort("took", "workflow_id", descending=[True, False]).head(most)
+    closed = runs.select(RUN, took, "workflow_id").filter(pl.col("took").is_not_null())
+    longest = closed.sort("took", "workflow_id", descending=[True, False]).head(most)
+    found = longest.join(runs.drop("workflow_id"), on=RUN, maintain_order="left")
     retried = activities.filter(pl.col("attempts") > 1, pl.col(RUN).is_in(found[RUN].implode()))
     return [_slow(row, retried.filter(pl.col(RUN) == row[RUN]), ui) for row in found.iter_rows(named=True)]
 

@@ -72,7 +72,7 @@ def judgement_text(judgement: Judgement) -> str:
 def rows_text(recorded: Recorded) -> str:
     """What the stores hold, scenario by scenario: rows expected and found, and why rows were rejected."""
     lines = []
-    for rows in rows_of(recorded.each(Fact)):
+    for rows in rows_of(recorded.frames(Fact)):
         counts = ", ".join(f"{name} {count:,}" for name, count in rows.values.items())
         lines.append(
             f"{rows.scenario}: {rows.expected:,} rows expected, {rows.found:,} found" + f" ({counts})" * bool(counts)

@@ -237,15 +237,12 @@ class Recorded:
 
         Raises NotARun if a line other than the last cannot be read.
         """
-        records = self.each(kind)
+        records = self._each(kind)
         identity = attrgetter(*IDENTITY[kind]) if kind in IDENTITY else None
         return list({identity(record): record for record in records}.values()) if identity else list(records)
 
-    def each(self, kind: type[RecordT]) -> Iterator[RecordT]:
-        """One record of a kind after another, as they were written: what was written again comes again.
-
-        Raises NotARun as `read` does.
-        """
+    def _each(self, kind: type[RecordT]) -> Iterator[RecordT]:
+        """One record after another, as they were written: what was written again comes again."""
         path, decoder = self.directory / FILES[kind], msgspec.json.Decoder(kind)
         try:
             if not self.info.partial:

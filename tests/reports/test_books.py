@@ -7,7 +7,7 @@ from handwritten_runs import activity, effect, fact, start, workflow
 
 from harness.records.columns import frame_of, frames_of
 from harness.records.discrepancies import Discrepancy, DiscrepancyKind
-from harness.records.effects import Effect, EffectKind, Source
+from harness.records.effects import Effect, EffectKind, Fact, Source
 from harness.records.operations import Ack, Operation
 from harness.records.workflows import Activity, WorkflowRun
 from reports.reconciliation import Books, Disagreements, Ledger, Starts, Workflows, books, disagreements, rows_of
@@ -18,7 +18,9 @@ from reports.webui import web_ui
 def booked(
     operations: Sequence[Operation] = (), runs: Sequence[WorkflowRun] = (), effects: Sequence[Effect] = ()
 ) -> Books:
-    return books(frame_of(Operation, operations), frames_of(WorkflowRun, runs), frame_of(Effect, effects), ())
+    return books(
+        frame_of(Operation, operations), frames_of(WorkflowRun, runs), frame_of(Effect, effects), frames_of(Fact, ())
+    )
 
 
 def slow(*runs: WorkflowRun, most: int = 10) -> list[Slow]:
@@ -57,19 +59,18 @@ def test_of_effects_that_the_journal_told_nobody_knows_the_attempts() -> None:
 
 def test_too_many_rows_of_one_never_make_up_for_another() -> None:
     """The sums agree, and the rows do not."""
-    (rows,) = rows_of([fact(0, 10, 8), fact(1, 10, 12)])
+    (rows,) = rows_of(frames_of(Fact, [fact(0, 10, 8), fact(1, 10, 12)]))
     assert (rows.expected, rows.found, rows.missing, rows.surplus, rows.agree) == (20, 20, 2, 2, False)
 
 
 def test_reasons_are_summed_most_frequent_first_and_apart_from_other_counts() -> None:
     """Each scenario has its own."""
-    (rows, other) = rows_of(
-        [
-            fact(0, 10, 10, values={"rejected": 3, "rejected: late": 1, "rejected: no plane": 2}),
-            fact(1, 10, 10, values={"rejected": 1, "rejected: no plane": 1}),
-            fact(0, 5, 5, scenario="whole"),
-        ],
-    )
+    facts = [
+        fact(0, 10, 10, values={"rejected": 3, "rejected: late": 1, "rejected: no plane": 2}),
+        fact(1, 10, 10, values={"rejected": 1, "rejected: no plane": 1}),
+        fact(0, 5, 5, scenario="whole"),
+    ]
+    (rows, other) = rows_of(frames_of(Fact, facts))
     assert (rows.scenario, rows.facts, rows.values, rows.agree) == ("slice", 2, {"rejected": 4}, True)
     assert list(rows.reasons.items()) == [("no plane", 3), ("late", 1)]
     assert (other.scenario, other.reasons) == ("whole", {})

@@ -51,14 +51,18 @@ def junit(result: GateResult) -> str:
 def _case(each: ObjectiveResult, result: GateResult, run: RunGate | None = None) -> Case:
     case = Case(
         group=f"{GROUP}.{run.kind}" if run else GROUP,
-        name=f"{each.title} ({'must be' if each.hard else 'aim'} {each.threshold})",
+        name=f"{each.title} ({'must be' if each.hard else 'aim:'} {_bare(each)})",
         out="\n".join(filter(None, (each.measured, each.note, each.command and f"measured by: {each.command}"))),
     )
     if each.verdict is ObjectiveVerdict.HOLDS:
         return case
     outcome, kind = _outcome(each, result)
-    told = (each.waived and f"waived {each.waived}", f"{each.measured}, must be {each.threshold}", each.note)
+    told = (each.waived and f"waived {each.waived}", f"{each.measured}, must be {_bare(each)}", each.note)
     return replace(case, outcome=outcome, type=kind, message="; ".join(filter(None, told)))
+
+
+def _bare(each: ObjectiveResult) -> str:
+    return each.threshold.removeprefix("= ")
 
 
 def _outcome(each: ObjectiveResult, result: GateResult) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from reports.sentence import MARKS, RUN_MARKS, answer_of, judged, measured, note
 
 FINDINGS = 5
 """How many findings of an invariant are told before the rest is counted."""
+UNKNOWN = ", which shuts the gate"
 BOUNDLESS = 10_000
 NARROW, SLIM = 110, 60
 """Columns of a terminal below which weight and run are left out; below which the mark alone tells the verdict."""
@@ -44,7 +45,9 @@ def proofs_text(proofs: Sequence[Proof], *, width: int | None = None, colour: bo
         table.add_column(heading, no_wrap=heading in {"", "must be", "kind"})
     for proof in proofs:
         mark, style = ("✗", "red") if proof.problems else ("✓", "green")
-        told = "; ".join(proof.problems) or proof.verdict + "".join(f", and with it: {title}" for title in proof.also)
+        told = "; ".join(proof.problems) or proof.verdict + UNKNOWN * (
+            proof.verdict is ObjectiveVerdict.UNKNOWN
+        ) + "".join(f", and with it: {title}" for title in proof.also)
         objective = proof.objective
         planted = shown(proof.planted, objective.unit)
         table.add_row(

@@ -6,6 +6,7 @@ import pytest
 from handwritten_runs import fact, write_run
 from pages import Page
 
+from harness.records.columns import frames_of
 from harness.records.effects import Fact
 from reports.data_quality import Loaded, loaded_data
 from reports.html import write_report
@@ -13,7 +14,7 @@ from reports.reconciliation import rows_of
 
 
 def loaded(*facts: Fact) -> list[Loaded]:
-    return loaded_data(rows_of(facts))
+    return loaded_data(rows_of(frames_of(Fact, facts)))
 
 
 def test_rows_are_summed_by_scenario_and_reason() -> None:

@@ -10,7 +10,7 @@ from harness.quality.tool import Ended, Project, Tool
 from harness.records.checks import Check
 
 METRIC = "vulnerabilities_dependencies"
-PROBE = "jinja2==2.4.1"
+PROBE = "urllib3==1.24.1"
 """It has had known vulnerabilities for many years: who finds none in it has not reached the data."""
 
 

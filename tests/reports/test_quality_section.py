@@ -55,6 +55,11 @@ def test_the_slowest_tests_are_told_and_those_that_failed(tmp_path: Path) -> Non
     assert [each.name for each in section.tests.slowest[:2]] == ["t::bad", "t::11"]
     assert len(section.tests.slowest) == 10
     assert not section.tests.repeated
+    unknown = Check(metric="flakes", value=None, reason="of other sources", measured=1.0)
+    section = quality_section(Recorded(write_run(tmp_path, [*cases, unknown], kind="quality")))
+    assert section is not None
+    assert section.tests is not None
+    assert not section.tests.repeated
     flakes = Check(metric="flakes", value=1, findings=("t::3",), measured=1.0)
     section = quality_section(Recorded(write_run(tmp_path, [*cases, flakes], kind="quality")))
     assert section is not None

@@ -29,6 +29,7 @@ IGNORE = "# type: " + "ignore"
         f"# ---\nx = 1  {NOQA}: E501",
         "@pytest.mark.skip\ndef test_x(): ...",
         "@pytest.mark.skip()\ndef test_x(): ...",
+        "@pytest.mark.skip(reason='')\ndef test_x(): ...",
         "@pytest.mark.skipif(True)\ndef test_x(): ...",
         "@pytest.mark.xfail(strict=True)\nclass TestX: ...",
         "def test_x():\n    pytest.skip()",
@@ -67,6 +68,7 @@ def test_a_reason_may_stand_beside_it_or_above(source: str) -> None:
         "def skip(): ...",
         "@pytest.mark.slow\ndef test_x(): ...",
         "queue.skip()",
+        "@rows.skip\ndef first(): ...",
     ],
 )
 def test_what_only_looks_like_one_is_none(source: str) -> None:

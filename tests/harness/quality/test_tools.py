@@ -56,7 +56,7 @@ def auditing(probe: str, found: str) -> list[str]:
     return [sys.executable, "-c", program, "{requirements}"]
 
 
-KNOWN = {"name": "jinja2", "version": "2.4.1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.5"]}]}
+KNOWN = {"name": "urllib3", "version": "1.24.1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.24.2"]}]}
 SOUND = {"name": "click", "version": "8", "vulns": []}
 SKIPPED = {"name": "shop", "skip_reason": "Dependency not found on PyPI"}
 
@@ -71,7 +71,7 @@ async def test_known_vulnerabilities_are_counted(tmp_path: Path) -> None:
     """With where each is mended, and of when the data is; one is one, also where nothing is known of another."""
     check = await dependencies_of(tmp_path, audit(KNOWN), audit(KNOWN, SOUND, SKIPPED))
     assert check.value == 1
-    assert check.findings == ("jinja2 2.4.1: PYSEC-1, mended in 2.5",)
+    assert check.findings == ("urllib3 1.24.1: PYSEC-1, mended in 1.24.2",)
     assert "of 1 of 3 dependencies nothing is known" in check.detail
     assert check.data is not None
     assert (tmp_path / "logs" / "probe.txt").read_text() == f"{PROBE}\n"
@@ -84,7 +84,7 @@ async def test_none_are_none_only_where_the_data_was_reached(tmp_path: Path) -> 
         (
             audit(SKIPPED),
             audit(SOUND),
-            "its data was not reached, for it finds nothing in jinja2==2.4.1: Dependency not",
+            "its data was not reached, for it finds nothing in urllib3==1.24.1: Dependency not",
         ),
         (audit(SOUND), audit(SOUND), "its data was not reached"),
         ("no connection", audit(SOUND), "ended with exit code 0"),

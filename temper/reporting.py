@@ -23,8 +23,8 @@ def report(
 
     from reports.html import FILE, write_report, write_set
 
-    directories = _directories(runs)
     path = _file(out) if out else None
+    directories = _directories(runs)
     page = write_report(directories[0], path) if len(directories) == 1 else write_set(directories, path or Path(FILE))
     print(page)
     if show:

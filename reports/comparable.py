@@ -13,6 +13,7 @@ from harness.records.verdicts import Judgement
 from reports.figures import memory
 
 NONE = "—"
+VERSION = ", version"
 Said = str | float | frozenset[str]
 UNIMPORTANT = frozenset({"began", "lag_budget"})
 """Of a load: when it was, and what was allowed of the generator."""
@@ -24,6 +25,8 @@ class Difference(Struct, frozen=True, kw_only=True):
     what: str
     base: str
     other: str
+    version: bool = False
+    """Whether it is the version of something: one may want to know what a new one does."""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.base} | {self.other}"
@@ -37,16 +40,10 @@ def differences(base: Recorded, other: Recorded) -> list[Difference]:
     one, two = base.experiment(), other.experiment()
     faults = one.toml if one else "", two.toml if two else ""
     return [
-        *conditions_apart(base.info, base.fingerprint(), other.info, other.fingerprint()),
+        *_apart(_run(base.info), _run(other.info)),
+        *_conditions_apart(base.fingerprint(), other.fingerprint()),
         *([Difference(what="experiment", base="as its run's", other="another")] if faults[0] != faults[1] else []),
     ]
-
-
-def conditions_apart(
-    base: RunInfo, before: Fingerprint | None, other: RunInfo, after: Fingerprint | None
-) -> list[Difference]:
-    """The same by run.json and fingerprint.json alone."""
-    return [*_apart(_run(base), _run(other)), *_apart(_conditions(before), _conditions(after))]
 
 
 def void(recorded: Recorded) -> str:
@@ -58,9 +55,16 @@ def void(recorded: Recorded) -> str:
     )
 
 
+def _conditions_apart(base: Fingerprint | None, other: Fingerprint | None) -> list[Difference]:
+    if base is None or other is None:
+        one, two = ("not recorded" if each is None else "recorded" for each in (base, other))
+        return [Difference(what="conditions", base=one, other=two)]
+    return _apart(_conditions(base), _conditions(other))
+
+
 def _apart(base: Mapping[str, Said], other: Mapping[str, Said]) -> list[Difference]:
     return [
-        Difference(what=what, base=_said(one, two), other=_said(two, one))
+        Difference(what=what, base=_said(one, two), other=_said(two, one), version=what.endswith(VERSION))
         for what in dict.fromkeys((*base, *other))
         if (one := base.get(what)) != (two := other.get(what))
     ]
@@ -84,16 +88,14 @@ def _load(load: LoadInfo) -> dict[str, Said]:
     return told
 
 
-def _conditions(fingerprint: Fingerprint | None) -> dict[str, Said]:
-    if fingerprint is None:
-        return {"fingerprint": "not recorded"}
+def _conditions(fingerprint: Fingerprint) -> dict[str, Said]:
     told: dict[str, Said] = {
         "machine": fingerprint.machine,
         "system": fingerprint.system,
         "cores": fingerprint.cores,
         "memory": memory(fingerprint.memory),
-        "Python": fingerprint.python,
-        **fingerprint.packages,
+        f"Python{VERSION}": fingerprint.python,
+        **{f"{name}{VERSION}": version for name, version in fingerprint.packages.items()},
         "workers": fingerprint.workers,
         "links": frozenset(fingerprint.links),
         "caveats": frozenset(fingerprint.caveats),
@@ -101,7 +103,7 @@ def _conditions(fingerprint: Fingerprint | None) -> dict[str, Said]:
     for service in fingerprint.services:
         told |= {
             f"{service.name}, provider": service.provider,
-            f"{service.name}, version": service.version or "not known",
+            f"{service.name}{VERSION}": service.version or "not known",
             f"{service.name}, flags": frozenset(service.flags),
         }
     return told

@@ -4,20 +4,17 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from math import inf
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.checking.compare import ALARMS, Change, Unclear, change
-from harness.checking.objectives import shown
 from harness.records.run import Recorded
 from reports.comparable import Difference, differences, void
-from reports.compare_figures import BYTES, CPU_SECONDS, MEAN, SECONDS, SHARE, Better, Figure, figures
-from reports.figures import bytes_of, duration, things
+from reports.compare_figures import MEAN, SECONDS, Better, Figure, figures
+from reports.plain import printable
 
 TOLERATED = 0.05
 """Two runs of the same thing on the same machine differ by a few per cent, which no two runs can tell from a change."""
-MOST_NAMED = 3
 Title = tuple[str, str, str]
 """Subject, name and unit of a figure."""
 
@@ -40,6 +37,7 @@ class Told(StrEnum):
 
 BAD, GOOD = frozenset({Told.WORSE, Told.SLOWER}), frozenset({Told.BETTER, Told.FASTER})
 CLEAR = frozenset(Told) - {Told.UNCLEAR}
+MARKS = {Told.SAME: "=", Told.NO_EVIDENCE: "·", Told.UNCLEAR: "?"}
 TIMES = frozenset({"s", "ms"})
 
 
@@ -55,6 +53,11 @@ class Row(Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         return f"{self.subject}: {self.name}"
+
+    @property
+    def mark(self) -> str:
+        """One character for what is told."""
+        return "✗" if self.told in BAD else "✓" if self.told in GOOD else MARKS.get(self.told, "!")
 
 
 class Pair(Struct, frozen=True, kw_only=True):
@@ -110,13 +113,13 @@ def compare(runs: Sequence[Recorded], *, tolerated: float = TOLERATED, anyway: b
     if not any(couples):
         message = f"Nothing that can be compared was measured both in {base.info.id} and in another of these runs."
         raise NotComparable(message)
-    compared = sum(one.quantity.enough and two.quantity.enough for couple in couples for one, two in couple)
+    compared = sum(map(_compared, couples))
     pairs = [
         Pair(
             run=other.info.id,
             commit=_commit(other),
             differences=tuple(found),
-            rows=rows(couple, found, tolerated, compared),
+            rows=_rows(couple, found, tolerated, compared),
             alone=_alone(mine, theirs),
         )
         for other, found, theirs, couple in zip(others, apart, beside, couples, strict=True)
@@ -126,7 +129,14 @@ def compare(runs: Sequence[Recorded], *, tolerated: float = TOLERATED, anyway: b
     )
 
 
-def rows(
+def rows_of(base: Recorded, other: Recorded, *, tolerated: float = TOLERATED) -> tuple[Row, ...]:
+    """Each figure that two runs of the same load have. Raises NotARun."""
+    mine, theirs = _by_title(base), _by_title(other)
+    couples = [(mine[title], theirs[title]) for title in mine if title in theirs]
+    return _rows(couples, (), tolerated, _compared(couples))
+
+
+def _rows(
     couples: Sequence[tuple[Figure, Figure]], found: Sequence[Difference], tolerated: float, compared: int
 ) -> tuple[Row, ...]:
     """Each figure of two runs, as one of so many that are compared; `found` is in what the runs differ."""
@@ -137,49 +147,8 @@ def rows(
     return tuple(_too_short(row) if row.subject in unsteady and row.unit == SECONDS else row for row in told)
 
 
-def in_words(comparison: Comparison) -> str:
-    """One sentence for each run, and one about chance."""
-    said = [_sentence(comparison, pair) for pair in comparison.pairs]
-    return " ".join([*said, _chance(comparison)])
-
-
-def figure(value: float | None, unit: str) -> str:
-    """A figure of a row as it reads; "—" where there is none."""
-    if value is None:
-        return "—"
-    if unit == SHARE:
-        return shown(100 * value, "%")
-    if unit in {SECONDS, CPU_SECONDS}:
-        return duration(value)
-    return bytes_of(value) if unit == BYTES else shown(value, unit)
-
-
-def relative(value: float | None, base: float | None) -> str:
-    """A difference in per cent of the base's figure; empty where that is 0 or not known."""
-    if value is None or not base:
-        return ""
-    percent = 100 * value / abs(base)
-    return f"{percent:+.0f} %" if abs(percent) >= 10 else f"{percent:+.1f} %"
-
-
-def between(change: Change, unit: str) -> str:
-    """The interval of a difference, in per cent of the base's figure, or in its unit where that is 0."""
-    if change.low is None and change.high is None:
-        return ""
-    low, high = (_end(end, change.base, unit) for end in (change.low, change.high))
-    return f"{low or 'any less'} to {high or 'any more'}"
-
-
-def to_json(comparison: Comparison) -> str:
-    """The comparison as indented JSON, for other programs, with the words beside."""
-    told = {"words": in_words(comparison), "worse": comparison.worse, **msgspec.to_builtins(comparison)}
-    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
-
-
-def _end(end: float | None, base: float | None, unit: str) -> str:
-    if end is None:
-        return ""
-    return relative(end, base) or ("+" if end > 0 else "") + figure(end, unit)
+def _compared(couples: Sequence[tuple[Figure, Figure]]) -> int:
+    return sum(one.quantity.enough and two.quantity.enough for one, two in couples)
 
 
 def _refuse(runs: Sequence[Recorded], *, anyway: bool) -> None:
@@ -202,7 +171,7 @@ def _side_by_side(base: Recorded, others: Sequence[Recorded], apart: Sequence[Se
             lines.append(f"{other.info.id} cannot be compared with {base.info.id}: they differ in")
             table = [("", base.info.id, other.info.id), *((each.what, each.base, each.other) for each in found)]
             first, second = (max(len(row[place]) for row in table) for place in (0, 1))
-            lines += [f"  {what:<{first}}  {one:<{second}}  {two}".rstrip() for what, one, two in table]
+            lines += [printable(f"  {what:<{first}}  {one:<{second}}  {two}".rstrip()) for what, one, two in table]
     return "\n".join(
         [*lines, "What these figures differ by may come of that. Compare them --anyway, if you know better."]
     )
@@ -251,34 +220,3 @@ def _told(found: Change, better: Better, unit: str, tolerated: float) -> Told:
 def _too_short(row: Row) -> Row:
     unclear = row.change.unclear or Unclear.TOO_SHORT
     return replace(row, told=Told.UNCLEAR, change=replace(row.change, low=None, high=None, unclear=unclear))
-
-
-def _sentence(comparison: Comparison, pair: Pair) -> str:
-    worse, better = pair.told(*BAD), pair.told(*GOOD)
-    if not worse and not better:
-        quiet = "no evidence that anything got better or worse" if pair.told(*CLEAR) else "nothing can be told"
-        return f"{pair.run} beside {comparison.base}: {quiet}{_rest(pair)}."
-    said = [
-        f"{things(len(some), 'figure')} got {word} ({'; '.join(map(_named, some[:MOST_NAMED]))}"
-        + (f"; and {len(some) - MOST_NAMED} more)" if len(some) > MOST_NAMED else ")")
-        for word, some in (("worse", worse), ("better", better))
-        if some
-    ]
-    return f"{pair.run} beside {comparison.base}: {', '.join(said)}{_rest(pair)}."
-
-
-def _named(row: Row) -> str:
-    by = relative(row.change.difference, row.change.base) or figure(row.change.difference, row.unit)
-    return f"{row.title} {by}"
-
-
-def _rest(pair: Pair) -> str:
-    unclear = pair.told(Told.UNCLEAR)
-    return f"; of {things(len(unclear), 'figure')} nothing can be told" if unclear and pair.told(*CLEAR) else ""
-
-
-def _chance(comparison: Comparison) -> str:
-    return (
-        f"{things(comparison.compared, 'figure was', 'figures were')} compared, with intervals so wide that of twenty "
-        f"comparisons of equal systems one tells of any change; {100 * comparison.tolerated:g} % are tolerated."
-    )

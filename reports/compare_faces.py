@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from harness.checking.compare import Unclear
-from reports.compare import BAD, CLEAR, GOOD, Comparison, Pair, Row, Told, between, figure, in_words, relative
+from reports.compare import BAD, CLEAR, GOOD, Comparison, Pair, Row, Told
+from reports.compare_words import between, figure, in_words, relative
 from reports.figures import things
-from reports.markdown import escaped
-from reports.terminal import aligned, printable
+from reports.plain import aligned, inert, printable
 
-MARKS = {Told.SAME: "=", Told.NO_EVIDENCE: "·", Told.UNCLEAR: "?"}
 SHORT = {Unclear.TOO_FEW: "too few", Unclear.TOO_SHORT: "too short", Unclear.UNANSWERED: "unanswered"}
 HEADINGS = ("", "figure", "base", "now", "change", "between", "told")
 
@@ -23,7 +22,7 @@ def markdown(comparison: Comparison) -> str:
     """The summary in words, then one table a run."""
     heading = "## Something got worse" if comparison.worse else "## Nothing is known to have got worse"
     parts = [_markdown(comparison, pair) for pair in comparison.pairs]
-    return "\n\n".join([heading, escaped(in_words(comparison)), *parts]) + "\n"
+    return "\n\n".join([heading, inert(in_words(comparison)), *parts]) + "\n"
 
 
 def _text(comparison: Comparison, pair: Pair) -> str:
@@ -35,13 +34,13 @@ def _text(comparison: Comparison, pair: Pair) -> str:
 
 
 def _markdown(comparison: Comparison, pair: Pair) -> str:
-    lines = [f"### `{escaped(pair.run)}` beside `{escaped(comparison.base)}`{escaped(_commits(comparison, pair))}", ""]
-    lines += [f"> **Differs**: {escaped(str(each))}\n" for each in pair.differences]
+    lines = [f"### `{inert(pair.run)}` beside `{inert(comparison.base)}`{inert(_commits(comparison, pair))}", ""]
+    lines += [f"> **Differs**: {inert(str(each))}\n" for each in pair.differences]
     if shown := _ordered(pair):
         head = "| | Figure | Base | Now | Change | Between | Told |"
         lines += [head, "| --- | --- | ---: | ---: | ---: | --- | --- |"]
-        lines += ["| " + " | ".join(map(escaped, _cells(row))) + " |" for row in shown]
-    lines += [f"\n{escaped(line)}" for line in _below(pair)]
+        lines += ["| " + " | ".join(map(inert, _cells(row))) + " |" for row in shown]
+    lines += [f"\n{inert(line)}" for line in _below(pair)]
     return "\n".join(lines)
 
 
@@ -77,7 +76,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     found = row.change
     difference = relative(found.difference, found.base) or figure(found.difference, row.unit)
     return (
-        "✗" if row.told in BAD else "✓" if row.told in GOOD else MARKS.get(row.told, "!"),
+        row.mark,
         row.title,
         figure(found.base, row.unit),
         figure(found.other, row.unit),

@@ -26,7 +26,9 @@ from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import WORDS as STANDINGS
 from reports.capacity import CapacitySection, knee_plot, search_of
+from reports.changes import Changes, NoGoodRun, changes
 from reports.chaos import ChaosSection, chaos_section
+from reports.compare_words import between, figure, relative
 from reports.curves import percentile_curve
 from reports.drift import DriftSection, drift_section
 from reports.flames import Profile, profiles
@@ -113,6 +115,7 @@ class Page(Struct, frozen=True, kw_only=True):
     slowest: Sequence[Slow]
     ui: WebUI
     fingerprint: Fingerprint | None
+    changes: Changes | NoGoodRun
 
 
 def write_report(directory: Path) -> Path:
@@ -139,6 +142,9 @@ def render(recorded: Recorded) -> str:
         count=figures.count,
         share=figures.share,
         memory=figures.memory,
+        figure=figure,
+        relative=relative,
+        between=between,
         moment=figures.moment,
         things=figures.things,
         shown=shown,
@@ -186,6 +192,7 @@ def _page(recorded: Recorded) -> Page:
         slowest=slowest(loaded, ui),
         ui=ui,
         fingerprint=fingerprint,
+        changes=changes(recorded, judged),
     )
 
 

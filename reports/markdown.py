@@ -16,21 +16,21 @@ def markdown(result: GateResult) -> str:
 
 def _run(run: RunGate) -> str:
     said = answer(run)
-    lines = [f"## {QUESTION} {said.word}", "", escaped(f"{said.reason} {said.aims}".strip())]
+    lines = [f"## {QUESTION} {said.word}", "", _text(f"{said.reason} {said.aims}".strip())]
     if run.partial:
         lines += ["", "> **Partial run**: it was cut off before its end."]
-    lines += ["", f"{escaped(run.title)} · `{escaped(run.run)}`", ""]
+    lines += ["", f"{_text(run.title)} · `{_text(run.run)}`", ""]
     if run.objectives:
         lines += ["| Objective | Measured | Must be | Weight | Verdict |", "| --- | ---: | --- | --- | --- |"]
     lines += [
-        f"| {escaped(r.title)} | {escaped(r.measured)} | {escaped(r.threshold)} | {'hard' if r.hard else 'aim'} "
+        f"| {_text(r.title)} | {_text(r.measured)} | {_text(r.threshold)} | {'hard' if r.hard else 'aim'} "
         f"| {MARKS[r.verdict]} |"
         for r in run.objectives
     ]
     return "\n".join(lines).rstrip()
 
 
-def escaped(words: str) -> str:
+def _text(words: str) -> str:
     """Words that stay words inside a Markdown table."""
     one_line = " ".join(words.split())
     for character, inert in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "\\\\"), ("|", "\\|"), ("`", "\\`")):

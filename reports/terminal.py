@@ -29,7 +29,7 @@ def judgement_text(judgement: Judgement) -> str:
     lines += [f"{'':9}{f.problem}: {f.workflow_id or ''} {f.message}" for f in judgement.findings[:FINDINGS]]
     if len(judgement.findings) > FINDINGS:
         lines.append(f"{'':9}and {len(judgement.findings) - FINDINGS:,} more, all in the report")
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(_printable(line) for line in lines)
 
 
 def rows_text(recorded: Recorded) -> str:
@@ -41,7 +41,7 @@ def rows_text(recorded: Recorded) -> str:
             f"{rows.scenario}: {rows.expected:,} rows expected, {rows.found:,} found" + f" ({counts})" * bool(counts)
         )
         lines += [f"{count:>12,}  {reason}" for reason, count in rows.reasons.items()]
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(_printable(line) for line in lines)
 
 
 def _run(run: RunGate) -> str:
@@ -57,17 +57,17 @@ def _run(run: RunGate) -> str:
         )
         for result in run.objectives
     ]
-    table = aligned([HEADINGS, *rows]) if rows else ["no objective applies to this kind of run"]
-    return "\n".join(printable(line) for line in (head, "", *table, "", str(answer(run))))
+    table = _aligned([HEADINGS, *rows]) if rows else ["no objective applies to this kind of run"]
+    return "\n".join(_printable(line) for line in (head, "", *table, "", str(answer(run))))
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
 
 
-def printable(line: str) -> str:
+def _printable(line: str) -> str:
     """What was recorded must not steer the terminal it is shown on."""
     return "".join(character if character.isprintable() else "?" for character in line)
 

@@ -29,9 +29,10 @@ def compare(
     Each difference has an interval. What lies in it may be chance; so nothing is told where 0 does.
     """
     from harness.records.run import Recorded
-    from reports.compare import NotComparable, to_json
+    from reports.compare import NotComparable
     from reports.compare import compare as compared
     from reports.compare_faces import markdown, text
+    from reports.compare_words import to_json
 
     if len(runs) < 2:
         raise CannotRun("One run cannot be compared.", remedy="Name the run before it first: `temper compare A B`.")

@@ -14,7 +14,7 @@ the time. So a run is cut into blocks of equal time, and a block counts as one o
   lies `FAR` outside of where the other ever was, as the times of a queue do that only grows.
 - The limits are Student's, since the spread is estimated from so few blocks.
 
-tests/checking/test_compare.py has the rate of false alarms between equal queues. What two runs cannot tell is how much
+tests/checking/test_change.py has the rate of false alarms between equal queues. What two runs cannot tell is how much
 runs of the same thing differ from each other: that takes more than one run of each.
 """
 
@@ -100,8 +100,6 @@ def change(base: Quantity, other: Quantity, *, paired: bool, alarms: float = ALA
 def _beyond(told: Change, base: Quantity, other: Quantity) -> Change:
     """What is so far off all that the other run showed in any block that slow change does not explain it."""
     unclear = replace(told, unclear=Unclear.TOO_SHORT)
-    if not (isinstance(base, Sums) and isinstance(other, Sums)):
-        return unclear
     one, two, difference = base.each, other.each, told.difference or 0.0
     if (more := _gap(one, two)) > 0:
         return replace(told, low=min(more, difference))
@@ -140,7 +138,7 @@ def _score(base: Sums, other: Sums, *, paired: bool) -> _Score:
         degrees = float(len(base.parts) - 1)
     else:
         (one, before), (two, after) = _variance(base.off), _variance(other.off)
-        variance, correlation = one + two, max(before, after)
+        variance, correlation = one + two, (before + after) / 2
         squares = one**2 / (len(base.parts) - 1) + two**2 / (len(other.parts) - 1)
         degrees = variance**2 / squares if squares else float(len(base.parts) - 1)  # Welch and Satterthwaite
     return _Score(

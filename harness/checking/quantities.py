@@ -59,6 +59,11 @@ class Percentile(Struct, frozen=True, kw_only=True):
         return found if isfinite(found) else None
 
     @property
+    def each(self) -> list[float]:
+        """The percentile of each block that has any samples."""
+        return [block[rank_of(self.percent, len(block)) - 1] for block in self.blocks if block]
+
+    @property
     def enough(self) -> bool:
         """Whether the figure can be compared."""
         rarer = min(self.percent, 100 - self.percent) / 100

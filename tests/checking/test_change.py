@@ -44,10 +44,10 @@ def test_samples_taken_for_independent_ones_differ_most_of_the_time() -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("paired", [True, False])
-@pytest.mark.parametrize(("busy", "number"), [(0.5, 300), (0.8, 300), (0.8, 2_000), (0.9, 300), (0.9, 2_000)])
+@pytest.mark.parametrize(("busy", "number"), [(0.5, 300), (0.8, 300), (0.8, 2_000), (0.9, 300)])
 def test_false_alarms_stay_below_one_in_twenty(busy: float, number: int, *, paired: bool) -> None:
-    """However busy the queue is, and be the run too short by far: with 400 tries, 5 % is found as 7.2 % at most."""
-    assert alarms(busy, number, 400, paired=paired) <= 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
+    """However busy the queue is, and be the run too short by far: with 250 tries, 5 % is found as 7.8 % at most."""
+    assert alarms(busy, number, 250, paired=paired) <= 0.05 + 2 * (0.05 * 0.95 / 250) ** 0.5
 
 
 def test_a_tenth_more_service_time_is_found() -> None:

@@ -41,7 +41,8 @@ def compare(
         found = compared([Recorded(directory_of(run)) for run in runs], tolerated=tolerated, anyway=anyway)
     except NotComparable as error:
         raise CannotRun(str(error)) from error
-    print({(True, False): to_json, (False, True): markdown}.get((as_json, as_markdown), text)(found), flush=True)
+    show = to_json if as_json else markdown if as_markdown else text
+    print(show(found).rstrip("\n"), flush=True)
     raise typer.Exit(FAILED if found.worse else GOOD)
 
 

@@ -35,6 +35,7 @@ VERBS = [
     ("replay", "check"),
     ("report",),
     ("gate",),
+    ("compare",),
 ]
 
 
@@ -67,6 +68,9 @@ WRONG = {
     "shrinking in no run": (("chaos", "shrink", "nowhere", "--runs", "0"), "Invalid value for '--runs'"),
     "no such run": (("gate", "nowhere"), "results/nowhere is not a run"),
     "no run yet": (("report",), "results holds no run yet"),
+    "one run to compare": (("compare", "nowhere"), "Name the run before it first"),
+    "no such runs to compare": (("compare", "nowhere", "elsewhere"), "results/nowhere is not a run"),
+    "a margin that is none": (("compare", "nowhere", "elsewhere", "--tolerate", "much"), "'much' is no share"),
     "port that is none": (("up", "--only", "redis", "--port", "redis=99999"), "'99999' is no port for redis"),
     "port without a service": (("up", "--only", "redis", "--port", "6379"), "'6379' is no pair"),
     "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),

@@ -14,7 +14,7 @@ from reports.compare_figures import MEAN, SECONDS, Better, Figure, figures
 from reports.plain import printable
 
 TOLERATED = 0.05
-"""Two runs of the same thing on the same machine differ by a few per cent, which no two runs can tell from a change."""
+"""A guess at what two runs of the same thing differ by on a quiet machine, which no two runs can tell from a change."""
 Title = tuple[str, str, str]
 """Subject, name and unit of a figure."""
 

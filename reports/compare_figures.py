@@ -8,7 +8,7 @@ from math import inf
 from msgspec import Struct
 
 from harness.checking.quantities import Quantity, in_blocks, in_order, percentiles, sums
-from harness.checking.responses import Outcome, Response, by_scenario, responses, under_load
+from harness.checking.responses import Outcome, responses, under_load
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Operation
@@ -48,6 +48,17 @@ class Figure(Struct, frozen=True, kw_only=True):
     """Whether its blocks are the same moments of the load, and so may be compared one by one."""
 
 
+class Answer(Struct, frozen=True):
+    """What the user of one iteration got. Times are seconds, `at` and `answered` since the load was warm."""
+
+    scenario: str
+    at: float
+    outcome: Outcome
+    time: float | None
+    service: float | None
+    answered: float | None
+
+
 def figures(recorded: Recorded) -> list[Figure]:
     """Every figure of a run that can be compared. Raises NotARun if its files cannot be read."""
     load = recorded.info.load
@@ -57,35 +68,50 @@ def figures(recorded: Recorded) -> list[Figure]:
 
 def _under_load(recorded: Recorded, load: LoadInfo) -> Iterator[Figure]:
     began = load.began + load.warm_up
-    found = responses(under_load(recorded.info, recorded.read(Operation)), recorded.info.ends)
-    scenarios = by_scenario(found)
-    groups = {ALL: found} | scenarios if len(scenarios) > 1 else scenarios
+    found = _answers(recorded, began)
+    scenarios: dict[str, list[Answer]] = defaultdict(list)
+    for answer in found:
+        scenarios[answer.scenario].append(answer)
+    groups = ({ALL: found} if len(scenarios) > 1 else {}) | dict(sorted(scenarios.items()))
     for name, group in groups.items():
-        yield from _responses(name, group, began, load)
-    answers = [r.answered - began for r in found if r.outcome is Outcome.ANSWERED and r.answered is not None]
-    yield from _processes(recorded.read(Sample), answers, began, load)
+        yield from _responses(name, group, load)
+    good = [each.answered for each in found if each.outcome is Outcome.ANSWERED and each.answered is not None]
+    yield from _processes(recorded.read(Sample), good, began, load)
 
 
-def _responses(scenario: str, found: Sequence[Response], began: float, load: LoadInfo) -> Iterator[Figure]:
+def _answers(recorded: Recorded, began: float) -> list[Answer]:
+    found = responses(under_load(recorded.info, recorded.read(Operation)), recorded.info.ends)
+    return [
+        Answer(
+            each.scenario,
+            each.intended - began,
+            each.outcome,
+            each.time,
+            each.service,
+            None if each.answered is None else each.answered - began,
+        )
+        for each in found
+    ]
+
+
+def _responses(scenario: str, found: Sequence[Answer], load: LoadInfo) -> Iterator[Figure]:
     seconds = load.measured
 
     def figure(name: str, unit: str, better: Better, quantity: Quantity) -> Figure:
         return Figure(subject=scenario, name=name, unit=unit, better=better, quantity=quantity, paired=not load.closed)
 
-    good = [(r, r.intended - began) for r in found if r.outcome is Outcome.ANSWERED]
-    times = [(at, r.time) for r, at in good if r.time is not None]
-    waited = [(r.intended - began, inf) for r in found if r.outcome is Outcome.UNANSWERED]
-    each = [(at, 1.0) for at, _ in times]
-    yield figure(MEAN, SECONDS, Better.LESS, sums(times, each, seconds))
-    ranked = percentiles(in_blocks([*times, *waited], seconds), *PERCENTILES)
-    for percentile in ranked:
+    good = [each for each in found if each.outcome is Outcome.ANSWERED]
+    times = [(each.at, each.time) for each in good if each.time is not None]
+    waited = [(each.at, inf) for each in found if each.outcome is Outcome.UNANSWERED]
+    ones = [(at, 1.0) for at, _ in times]
+    yield figure(MEAN, SECONDS, Better.LESS, sums(times, ones, seconds))
+    for percentile in percentiles(in_blocks([*times, *waited], seconds), *PERCENTILES):
         yield figure(f"response time, p{percentile.percent:g}", SECONDS, Better.LESS, percentile)
-    service = [(at, r.service) for r, at in good if r.service is not None]
-    yield figure("service time, mean", SECONDS, Better.LESS, sums(service, each, seconds))
-    bad = [(r.intended - began, float(r.outcome is not Outcome.ANSWERED)) for r in found]
+    service = [(each.at, each.service) for each in good if each.service is not None]
+    yield figure("service time, mean", SECONDS, Better.LESS, sums(service, ones, seconds))
+    bad = [(each.at, float(each.outcome is not Outcome.ANSWERED)) for each in found]
     yield figure("failed or unanswered", SHARE, Better.LESS, sums(bad, [(at, 1.0) for at, _ in bad], seconds))
-    served = [(r.answered - began, 1.0) for r, _ in good if r.answered is not None]
-    within = [(at, one) for at, one in served if at < seconds]
+    within = [(each.answered, 1.0) for each in good if each.answered is not None and each.answered < seconds]
     yield figure("answered", RATE, Better.MORE, sums(within, _evenly(seconds, len(within)), seconds))
 
 

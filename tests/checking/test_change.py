@@ -159,13 +159,15 @@ def test_a_run_that_changes_more_slowly_than_its_blocks_is_too_short() -> None:
 
 def test_a_queue_that_only_grows_is_told_all_the_same() -> None:
     """Its blocks depend on each other as much as can be; but the other run was never anywhere near."""
-    level = mean(in_order([1.1, 1.3] * 100))
+    level = mean(in_order(([1.1] * 10 + [1.3] * 10) * 10))
     growing = mean(in_order([1.0 + number / 10 for number in range(200)]))
+    median_of_growing = 1.0 + 99.5 / 10
     found = change(level, growing, paired=True)
     assert found.unclear is None
     assert found.low is not None
     assert 5 < found.low <= (found.difference or 0)
     assert found.high is None
+    assert found.low == pytest.approx(median_of_growing - 1.3 - 2 * 0.2)
     back = change(growing, level, paired=True)
     assert (back.low, back.high) == (None, pytest.approx(-found.low))
 
@@ -178,6 +180,21 @@ def test_neighbouring_blocks_that_are_alike_make_the_interval_wider() -> None:
         return width(change(level, Sums(parts=parts * 2, wholes=(1.0,) * BLOCKS, samples=100), paired=True))
 
     assert beside(1, 1, 2, 3, 2, 3, 2, 2, 2, 2) > 1.2 * beside(1, 2, 1, 2, 3, 2, 3, 2, 2, 2)
+
+
+def test_an_end_is_sought_however_far_off_it_is() -> None:
+    """Of forty samples between 0 and 1 the medians differ by anything up to a third, say; both ends are told."""
+    rng = Random(11)
+    base, other = (percentiles(in_order([rng.random() for _ in range(40)]), 50)[0] for _ in range(2))
+    found = change(base, other, paired=False)
+    assert 0.3 < width(found) < 0.9
+
+
+def test_where_there_is_no_end_it_is_too_few() -> None:
+    """All that lies above p95 came within one block of either run: nothing says how far apart they are."""
+    clustered = [1.0 + number / 1_000 for number in range(190)] + [5.0 + number for number in range(10)]
+    base, other = (percentiles(in_order(each), 95)[0] for each in (clustered, [time + 1 for time in clustered]))
+    assert change(base, other, paired=True).unclear is Unclear.TOO_FEW
 
 
 def test_twenty_blocks_hold_every_sample_each_in_order() -> None:

@@ -94,6 +94,18 @@ def test_iterations_that_fail_are_told(tmp_path: Path, base: Path) -> None:
     assert "of 2 figures nothing can be told" in in_words(found)
 
 
+def test_where_the_mean_is_not_steady_no_percentile_is_told(tmp_path: Path) -> None:
+    """One answer in ten takes longer and longer: the median knows nothing of it, and of such a run proves nothing."""
+    took = times(1)
+    base = load_run(tmp_path, lambda number: took(number) + (number % 10 == 0) * 2)
+    growing = load_run(tmp_path, lambda number: took(number) + (number % 10 == 0) * number / 250)
+    found = compared(base, growing)
+    assert row(found, "slice", "response time, mean").change.unclear is Unclear.TOO_SHORT
+    assert row(found, "slice", "response time, p50").change.unclear is Unclear.TOO_SHORT
+    assert row(found, "slice", "response time, p50").told is Told.UNCLEAR
+    assert row(found, "slice", "answered").told is not Told.UNCLEAR
+
+
 def test_cpu_and_memory_of_the_workers_are_compared(tmp_path: Path) -> None:
     """All workers together, and each service; the machine as a whole is not."""
     base = load_run(tmp_path, times(1), *used(1))

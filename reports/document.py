@@ -12,6 +12,7 @@ from markupsafe import Markup
 from harness.checking.objectives import shown
 from reports import figures
 from reports.capacity import WORDS as STANDINGS
+from reports.compare_words import between, figure, relative
 from reports.sentence import MARKS, QUESTION
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -51,6 +52,9 @@ def _environment() -> jinja2.Environment:
         things=figures.things,
         shown=shown,
         short=_short,
+        figure=figure,
+        relative=relative,
+        between=between,
     )
     environment.globals.update(marks=MARKS, standings=STANDINGS, question=QUESTION, most_findings=MOST_FINDINGS)
     return environment

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from harness.records.run import Recorded
+from reports.changes import changes
 from reports.document import document, fragment
 from reports.gate import GateResult, gate_of, run_gate
 from reports.nesting import nested
@@ -52,7 +53,9 @@ def render(recorded: Recorded, by: Policy | None = None, *, beside: Path | None 
     What was recorded is escaped; the page loads nothing, and runs nothing but its own script.
     """
     base = _base(recorded, beside or recorded.directory)
-    return document("report.html.j2", **_fields(page_of(recorded, run_gate(recorded, by=by))), base=base, alone=True)
+    judged = run_gate(recorded, by=by)
+    page = page_of(recorded, judged, changes(recorded, judged, by))
+    return document("report.html.j2", **_fields(page), base=base, alone=True)
 
 
 def render_set(directories: Sequence[Path], judged: GateResult, *, beside: Path) -> str:

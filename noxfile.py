@@ -55,6 +55,7 @@ BY_CONTAINERS = (
 ENOUGH_BY_CONTAINERS = 85
 
 FLAKES = "docs/evidence/flakes.json"
+CHAOS = "docs/evidence/chaos.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
 CORES = os.cpu_count() or 1
@@ -72,6 +73,14 @@ def run(
     session.run(
         sys.executable, "-m", module, *arguments,
         env={**WRITE_BYTECODE, **(env or {})}, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+    )  # fmt: skip
+
+
+def script(session: nox.Session, path: str, *arguments: str, patience: float = 60.0) -> None:
+    """Run a program of this repository, with what lies beside it importable; on Ctrl-C it is waited for as well."""
+    session.run(
+        sys.executable, path, *arguments,
+        env=WRITE_BYTECODE, interrupt_timeout=patience, terminate_timeout=patience, external=True,
     )  # fmt: skip
 
 
@@ -158,7 +167,7 @@ def check_changes(session: nox.Session) -> None:
 def flakes(session: nox.Session) -> None:
     """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
     compile_sources(session)
-    run(session, "tests.flakes", FLAKES, *(session.posargs or SIDE_BY_SIDE))
+    script(session, "tests/flakes.py", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
 
 @nox.session(python=False)
@@ -177,9 +186,9 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(python=False, name="chaos-long")
 def chaos_long(session: nox.Session) -> None:
-    """Run every experiment with three seeds: about an hour."""
+    """Run every experiment with three seeds, recording each: about an hour; it goes on where it was interrupted."""
     compile_sources(session)
-    run(session, "temper", "chaos", "run", *(session.posargs or ["--all", "--seeds", "3"]))
+    script(session, "tests/chaos_long.py", CHAOS, *session.posargs)
 
 
 @nox.session(python=False)

@@ -166,6 +166,7 @@ def check_changes(session: nox.Session) -> None:
 @nox.session(python=False)
 def flakes(session: nox.Session) -> None:
     """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
+    session.notify("claims", [])
     compile_sources(session)
     script(session, "tests/flakes.py", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
@@ -187,6 +188,7 @@ def chaos(session: nox.Session) -> None:
 @nox.session(python=False, name="chaos-long")
 def chaos_long(session: nox.Session) -> None:
     """Run every experiment with three seeds, recording each: about an hour; it goes on where it was interrupted."""
+    session.notify("claims", [])
     compile_sources(session)
     script(session, "tests/chaos_long.py", CHAOS, *session.posargs)
 
@@ -208,6 +210,7 @@ def models(session: nox.Session) -> None:
 @nox.session(python=False)
 def detection(session: nox.Session) -> None:
     """Have each planted bug found, most of them by experiments, and write docs/detection.md; or only those named."""
+    session.notify("claims", [])
     compile_sources(session)
     session.run(
         sys.executable, "tests/broken/detection.py", *session.posargs, env={"PYTHONPATH": "tests"}, external=True
@@ -286,6 +289,7 @@ def not_run(session: nox.Session, why: str) -> NoReturn:
 @nox.session(python=False)
 def mutation(session: nox.Session) -> None:
     """Break decisions in small ways, and record how often tests notice in docs/evidence; or only the mutants named."""
+    session.notify("claims", [])
     session.run(sys.executable, "tests/mutation.py", *session.posargs, external=True)
 
 
@@ -301,8 +305,15 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=False)
 def bench(session: nox.Session) -> None:
     """Measure how fast it is, as ratios to a peer in one run, and write docs/benchmarks.md; or only what is named."""
+    session.notify("claims", [])
     compile_sources(session)
     run(session, "benchmarks", *session.posargs)
+
+
+@nox.session(python=False)
+def claims(session: nox.Session) -> None:
+    """Hold what is claimed beside what was measured: write docs/claims.md, and README's table of it."""
+    script(session, "tests/claims.py", *session.posargs)
 
 
 @nox.session(python=False)

@@ -109,6 +109,12 @@ def imports(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def workflows(session: nox.Session) -> None:
+    """Check the workflows of CI, and those that docs/ci.md shows, by actionlint and shellcheck."""
+    script(session, "tests/workflows.py")
+
+
+@nox.session(python=False)
 def test(session: nox.Session) -> None:
     """Run every test on real servers, in random order; or those named."""
     compile_sources(session)
@@ -300,6 +306,17 @@ def demo(session: nox.Session) -> None:
     # The demo ends when its parent does, which is this process; and this one when make does.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     run(session, "temper", "demo", *session.posargs)
+
+
+@nox.session(python=False)
+def summary(session: nox.Session) -> None:
+    """Put every run in results to the gate, or those named; what it says goes to the summary of a CI job, if any."""
+    runs = session.posargs or sorted(str(path.parent) for path in Path("results").glob("*/run.json"))
+    if not runs:
+        session.skip("there is no run in results")
+    gate = (sys.executable, "-m", "temper", "gate", "--markdown", *runs)
+    with Path(os.environ.get("GITHUB_STEP_SUMMARY", "/dev/stdout")).open("a", encoding="utf-8") as file:
+        session.run(*gate, stdout=file, external=True)
 
 
 @nox.session(python=False)

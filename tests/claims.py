@@ -1,7 +1,7 @@
 """Holds what the documents claim beside what was measured: `nox -s claims` writes docs/claims.md, and README's table.
 
     python tests/claims.py         judge the claims of docs/claims.toml by the records in docs/evidence
-    python tests/claims.py RUN     first keep what this run of the demo showed, as docs/evidence/demo.json
+    python tests/claims.py RUN…    first keep what these runs showed: a demo, and the gate over all that was measured
 
 It is about this repository, so it comes with no installation. Nothing here knows a figure: one that is in no record is
 not proven.
@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from claimed import Evidence, Judged, Verdict, judge, read
 from evidence import ROOT
-from kept_demo import keep
+from kept_runs import keep
 
 from harness.records.run import NotARun
 
@@ -107,10 +107,10 @@ def written(root: Path = ROOT) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Keep what the demo showed, if one is named, and write the pages; says each verdict. 2 where it cannot."""
+    """Keep what runs showed, if any are named, and write the pages; says each verdict. 2 where it cannot."""
     try:
-        for run in arguments:
-            keep(Path(run))
+        if arguments:
+            keep([Path(run) for run in arguments])
         pages, claims = written(), read()
     except (NotARun, ValueError, msgspec.ValidationError) as error:
         print(f"claims: {error}", file=sys.stderr)

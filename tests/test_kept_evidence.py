@@ -1,11 +1,13 @@
 """What is kept of a demo, and of benchmarks, says what was measured and nothing else."""
 
+import json
 from pathlib import Path
 
+import kept_runs
 import msgspec
 import pytest
 from evidence import ROOT
-from kept_demo import demo_of
+from kept_runs import demo_of, keep
 
 from benchmarks.__main__ import PAGE, RECORD, page
 from benchmarks.result import Record
@@ -63,6 +65,33 @@ def test_nothing_else_is_kept_as_a_demo(kind: str, ended: bool, tmp_path: Path) 
     """Neither another run, nor one that was cut off."""
     with pytest.raises(ValueError, match="is no run of the demo that came to its end"):
         demo_of(a_demo(tmp_path, kind=kind, ended=ended))
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Where the record of a demo would be, and that of the gate."""
+    demo, gate = tmp_path / "demo.json", tmp_path / "gate.json"
+    monkeypatch.setattr(kept_runs, "DEMO", demo)
+    monkeypatch.setattr(kept_runs, "GATE", gate)
+    return demo, gate
+
+
+def test_the_gate_over_all_that_was_measured_is_kept(records: tuple[Path, Path], tmp_path: Path) -> None:
+    """Whether it is passed or not; it says which runs it is of."""
+    demo, gate = records
+    runs = [a_demo(tmp_path), a_demo(tmp_path, kind="quality")]
+    keep(runs)
+    assert demo.exists()
+    assert [run["run"] for run in json.loads(gate.read_bytes())["runs"]] == [run.name for run in runs]
+
+
+def test_a_demo_alone_leaves_the_record_of_the_gate_as_it_is(records: tuple[Path, Path], tmp_path: Path) -> None:
+    """Or coverage and types would be lost from it."""
+    demo, gate = records
+    keep([a_demo(tmp_path)])
+    assert (demo.exists(), gate.exists()) == (True, False)
+    with pytest.raises(ValueError, match="nothing of them is kept"):
+        keep([a_demo(tmp_path, kind="chaos")])
 
 
 def test_the_page_of_the_benchmarks_is_written_of_their_record() -> None:

@@ -1,5 +1,8 @@
-"""Keeps what a run of the demo showed: docs/evidence/demo.json."""
+"""Keeps what runs showed: of a demo docs/evidence/demo.json, and of all that was measured docs/evidence/gate.json."""
 
+import subprocess
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +14,8 @@ from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, Verdict
 from reports.metrics import metrics
 
-RECORD = ROOT / "docs" / "evidence" / "demo.json"
+DEMO = ROOT / "docs" / "evidence" / "demo.json"
+GATE = ROOT / "docs" / "evidence" / "gate.json"
 JOB = "pipeline-whole"
 """The scenario that loads all there is."""
 
@@ -70,6 +74,25 @@ def demo_of(directory: Path) -> Demo:
     )
 
 
-def keep(directory: Path) -> None:
-    """Raises as demo_of does."""
-    write(RECORD, demo_of(directory))
+def gate_of(directories: Sequence[Path]) -> bytes:
+    """What the gate says of runs, as JSON. Raises ValueError where it says nothing."""
+    command = [sys.executable, "-m", "temper", "gate", "--json", *(str(each.resolve()) for each in directories)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if done.returncode not in {0, 1}:
+        raise ValueError(done.stderr.decode().strip())
+    return done.stdout
+
+
+def keep(directories: Sequence[Path]) -> None:
+    """Keep what these runs showed: each demo, and the gate over all of them if what tools find of the sources is there.
+
+    Raises NotARun; and ValueError where there is nothing to be kept.
+    """
+    kinds = {directory: Recorded(directory).info.kind for directory in directories}
+    if not {"demo", "quality"} & {*kinds.values()}:
+        message = "There is neither a demo nor a run of kind quality among these runs: nothing of them is kept."
+        raise ValueError(message)
+    for directory in (directory for directory, kind in kinds.items() if kind == "demo"):
+        write(DEMO, demo_of(directory))
+    if "quality" in kinds.values():
+        GATE.write_bytes(gate_of(directories))

@@ -55,9 +55,9 @@ BY_CONTAINERS = (
 ENOUGH_BY_CONTAINERS = 85
 
 FLAKES = "docs/evidence/flakes.json"
-CHAOS = "docs/evidence/chaos.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
+CHAOS = "docs/evidence/chaos.json"
 CORES = os.cpu_count() or 1
 SIDE_BY_SIDE = ("-n", str(min(8, 2 * CORES)), "--dist", "loadfile")
 """Two processes for each core, as much is waited for, each with servers of its own; the tests of one file share what
@@ -76,17 +76,17 @@ def run(
     )  # fmt: skip
 
 
+def compile_sources(session: nox.Session) -> None:
+    """Write the bytecode, as an installation does: each worker process would compile the system anew without it."""
+    run(session, "compileall", "-q", *PACKAGES)
+
+
 def script(session: nox.Session, path: str, *arguments: str, patience: float = 60.0) -> None:
     """Run a program of this repository, with what lies beside it importable; on Ctrl-C it is waited for as well."""
     session.run(
         sys.executable, path, *arguments,
         env=WRITE_BYTECODE, interrupt_timeout=patience, terminate_timeout=patience, external=True,
     )  # fmt: skip
-
-
-def compile_sources(session: nox.Session) -> None:
-    """Write the bytecode, as an installation does: each worker process would compile the system anew without it."""
-    run(session, "compileall", "-q", *PACKAGES)
 
 
 @nox.session(python=False)
@@ -174,7 +174,7 @@ def flakes(session: nox.Session) -> None:
     """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
     session.notify("claims", [])
     compile_sources(session)
-    script(session, "tests/flakes.py", FLAKES, *(session.posargs or SIDE_BY_SIDE))
+    run(session, "tests.flakes", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
 
 @nox.session(python=False)

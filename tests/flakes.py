@@ -4,6 +4,10 @@ One that was interrupted goes on where it was, as long as the sources are the sa
 """
 
 import argparse
+import hashlib
+import os
+import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,8 +17,8 @@ from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
 import msgspec
-from evidence import digest, machine, run, write
 
+ROOT = Path(__file__).parent.parent
 SOURCES = ("*.py", "*.toml", "*.txt", "tests/data")
 
 
@@ -37,12 +41,28 @@ class Record(msgspec.Struct, kw_only=True):
     repetitions: list[Repetition]
 
 
+def digest() -> str:
+    """Tell the sources apart: of every file git knows, and of what was changed since."""
+    known = subprocess.run(["git", "ls-files", "-s", "--", *SOURCES], cwd=ROOT, capture_output=True, check=True)
+    changed = subprocess.run(["git", "diff", "HEAD", "--", *SOURCES], cwd=ROOT, capture_output=True, check=True)
+    return hashlib.sha256(known.stdout + changed.stdout).hexdigest()[:16]
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+
+
 def read(path: Path) -> Record | None:
     """What was recorded, if it was of these sources and on such a machine."""
     if not path.exists():
         return None
     found = msgspec.json.decode(path.read_bytes(), type=Record)
-    return found if (found.sources, found.machine) == (digest(*SOURCES), machine()) else None
+    return found if (found.sources, found.machine) == (digest(), machine()) else None
+
+
+def write(path: Path, record: Record) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def repeat(seed: int, options: list[str]) -> Repetition:
@@ -67,6 +87,16 @@ def repeat(seed: int, options: list[str]) -> Repetition:
     )
 
 
+def run(command: list[str], output: Path) -> int:
+    """Run to the end; a Ctrl-C reaches it too, and it is given the time to take its servers down."""
+    with output.open("w") as file, subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
 def tags(case: Element) -> set[str]:
     return {child.tag for child in case}
 
@@ -82,9 +112,7 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=20)
     arguments, options = parser.parse_known_args()
     command = " ".join(["pytest", "-p randomly", *options])
-    record = read(arguments.record) or Record(
-        command=command, sources=digest(*SOURCES), machine=machine(), repetitions=[]
-    )
+    record = read(arguments.record) or Record(command=command, sources=digest(), machine=machine(), repetitions=[])
     for seed in range(len(record.repetitions) + 1, arguments.repetitions + 1):
         done = repeat(seed, options)
         record.repetitions.append(done)

@@ -14,7 +14,7 @@ from benchmarks.result import Result
 from harness.records.fingerprint import Fingerprint
 from loadtests.loop import new_event_loop
 
-NAMES = ("recording", "starting", "hosted", "overhead", "throughput")
+NAMES = ("recording", "starting", "hosted", "overhead", "throughput", "report")
 PAGE = Path("docs/benchmarks.md")
 HEAD = """# Benchmarks
 

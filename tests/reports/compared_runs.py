@@ -40,7 +40,8 @@ def load_run(
     for number in range(ITERATIONS):
         operations += iteration(number, number * SECONDS / ITERATIONS, took(number))
     sampled = any(isinstance(record, Sample) for record in records)
-    memory = [] if sampled else [Sample(time=BEGIN, source="worker-1", name=MEMORY, value=1e8, unit="bytes")]
+    moments = () if sampled else range(SECONDS)
+    memory = [Sample(time=BEGIN + n, source="worker-1", name=MEMORY, value=1e8, unit="bytes") for n in moments]
     return write_run(
         results,
         [*operations, *judgements, *records, *memory],

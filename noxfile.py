@@ -62,9 +62,11 @@ LANES = {
 }
 """What measures the success metrics, by the arguments of the command; "load" is the standard load."""
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
+CHAOS = "docs/evidence/chaos.json"
 CORES = os.cpu_count() or 1
 SIDE_BY_SIDE = ("-n", str(min(8, 2 * CORES)), "--dist", "loadfile")
 """Two processes for each core, as much is waited for, each with servers of its own; the tests of one file share what
@@ -99,6 +101,14 @@ def compile_sources(session: nox.Session) -> None:
     run(session, "compileall", "-q", *PACKAGES)
 
 
+def script(session: nox.Session, path: str, *arguments: str, patience: float = 60.0) -> None:
+    """Run a program of this repository, with what lies beside it importable; on Ctrl-C it is waited for as well."""
+    session.run(
+        sys.executable, path, *arguments,
+        env=WRITE_BYTECODE, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+    )  # fmt: skip
+
+
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
@@ -116,6 +126,12 @@ def types(session: nox.Session) -> None:
 def imports(session: nox.Session) -> None:
     """Check that imports go the ways the design allows."""
     session.run(f"{BIN}/lint-imports", external=True)
+
+
+@nox.session(python=False)
+def workflows(session: nox.Session) -> None:
+    """Check the workflows of CI, and those that docs/ci.md shows, by actionlint and shellcheck."""
+    script(session, "tests/workflows.py")
 
 
 @nox.session(python=False)
@@ -227,6 +243,7 @@ def made_runs(session: nox.Session, lane: tuple[str, ...], listed: Path) -> bool
 @nox.session(python=False)
 def flakes(session: nox.Session) -> None:
     """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
+    session.notify("claims", [])
     compile_sources(session)
     run(session, "tests.flakes", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
@@ -247,9 +264,10 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(python=False, name="chaos-long")
 def chaos_long(session: nox.Session) -> None:
-    """Run every experiment with three seeds: about an hour."""
+    """Run every experiment with three seeds, recording each: about an hour; it goes on where it was interrupted."""
+    session.notify("claims", [])
     compile_sources(session)
-    run(session, "temper", "chaos", "run", *(session.posargs or ["--all", "--seeds", "3"]))
+    script(session, "tests/chaos_long.py", CHAOS, *session.posargs)
 
 
 @nox.session(python=False)
@@ -269,6 +287,7 @@ def models(session: nox.Session) -> None:
 @nox.session(python=False)
 def detection(session: nox.Session) -> None:
     """Have each planted bug found, most of them by experiments, and write docs/detection.md; or only those named."""
+    session.notify("claims", [])
     compile_sources(session)
     session.run(
         sys.executable, "tests/broken/detection.py", *session.posargs, env={"PYTHONPATH": "tests"}, external=True
@@ -347,6 +366,7 @@ def not_run(session: nox.Session, why: str) -> NoReturn:
 @nox.session(python=False)
 def mutation(session: nox.Session) -> None:
     """Break decisions in small ways, and record how often tests notice in docs/evidence; or only the mutants named."""
+    session.notify("claims", [])
     session.run(sys.executable, "tests/mutation.py", *session.posargs, external=True)
 
 
@@ -359,10 +379,36 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def screenshots(session: nox.Session) -> None:
+    """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
+    if not any(map(shutil.which, BROWSERS)):
+        session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
+    if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
+        demo(session)
+    run(session, "tests.screenshots", *session.posargs)
+
+
+@nox.session(python=False)
+def summary(session: nox.Session) -> None:
+    """Put every run in results to the gate, or those named; what it says goes to the summary of a CI job, if any."""
+    runs = session.posargs or sorted(str(path.parent) for path in Path("results").glob("*/run.json"))
+    if not runs:
+        session.skip("there is no run in results")
+    run(session, "temper", "gate", "--summary", *runs)
+
+
+@nox.session(python=False)
 def bench(session: nox.Session) -> None:
     """Measure how fast it is, as ratios to a peer in one run, and write docs/benchmarks.md; or only what is named."""
+    session.notify("claims", [])
     compile_sources(session)
     run(session, "benchmarks", *session.posargs)
+
+
+@nox.session(python=False)
+def claims(session: nox.Session) -> None:
+    """Hold what is claimed beside what was measured: write docs/claims.md, and README's table of it."""
+    script(session, "tests/claims.py", *session.posargs)
 
 
 @nox.session(python=False)

@@ -102,7 +102,7 @@ async def _by_engine(client: Client, rate: float, count: int, results: Path) -> 
             return App(client=client, iteration=iteration, task_queue="nobody", workspace=results, record=run.write)
 
         await fire({Starts.name: Starts()}, iterations, app, in_flight=count)
-    return lags(Recorded(run.directory).read(Operation))
+    return lags(Recorded(run.directory).frame(Operation)).to_list()
 
 
 async def _bare(client: Client, rate: float, count: int, _: Path) -> None:

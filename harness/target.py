@@ -139,6 +139,8 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
     baseline: BaselineSection | None = None
+    objectives: str | None = None
+    """The file with the objectives that its runs are held to, beside temper.toml; Temper's own where there is none."""
     measure: MeasureSection = MeasureSection()
     demo: DemoSection | None = None
     quality: QualitySection = QualitySection()

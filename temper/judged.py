@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ import typer
 
 from harness.errors import CannotRun
 from harness.options import pairs_of, ports_of, providers_of
-from temper.ending import FAILED, GOOD
+from temper.faces import code_of, show
+from temper.policies import policy_of
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from harness.scenario import Scenario
     from harness.target import Target
     from harness.testbed import Testbed
+    from reports.objectives import Policy
 
 RESULTS = Path("results")
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
@@ -70,6 +72,7 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
         external=pairs_of(plan.external),
         ports=ports_of(plan.ports),
     )
+    by = policy_of(plan.target.directory / plan.target.file.objectives if plan.target.file.objectives else None)
     command = plan.command or as_called() + ("" if "--seed" in sys.argv else f" --seed {plan.seed}")
     with Run.create(
         RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
@@ -85,9 +88,9 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
             run.end()
         except BaseException:
             if (run.directory / "operations.jsonl").exists():
-                screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
+                screen.say(f"the run was cut off; what it recorded: {write_report(run.directory, by)}")
             raise
-    _finish(run, write_report(run.directory))
+    put_to_gate(run, write_report(run.directory, by), by)
 
 
 def listed(run: "Run") -> None:
@@ -107,49 +110,19 @@ def directory_of(run: str) -> Path:
     return Path(run) if (Path(run) / "run.json").exists() else RESULTS / run
 
 
-def _finish(run: "Run", page: Path) -> None:
+def put_to_gate(run: "Run", page: Path, by: "Policy") -> None:
+    """Say what a run that has ended came to; leaves the command with a bad exit code where its gate is shut."""
     from harness.records.run import Recorded
+    from reports.gate import gate_of
     from reports.terminal import rows_text
 
     if rows := rows_text(Recorded(run.directory)):
         print(f"What the stores hold:\n{rows}\n")
-    code = put_to_gate([run.directory], "text", strict=False)
+    result = gate_of([run.directory], by=by)
+    show(result)
     print(f"report: {page}", flush=True)
-    if code:
+    if code := code_of(result):
         raise typer.Exit(code)
-
-
-def put_to_gate(directories: Sequence[Path], form: str, *, strict: bool) -> int:
-    from harness.records.verdicts import Verdict
-    from reports.gate import gate_of, to_json
-    from reports.markdown import markdown
-    from reports.terminal import text
-
-    result = gate_of(directories, strict=strict)
-    print({"text": text, "json": to_json, "markdown": markdown}[form](result), flush=True)
-    return GOOD if result.overall is Verdict.VALID else FAILED
-
-
-def gate_of_metrics(directory: Path, only: Collection[str] | None) -> int:
-    """Report on a run, and put it to the gate: to the objectives of some metrics alone, where only those were asked."""
-    from msgspec.structs import replace
-
-    from harness.checking.objectives import gate
-    from harness.records.verdicts import Verdict
-    from reports.gate import gate_of
-    from reports.html import write_report
-    from reports.terminal import text
-
-    page = write_report(directory)
-    result = gate_of([directory])
-    if only is not None:
-        (run,) = result.runs
-        objectives = tuple(each for each in run.objectives if each.name in only)
-        verdict = gate(objectives)
-        result = replace(result, overall=verdict, runs=(replace(run, objectives=objectives, verdict=verdict),))
-    print(text(result), flush=True)
-    print(f"report: {page}", flush=True)
-    return GOOD if result.overall is Verdict.VALID else FAILED
 
 
 def choose(path: Path, names: Sequence[str] | None, *, every: bool) -> tuple["Target", list["Scenario[Any]"]]:

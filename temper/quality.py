@@ -10,8 +10,9 @@ import typer
 from harness.errors import CannotRun
 from harness.options import pairs_of
 from temper.ending import FAILED, run_to_end
-from temper.judged import RESULTS, as_called, gate_of_metrics, listed
+from temper.judged import RESULTS, as_called, listed, put_to_gate
 from temper.options import DEFAULT_TARGET, TargetOption
+from temper.policies import policy_of_target
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ def quality(
     target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Measure the sources with the tools that temper.toml names, and hold what they find to the objectives."""
+    from msgspec import structs
+
     from harness.quality.measures import MEASURES, chosen, read_given
     from harness.quality.tool import Project
     from harness.records.run import Run
     from harness.target import TargetFile
+    from reports.html import write_report
 
-    file = TargetFile.read(target)
+    file, by = TargetFile.read(target), policy_of_target(target)
     project = Project(section=file.quality, directory=target.resolve().parent)
     read = {name: read_given(project, name, files) for name, files in _files(given or ()).items()}
     wanted = chosen(file.quality, names or (), read)
@@ -64,8 +68,10 @@ def quality(
         run_to_end(_measured(run, replace(project, logs=run.logs.resolve()), wanted, read))
         if record:
             _record(run, project)
-    only = {metric for name in wanted for metric in MEASURES[name].metrics} if names else None
-    raise typer.Exit(gate_of_metrics(run.directory, only))
+    if names:
+        asked = {metric for name in wanted for metric in MEASURES[name].metrics}
+        by = structs.replace(by, objectives=tuple(each for each in by.objectives if each.metric in asked))
+    put_to_gate(run, write_report(run.directory, by), by)
 
 
 async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given: "Given") -> None:

@@ -81,11 +81,11 @@ def compile_sources(session: nox.Session) -> None:
     run(session, "compileall", "-q", *PACKAGES)
 
 
-def script(session: nox.Session, path: str, *arguments: str, patience: float = 60.0) -> None:
+def script(session: nox.Session, path: str, *arguments: str) -> None:
     """Run a program of this repository, with what lies beside it importable; on Ctrl-C it is waited for as well."""
     session.run(
         sys.executable, path, *arguments,
-        env=WRITE_BYTECODE, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+        env=WRITE_BYTECODE, interrupt_timeout=60.0, terminate_timeout=60.0, external=True,
     )  # fmt: skip
 
 
@@ -309,17 +309,6 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
-def summary(session: nox.Session) -> None:
-    """Put every run in results to the gate, or those named; what it says goes to the summary of a CI job, if any."""
-    runs = session.posargs or sorted(str(path.parent) for path in Path("results").glob("*/run.json"))
-    if not runs:
-        session.skip("there is no run in results")
-    gate = (sys.executable, "-m", "temper", "gate", "--markdown", *runs)
-    with Path(os.environ.get("GITHUB_STEP_SUMMARY", "/dev/stdout")).open("a", encoding="utf-8") as file:
-        session.run(*gate, stdout=file, external=True)
-
-
-@nox.session(python=False)
 def bench(session: nox.Session) -> None:
     """Measure how fast it is, as ratios to a peer in one run, and write docs/benchmarks.md; or only what is named."""
     session.notify("claims", [])
@@ -331,6 +320,17 @@ def bench(session: nox.Session) -> None:
 def claims(session: nox.Session) -> None:
     """Hold what is claimed beside what was measured: write docs/claims.md, and README's table of it."""
     script(session, "tests/claims.py", *session.posargs)
+
+
+@nox.session(python=False)
+def summary(session: nox.Session) -> None:
+    """Put every run in results to the gate, or those named; what it says goes to the summary of a CI job, if any."""
+    runs = session.posargs or sorted(str(path.parent) for path in Path("results").glob("*/run.json"))
+    if not runs:
+        session.skip("there is no run in results")
+    gate = (sys.executable, "-m", "temper", "gate", "--markdown", *runs)
+    with Path(os.environ.get("GITHUB_STEP_SUMMARY", "/dev/stdout")).open("a", encoding="utf-8") as file:
+        session.run(*gate, stdout=file, external=True)
 
 
 @nox.session(python=False)

@@ -54,6 +54,15 @@ BY_CONTAINERS = (
 """Covered where there is an engine alone, so these have a floor of their own."""
 ENOUGH_BY_CONTAINERS = 85
 
+LANES = {
+    "quality": ("quality",),
+    "load": ("load", "orders=3", "tasks", "--rate", "5", "--duration", "30", "--arrivals", "poisson", "--baseline"),
+    "demo": ("demo",),
+    "chaos": ("chaos", "run", "--short"),
+}
+"""What measures the success metrics, by the arguments of the command; "load" is the standard load."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
@@ -67,13 +76,24 @@ ONE_A_CORE = ("-n", str(min(8, CORES)), "--dist", "loadfile")
 
 
 def run(
-    session: nox.Session, module: str, *arguments: str, patience: float = 60.0, env: dict[str, str] | None = None
+    session: nox.Session,
+    module: str,
+    *arguments: str,
+    patience: float = 60.0,
+    env: dict[str, str] | None = None,
+    success_codes: tuple[int, ...] = (0,),
 ) -> None:
     """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
     session.run(
         sys.executable, "-m", module, *arguments,
         env={**WRITE_BYTECODE, **(env or {})}, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+        success_codes=success_codes,
     )  # fmt: skip
+
+
+def end_with_parent() -> None:
+    """The demo ends when its parent does, which is this process; and this one when make does."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def compile_sources(session: nox.Session) -> None:
@@ -131,8 +151,12 @@ def coverage(session: nox.Session) -> None:
         run(session, "coverage", "run", "-m", "pytest", *THOROUGH)
     run(session, "coverage", "combine", "--quiet")
     run(session, "coverage", "report")
-    if session.posargs:
-        return
+    if not session.posargs:
+        check_floors(session)
+
+
+def check_floors(session: nox.Session) -> None:
+    """Fail where too little was run of a package, of the system's branches, or of what differs from main."""
     for package, percent in ENOUGH_COVERAGE.items():
         session.log(f"{package}: percent covered, which must be {percent} at least:")
         run(session, "coverage", "report", "--format=total", f"--include={package}/*", f"--fail-under={percent}")
@@ -167,6 +191,53 @@ def check_changes(session: nox.Session) -> None:
         f"--fail-under={ENOUGH_OF_CHANGES}",
         external=True,
     )
+
+
+@nox.session(python=False)
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities of dependencies, for vulnerable code, and for secrets."""
+    run(session, "temper", "quality", "dependencies", "code", "secrets")
+
+
+@nox.session(python=False)
+def quality(session: nox.Session) -> None:
+    """Measure all of the sources, with the coverage of all tests, as a run with a report; or only what is named."""
+    compile_sources(session)
+    run(session, "temper", "quality", *session.posargs)
+
+
+@nox.session(python=False)
+def gates(session: nox.Session) -> None:
+    """Measure all that this machine can, and ask over all of it: may we ship? Or of these lanes: -- quality demo."""
+    lanes = session.posargs or list(LANES)
+    if unknown := set(lanes) - set(LANES):
+        session.error(f"There is no lane {', '.join(unknown)}; there are {', '.join(LANES)}.")
+    compile_sources(session)
+    end_with_parent()
+    listed = Path(session.create_tmp(), "runs.txt").absolute()
+    listed.write_text("")
+    # One whose objectives do not hold made its run all the same, and the gate at the end says so.
+    not_run = [lane for lane in lanes if not made_runs(session, LANES[lane], listed)]
+    runs = listed.read_text().splitlines()
+    if not runs:
+        session.error("No lane made a run.")
+    run(session, "temper", "report", *runs)
+    if not_run:
+        session.warn(f"COULD NOT BE RUN: {', '.join(not_run)}. What follows is of the others.")
+    run(session, "temper", "gate", "--complete", *runs)
+    if not_run:
+        session.error(f"Could not be run: {', '.join(not_run)}.")
+    if "quality" in lanes:
+        check_floors(session)
+
+
+def made_runs(session: nox.Session, lane: tuple[str, ...], listed: Path) -> bool:
+    """Run a lane, which lists the runs it makes; returns whether it came to a verdict, whatever that is."""
+    try:
+        run(session, "temper", *lane, env={"TEMPER_RUNS": str(listed)}, success_codes=(0, 1))
+    except CommandFailed:
+        return False
+    return True
 
 
 @nox.session(python=False)
@@ -303,9 +374,27 @@ def mutation(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
     compile_sources(session)
-    # The demo ends when its parent does, which is this process; and this one when make does.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
     run(session, "temper", "demo", *session.posargs)
+
+
+@nox.session(python=False)
+def screenshots(session: nox.Session) -> None:
+    """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
+    if not any(map(shutil.which, BROWSERS)):
+        session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
+    if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
+        demo(session)
+    run(session, "tests.screenshots", *session.posargs)
+
+
+@nox.session(python=False)
+def summary(session: nox.Session) -> None:
+    """Put every run in results to the gate, or those named; what it says goes to the summary of a CI job, if any."""
+    runs = session.posargs or sorted(str(path.parent) for path in Path("results").glob("*/run.json"))
+    if not runs:
+        session.skip("there is no run in results")
+    run(session, "temper", "gate", "--summary", *runs)
 
 
 @nox.session(python=False)
@@ -320,17 +409,6 @@ def bench(session: nox.Session) -> None:
 def claims(session: nox.Session) -> None:
     """Hold what is claimed beside what was measured: write docs/claims.md, and README's table of it."""
     script(session, "tests/claims.py", *session.posargs)
-
-
-@nox.session(python=False)
-def summary(session: nox.Session) -> None:
-    """Put every run in results to the gate, or those named; what it says goes to the summary of a CI job, if any."""
-    runs = session.posargs or sorted(str(path.parent) for path in Path("results").glob("*/run.json"))
-    if not runs:
-        session.skip("there is no run in results")
-    gate = (sys.executable, "-m", "temper", "gate", "--markdown", *runs)
-    with Path(os.environ.get("GITHUB_STEP_SUMMARY", "/dev/stdout")).open("a", encoding="utf-8") as file:
-        session.run(*gate, stdout=file, external=True)
 
 
 @nox.session(python=False)

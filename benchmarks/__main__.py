@@ -36,7 +36,7 @@ async def run(names: Sequence[str]) -> list[Result]:
     results = []
     for name in names:
         async for result in importlib.import_module(f"benchmarks.{name}").measure():
-            print(_line(result), file=sys.stderr, flush=True)  # noqa: T201
+            print(_line(result), file=sys.stderr, flush=True)
             results.append(result)
     return results
 

@@ -101,11 +101,11 @@ def compile_sources(session: nox.Session) -> None:
     run(session, "compileall", "-q", *PACKAGES)
 
 
-def script(session: nox.Session, path: str, *arguments: str, patience: float = 60.0) -> None:
+def script(session: nox.Session, path: str, *arguments: str) -> None:
     """Run a program of this repository, with what lies beside it importable; on Ctrl-C it is waited for as well."""
     session.run(
         sys.executable, path, *arguments,
-        env=WRITE_BYTECODE, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+        env=WRITE_BYTECODE, interrupt_timeout=60.0, terminate_timeout=60.0, external=True,
     )  # fmt: skip
 
 

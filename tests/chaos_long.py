@@ -49,7 +49,10 @@ def kept(path: Path) -> Record:
     now = fresh()
     if not path.exists():
         return now
-    found = msgspec.json.decode(path.read_bytes(), type=Record)
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Record)
+    except msgspec.DecodeError as error:
+        raise SystemExit(f"{path} is no record of experiments: {error}. Move it away to begin a new one.") from error
     return found if (found.sources, found.machine) == (now.sources, now.machine) else now
 
 

@@ -78,8 +78,10 @@ def gate_of(directories: Sequence[Path]) -> bytes:
     """What the gate says of runs, as JSON. Raises ValueError where it says nothing."""
     command = [sys.executable, "-m", "temper", "gate", "--json", *(str(each.resolve()) for each in directories)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if done.returncode not in {0, 1}:
-        raise ValueError(done.stderr.decode().strip())
+    try:
+        msgspec.json.decode(done.stdout)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"the gate said nothing:\n{done.stderr.decode().strip()}") from error
     return done.stdout
 
 

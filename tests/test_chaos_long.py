@@ -7,13 +7,13 @@ from pathlib import Path
 import chaos_long
 import msgspec
 import pytest
-from chaos_long import Record, fresh, kept
+from chaos_long import Record, attempt, fresh, kept
 from chaos_outcomes import Outcome, outcome_of, totals
 from evidence import write
 from handwritten_stories import AROUND, EXPERIMENT, LOAD, served, window
 from msgspec import Struct
 
-from chaos.experiment import shipped
+from chaos.experiment import find, shipped
 from harness.records.run import Run
 from harness.records.verdicts import Finding, Judgement, Verdict
 
@@ -98,6 +98,22 @@ def test_a_recording_goes_on_where_the_sources_are_the_same(tmp_path: Path) -> N
     assert kept(path) == record
     write(path, msgspec.structs.replace(record, sources="others"))
     assert kept(path).outcomes == []
+
+
+def test_a_file_that_is_no_record_is_left_as_it_is(tmp_path: Path) -> None:
+    """It may be what a later version recorded in an hour."""
+    path = tmp_path / "chaos.json"
+    path.write_text("{}")
+    with pytest.raises(SystemExit, match="is no record of experiments"):
+        kept(path)
+    assert path.read_text() == "{}"
+
+
+def test_what_could_not_be_run_is_no_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    """It shows nothing of the system: what the command said is told, and it is tried again another time."""
+    unknown = msgspec.structs.replace(find("worker-killed"), name="no-such-experiment")
+    assert attempt(unknown, 1) is None
+    assert "'no-such-experiment'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", [0, 1])

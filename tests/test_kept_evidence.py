@@ -94,6 +94,15 @@ def test_a_demo_alone_leaves_the_record_of_the_gate_as_it_is(records: tuple[Path
         keep([a_demo(tmp_path, kind="chaos")])
 
 
+def test_a_gate_that_says_nothing_is_not_kept(records: tuple[Path, Path], tmp_path: Path) -> None:
+    """One that cannot judge a run says why, and that is told."""
+    run = a_demo(tmp_path, kind="quality")
+    (run / "judgements.jsonl").unlink()
+    with pytest.raises(ValueError, match="and the run wrote 2"):
+        keep([run])
+    assert not records[1].exists()
+
+
 def test_the_page_of_the_benchmarks_is_written_of_their_record() -> None:
     """So a claim that reads the record reads what the page says."""
     record = msgspec.json.decode((ROOT / RECORD).read_bytes(), type=Record)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from harness.checking.compare import ALARMS, Change, Unclear, change
 from harness.records.run import Recorded
 from reports.comparable import Difference, differences, void
+from reports.compare_anatomy import Spent, spent_otherwise
 from reports.compare_figures import MEAN, SECONDS, Better, Figure, figures
 from reports.plain import printable
 
@@ -68,6 +69,8 @@ class Pair(Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
     """What should have been the same; empty unless they were compared all the same."""
     rows: tuple[Row, ...]
+    spent: Mapping[str, tuple[Spent, ...]]
+    """For each scenario whose mean response time changed, on what more or less time is spent."""
     alone: tuple[str, ...]
     """What only one of the two runs has: subjects, or figures."""
 
@@ -114,16 +117,20 @@ def compare(runs: Sequence[Recorded], *, tolerated: float = TOLERATED, anyway: b
         message = f"Nothing that can be compared was measured both in {base.info.id} and in another of these runs."
         raise NotComparable(message)
     compared = sum(map(_compared, couples))
-    pairs = [
-        Pair(
-            run=other.info.id,
-            commit=_commit(other),
-            differences=tuple(found),
-            rows=_rows(couple, found, tolerated, compared),
-            alone=_alone(mine, theirs),
+    pairs = []
+    for other, found, theirs, couple in zip(others, apart, beside, couples, strict=True):
+        told = _rows(couple, found, tolerated, compared)
+        changed = [row.subject for row in told if row.name == MEAN and row.told in BAD | GOOD]
+        pairs.append(
+            Pair(
+                run=other.info.id,
+                commit=_commit(other),
+                differences=tuple(found),
+                rows=told,
+                spent=spent_otherwise(base, other, changed),
+                alone=_alone(mine, theirs),
+            )
         )
-        for other, found, theirs, couple in zip(others, apart, beside, couples, strict=True)
-    ]
     return Comparison(
         base=base.info.id, commit=_commit(base), tolerated=tolerated, compared=compared, pairs=tuple(pairs)
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harness.checking.compare import Unclear
 from reports.compare import BAD, CLEAR, GOOD, Comparison, Pair, Row, Told
+from reports.compare_anatomy import parts_told
 from reports.compare_words import between, figure, in_words, relative
 from reports.figures import things
 from reports.plain import aligned, inert, printable
@@ -56,9 +57,10 @@ def _ordered(pair: Pair) -> Sequence[Row]:
 
 
 def _below(pair: Pair) -> list[str]:
-    """Why nothing can be told of some figures, and what only one of the runs has."""
+    """Where changes come from, why nothing can be told of some figures, and what only one of the runs has."""
     unclear = pair.told(Told.UNCLEAR)
-    lines = [
+    lines = [f"spent by {parts_told(scenario, parts)}" for scenario, parts in pair.spent.items()]
+    lines += [
         f"{short}: {reason} ({things(len(some), 'figure')} of {_subjects(some)})"
         for reason, short in SHORT.items()
         if (some := [row for row in unclear if row.change.unclear is reason])

@@ -1,13 +1,12 @@
 """Marks by the million: what falls on one place is drawn once, and what lies alone is drawn however many there are."""
 
+from collections.abc import Iterator
 from itertools import count
 
 import polars as pl
 
 from reports.svg import Scale
 
-FINEST = 2
-"""Pixels: places closer together than that look like one."""
 MOST = 6_000
 """Strokes that a crowd is drawn by, at most: some 80 kB of the page."""
 
@@ -18,14 +17,14 @@ def crowd(points: pl.DataFrame, x: Scale, y: Scale, most: int = MOST) -> str:
     The grid is as fine as so many strokes allow. None is left out: the slowest of a million is drawn where it is, at
     most half a step of the grid away.
     """
-    drawn = ((_strokes(_on_grid(points, x, y, grid)), grid) for grid in count(FINEST))
+    drawn = ((_strokes(_on_grid(points, x, y, grid)), grid) for grid in _grids())
     strokes, grid = next(found for found in drawn if found[0].height <= most)
     return "".join(f"M{left * grid} {level * grid}h{length * grid}" for left, level, length in strokes.iter_rows())
 
 
 def places(points: pl.DataFrame, x: Scale, y: Scale, most: int) -> list[tuple[int, int]]:
     """The places, in pixels, that points fall on; on a grid as fine as so many places allow."""
-    drawn = ((_on_grid(points, x, y, grid), grid) for grid in count(FINEST))
+    drawn = ((_on_grid(points, x, y, grid), grid) for grid in _grids())
     taken, grid = next(found for found in drawn if found[0].height <= most)
     return [(left * grid, level * grid) for left, level in taken.iter_rows()]
 
@@ -33,6 +32,12 @@ def places(points: pl.DataFrame, x: Scale, y: Scale, most: int) -> list[tuple[in
 def cross(x: float, y: float) -> str:
     """The path of a cross."""
     return f"M{x - 4:.1f} {y - 4:.1f}l8 8m0 -8l-8 8"
+
+
+def _grids() -> Iterator[int]:
+    """Pixels: places closer together than the first look like one; each is at most half as coarse again."""
+    for power in count(1):
+        yield from (2**power, 3 * 2 ** (power - 1))
 
 
 def _on_grid(points: pl.DataFrame, x: Scale, y: Scale, grid: int) -> pl.DataFrame:

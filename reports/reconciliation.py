@@ -1,6 +1,6 @@
 """The books of a run: what was asked for, beside what the server, the ledger and the business rows hold."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -125,12 +125,10 @@ def rows_of(facts: Frames) -> tuple[Rows, ...]:
         )
     )
     summed = facts[Value].group_by("scenario", "name", maintain_order=True).agg(pl.col("number").sum())
-    return tuple(
-        _of_scenario(
-            row, dict(summed.filter(pl.col("scenario") == row["scenario"]).select("name", "number").iter_rows())
-        )
-        for row in counted.sort("scenario").iter_rows(named=True)
-    )
+    values: dict[str, dict[str, int]] = defaultdict(dict)
+    for scenario, name, number in summed.iter_rows():
+        values[scenario][name] = number
+    return tuple(_of_scenario(row, values[row["scenario"]]) for row in counted.sort("scenario").iter_rows(named=True))
 
 
 def _starts(operations: pl.DataFrame, runs: pl.DataFrame) -> Starts | None:

@@ -29,8 +29,8 @@ def report(
     from reports.gate import gate_of
     from reports.html import FILE, write_report, write_set
 
-    by, directories = policy_of_target(target), _directories(runs)
     path = _file(out) if out else None
+    by, directories = policy_of_target(target), _directories(runs)
     judged = None if len(directories) == 1 else gate_of(directories, by=by)
     if judged is None:
         page = write_report(directories[0], by, path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_only_what_is_named_is_measured_and_judged(here: Here, project: Path) ->
 
 
 def test_what_a_run_of_the_tests_has_left_is_used(here: Here, project: Path) -> None:
-    """Neither the tests nor coverage are run again; what is older than the sources is refused."""
+    """Neither the tests nor coverage are run again; what is older than the sources is refused, with git or without."""
     junit, coverage = project / "junit.xml", project / "coverage.json"
     junit.write_text(
         '<testsuite><testcase classname="tests.test_prices" name="test_many_cost_less" time="0.5"/></testsuite>'
@@ -142,9 +143,11 @@ def test_what_a_run_of_the_tests_has_left_is_used(here: Here, project: Path) -> 
     assert found["branch_coverage"] == pytest.approx(100 * 4 / 6)
     assert not list(recorded.directory.glob("logs/*.out"))
     os.utime(project / "shop/prices.py", (junit.stat().st_mtime + 10,) * 2)
-    ended = here("quality", "tests", "coverage", *given)
-    assert ended.code == 2, ended
-    assert "junit.xml cannot be used: shop/prices.py was changed after it was written" in ended.err
+    refused = here("quality", "tests", "coverage", *given)
+    shutil.rmtree(project / ".git")
+    for ended in (refused, here("quality", "tests", "coverage", *given)):
+        assert ended.code == 2, ended
+        assert "junit.xml cannot be used: shop/prices.py was changed after it was written" in ended.err
 
 
 def test_the_tests_there_are_can_be_written_down(here: Here, project: Path) -> None:
@@ -211,6 +214,7 @@ CHANGED = [
     ("types =", "typos =", "unknown field `typos`"),
     ("[quality]", '[quality]\ndependencies = ["audit", "{requirements}"]', "needs quality.requirements"),
     ("[quality]", "[quality]\ntests = [[]]\n[nothing]", "quality.tests has an empty command"),
+    ("[quality]", "[demo]\njob = ''\nexperiment = ''\n[environment]", "Expected `str`, got `array`"),
 ]
 
 
@@ -222,6 +226,24 @@ def test_a_wrong_section_is_told(here: Here, project: Path, old: str, new: str, 
     ended = here("quality", "types")
     assert ended.code == 2, ended
     assert says in ended.err
+
+
+def test_without_a_section_there_is_nothing_to_measure(here: Here, project: Path) -> None:
+    """What must be added is said."""
+    path = project / "temper.toml"
+    path.write_text(path.read_text().partition("[quality]")[0])
+    ended = here("quality")
+    assert ended.code == 2, ended
+    assert "temper.toml has no [quality]" in ended.err
+
+
+def test_of_tests_that_broke_off_coverage_is_not_known(here: Here, project: Path) -> None:
+    """Whatever coverage has on disk is of another run."""
+    (project / "tests/conftest.py").write_text("import nothing_of_this_name\n")
+    assert here("quality", "tests", "coverage").code == 1
+    (check,) = (c for c in Recorded(latest(project / "results")).read(Check) if c.metric == "branch_coverage")
+    assert check.value is None
+    assert check.reason.startswith("the tests did not come to their end: ended with exit code 4")
 
 
 SLOW = """

@@ -48,8 +48,9 @@ async def vulnerabilities_dependencies(project: Project) -> list[Check]:
     if isinstance(found, str):
         return [tool.check(METRIC, None, reason=found)]
     if not any(dependency.vulns for dependency in found.dependencies):
-        why = next((f": {each.skip_reason}" for each in found.dependencies if each.skip_reason), "")
-        return [tool.check(METRIC, None, reason=f"its data was not reached, for it finds nothing in {PROBE}{why}")]
+        why = tuple(dependency.skip_reason for dependency in found.dependencies if dependency.skip_reason)
+        reason = f"its data was not reached, for it finds nothing in {PROBE}"
+        return [tool.check(METRIC, None, reason=reason, findings=why)]
     found = _audited(await tool.run(project))
     return [tool.check(METRIC, None, reason=found) if isinstance(found, str) else told(tool, found)]
 

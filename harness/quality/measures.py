@@ -69,7 +69,7 @@ def chosen(section: QualitySection, names: Sequence[str], given: Given) -> list[
         raise CannotRun("temper.toml has no [quality]: it says what is to be measured.", remedy="Add one of its keys.")
     if "coverage" in wanted and "coverage" not in given and ("tests" not in wanted or "tests" in given):
         problem = "Coverage is of the tests that were run just before."
-        raise CannotRun(problem, remedy="Measure tests too, or hand the report over: --from coverage=FILE.")
+        raise CannotRun(problem, remedy="Measure tests too, or hand their report over: --from coverage=FILE.")
     return [name for name in MEASURES if name in wanted]
 
 

@@ -265,7 +265,7 @@ class Recorded:
     def frames(self, kind: type[Struct]) -> "Frames":
         """Every record of one kind as columns, as `read` has them; the file is read once, and its columns are kept.
 
-        Raises NotARun if a line other than the last cannot be read.
+        Raises NotARun if a line other than the last cannot be read, as far as it is asked for.
         """
         if kind not in self._frames:
             self._frames[kind] = self._scanned(kind)

@@ -39,9 +39,12 @@ def load_run(
     operations: list[Operation] = []
     for number in range(ITERATIONS):
         operations += iteration(number, number * SECONDS / ITERATIONS, took(number))
+    sampled = any(isinstance(record, Sample) for record in records)
+    moments = () if sampled else range(SECONDS)
+    memory = [Sample(time=BEGIN + n, source="worker-1", name=MEMORY, value=1e8, unit="bytes") for n in moments]
     return write_run(
         results,
-        [*operations, *judgements, *records],
+        [*operations, *judgements, *records, *memory],
         kind=kind,
         load=LOAD,
         fingerprint=fingerprint,
@@ -51,11 +54,11 @@ def load_run(
 
 
 def used(seed: int, *, cpu: float = 50.0, memory: float = 2e8) -> list[Sample]:
-    """CPU and memory of two workers and of Temporal, every second."""
+    """CPU and memory of two workers and of Temporal, every other second."""
     rng = Random(seed)
     return [
         Sample(time=BEGIN + second, source=source, name=name, value=value * rng.uniform(0.97, 1.03), unit=unit)
-        for second in range(SECONDS)
+        for second in range(0, SECONDS, 2)
         for source in ("worker-1", "worker-2", "temporal", "machine")
         for name, value, unit in ((CPU, cpu, "%"), (MEMORY, memory, "bytes"))
     ]

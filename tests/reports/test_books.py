@@ -18,9 +18,8 @@ from reports.webui import web_ui
 def booked(
     operations: Sequence[Operation] = (), runs: Sequence[WorkflowRun] = (), effects: Sequence[Effect] = ()
 ) -> Books:
-    return books(
-        frame_of(Operation, operations), frames_of(WorkflowRun, runs), frame_of(Effect, effects), frames_of(Fact, ())
-    )
+    calls, told = frame_of(Operation, operations), frame_of(Effect, effects)
+    return books(calls, frames_of(WorkflowRun, runs), told, frames_of(Fact, ()))
 
 
 def slow(*runs: WorkflowRun, most: int = 10) -> list[Slow]:

@@ -1,13 +1,15 @@
 """Runs beside each other: what got worse is told, what may be chance is not, and what is not alike is refused."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from compared_runs import GOOD, LOAD, SAME, load_run, times, used
-from handwritten_runs import BEGIN, EVIL, cut, iteration, judged, measured, start, write_run
+from handwritten_runs import BEGIN, EVIL, cut, iteration, judged, measured, spent, start, workflow, write_run
 from msgspec.structs import replace
 
 from harness.checking.compare import Unclear
@@ -32,14 +34,20 @@ def row(found: Comparison, subject: str, name: str) -> Row:
     return told
 
 
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return load_run(tmp_path, times(1))
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return load_run(tmp_path_factory.mktemp("base"), times(1))
 
 
-def test_of_equal_runs_nothing_is_told(tmp_path: Path, base: Path) -> None:
+@pytest.fixture(scope="module")
+def same(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another run of the same."""
+    return load_run(tmp_path_factory.mktemp("same"), times(2))
+
+
+def test_of_equal_runs_nothing_is_told(base: Path, same: Path) -> None:
     """Each figure is within what is tolerated, or there is no evidence that it changed."""
-    found = compared(base, load_run(tmp_path, times(2)))
+    found = compared(base, same)
     assert not found.worse
     told = {each.name: each.told for each in found.pairs[0].rows}
     assert told.pop("response time, p99") in {Told.NO_EVIDENCE, Told.UNCLEAR}
@@ -92,6 +100,13 @@ def test_iterations_that_fail_are_told(tmp_path: Path, base: Path) -> None:
     assert row(found, "slice", "response time, p95").change.unclear is Unclear.UNANSWERED
     assert found.worse
     assert "of 2 figures nothing can be told" in in_words(found)
+
+
+def test_what_is_answered_after_the_load_is_no_throughput(tmp_path: Path, base: Path) -> None:
+    """Whoever takes a minute for each answers 40 of 100 seconds' iterations while the load goes on."""
+    found = compared(base, load_run(tmp_path, lambda _: 60.0))
+    answered = row(found, "slice", "answered")
+    assert (answered.change.base, answered.change.other) == (pytest.approx(10, abs=0.1), pytest.approx(4, abs=0.1))
 
 
 def test_where_the_mean_is_not_steady_no_percentile_is_told(tmp_path: Path) -> None:
@@ -154,6 +169,24 @@ def test_the_time_of_recovery_is_shown_and_too_little_to_tell(tmp_path: Path) ->
     assert all(each.told is not Told.SLOWER for each in found.pairs[0].rows if each.subject == "recovery")
 
 
+def test_where_a_change_comes_from_is_told(tmp_path: Path) -> None:
+    """By the anatomy of the workflows: what an iteration spends more on, and what less, the most first."""
+
+    def spending(seed: int, slower: float, **seconds: float) -> Path:
+        runs = [replace(workflow(n, 1.0, since=n / 10), anatomy=spent(**seconds)) for n in range(50)]
+        children = [replace(run, workflow_id=f"{run.workflow_id}/child", run_id="c") for run in runs]
+        begun = replace(workflow(60, None, since=6.0), anatomy=None)
+        return load_run(tmp_path, times(seed, slower=slower), *runs, *children, begun)
+
+    base = spending(1, 1.0, worker=0.01, activity_execution=0.05, server=0.001)
+    found = compared(base, spending(2, 1.4, worker=0.04, activity_execution=0.04, server=0.002))
+    told = "spent by slice: 60 ms more waiting for a worker, 20 ms less executing activities, on average"
+    assert told in text(found)
+    assert told in markdown(found)
+    quiet = compared(base, spending(3, 1.0, worker=0.04))
+    assert quiet.pairs[0].spent == {}
+
+
 def test_several_scenarios_are_compared_together_too(tmp_path: Path) -> None:
     """Each for itself may be too few."""
 
@@ -174,9 +207,9 @@ def test_several_scenarios_are_compared_together_too(tmp_path: Path) -> None:
     assert not any(line.startswith("?  rare") for line in text(found).splitlines())
 
 
-def test_more_runs_are_compared_with_the_first(tmp_path: Path, base: Path) -> None:
+def test_more_runs_are_compared_with_the_first(tmp_path: Path, base: Path, same: Path) -> None:
     """Each has a table; and the more there is to compare, the wider are the intervals."""
-    same, slow = load_run(tmp_path, times(2)), load_run(tmp_path, times(3, slower=1.4))
+    slow = load_run(tmp_path, times(3, slower=1.4))
     found = compared(base, same, slow)
     assert [pair.run for pair in found.pairs] == [same.name, slow.name]
     assert [any(each.told is Told.SLOWER for each in pair.rows) for pair in found.pairs] == [False, True]
@@ -215,10 +248,10 @@ OTHER: dict[str, tuple[Callable[[Fingerprint], Fingerprint], str]] = {
 
 
 @pytest.mark.parametrize("what", OTHER)
-def test_runs_under_other_conditions_are_refused(tmp_path: Path, base: Path, what: str) -> None:
+def test_runs_under_other_conditions_are_refused(tmp_path: Path, base: Path, same: Path, what: str) -> None:
     """What differs is told side by side; --anyway they are compared, and it is told beside the table."""
     change, told = OTHER[what]
-    other = load_run(tmp_path, times(2), fingerprint=change(SAME))
+    other = altered(same, tmp_path, fingerprint=change(SAME))
     with pytest.raises(NotComparable, match=f"(?m)^  {told}  "):
         compared(base, other)
     found = compared(base, other, anyway=True)
@@ -227,12 +260,20 @@ def test_runs_under_other_conditions_are_refused(tmp_path: Path, base: Path, wha
     assert f"> **Differs**: {told}: " in markdown(found)
 
 
-def test_conditions_that_do_not_matter_may_differ(tmp_path: Path, base: Path) -> None:
+def test_conditions_that_do_not_matter_may_differ(tmp_path: Path, base: Path, same: Path) -> None:
     """Another commit, another port, another start-up time: the commits are told, for they are what is compared."""
     services = tuple(replace(each, address="127.0.0.1:9", startup=9.0, ui="") for each in SAME.services)
-    found = compared(base, load_run(tmp_path, times(2), fingerprint=replace(SAME, commit="fedcba", services=services)))
+    found = compared(base, altered(same, tmp_path, fingerprint=replace(SAME, commit="fedcba", services=services)))
     assert found.pairs[0].differences == ()
     assert "commit abc123def456+ → fedcba" in text(found)
+
+
+def test_of_lists_only_what_differs_is_told(tmp_path: Path, base: Path, same: Path) -> None:
+    """A flag more among many is that flag, and nothing beside it in the other run."""
+    temporal = replace(SAME.services[0], flags=(*SAME.services[0].flags, "GOGC=400"))
+    other = altered(same, tmp_path, fingerprint=replace(SAME, services=(temporal, *SAME.services[1:])))
+    (told,) = compared(base, other, anyway=True).pairs[0].differences
+    assert str(told) == "temporal, flags: — | GOGC=400"
 
 
 def test_conditions_that_nobody_recorded_are_refused(tmp_path: Path) -> None:
@@ -256,10 +297,10 @@ LOADS: dict[str, tuple[dict[str, object], str]] = {
 
 
 @pytest.mark.parametrize("what", LOADS)
-def test_runs_of_another_load_are_refused(tmp_path: Path, base: Path, what: str) -> None:
+def test_runs_of_another_load_are_refused(tmp_path: Path, base: Path, same: Path, what: str) -> None:
     """Each thing that makes a load another one is named; --anyway they are compared, each for itself."""
     fields, told = LOADS[what]
-    other = _changed(load_run(tmp_path, times(2)), load=fields)
+    other = altered(same, tmp_path, load=fields)
     with pytest.raises(NotComparable, match=f"(?m)^  {told}  "):
         compared(base, other)
     assert compared(base, other, anyway=True).pairs[0].differences
@@ -269,18 +310,17 @@ def test_runs_of_another_load_are_refused(tmp_path: Path, base: Path, what: str)
     ("fields", "told"), [({"seed": 8}, "seed"), ({"kind": "soak"}, "kind of run"), ({"target": "mine"}, "target")]
 )
 def test_runs_of_another_kind_seed_or_target_are_refused(
-    tmp_path: Path, base: Path, fields: dict[str, object], told: str
+    tmp_path: Path, base: Path, same: Path, fields: dict[str, object], told: str
 ) -> None:
     """They did not do the same."""
     with pytest.raises(NotComparable, match=f"(?m)^  {told}  "):
-        compared(base, _changed(load_run(tmp_path, times(2)), **fields))
+        compared(base, altered(same, tmp_path, fields=fields))
 
 
-def test_when_a_load_began_does_not_matter(tmp_path: Path, base: Path) -> None:
+def test_when_a_load_began_does_not_matter(tmp_path: Path, base: Path, same: Path) -> None:
     """Nor how late its generator was allowed to be."""
-    other = load_run(tmp_path, times(2))
-    later = {"began": BEGIN + 0.0, "lag_budget": 1.0}
-    assert compared(base, _changed(other, load=later)).pairs[0].differences == ()
+    later = {"began": BEGIN - 1.0, "lag_budget": 1.0}
+    assert compared(base, altered(same, tmp_path, load=later)).pairs[0].differences == ()
 
 
 def test_another_experiment_is_refused(tmp_path: Path) -> None:
@@ -355,12 +395,12 @@ def test_the_table_is_aligned_and_what_got_worse_comes_first(tmp_path: Path, bas
     assert [line[0] for line in table[2:]] == sorted((line[0] for line in table[2:]), key="✗✓!=·?".index)
 
 
-def test_markdown_has_a_row_for_each_figure(tmp_path: Path, base: Path) -> None:
+def test_markdown_has_a_row_for_each_figure(tmp_path: Path, base: Path, same: Path) -> None:
     """And the answer as its heading."""
     told = markdown(compared(base, load_run(tmp_path, times(2, slower=1.3))))
     assert told.startswith("## Something got worse\n")
     assert "| ✗ | slice: response time, mean | " in told
-    assert markdown(compared(base, load_run(tmp_path, times(2)))).startswith("## Nothing is known to have got worse\n")
+    assert markdown(compared(base, same)).startswith("## Nothing is known to have got worse\n")
 
 
 def test_what_was_recorded_steers_neither_terminal_nor_markdown(tmp_path: Path) -> None:
@@ -379,12 +419,22 @@ def test_what_was_recorded_steers_neither_terminal_nor_markdown(tmp_path: Path) 
     assert "\\|" in markdown(found)
 
 
-def _changed(directory: Path, load: dict[str, object] | None = None, **fields: object) -> Path:
-    """The same run, with other fields in its run.json."""
-    info = json.loads((directory / "run.json").read_text()) | fields
-    info["load"] |= load or {}
-    (directory / "run.json").write_text(json.dumps(info))
-    return directory
+def altered(
+    run: Path,
+    beside: Path,
+    *,
+    fingerprint: Fingerprint | None = None,
+    load: Mapping[str, object] | None = None,
+    fields: Mapping[str, object] | None = None,
+) -> Path:
+    """A copy of a run, with other conditions, or other fields in its run.json."""
+    copy = Path(shutil.copytree(run, beside / run.name))
+    info = json.loads((copy / "run.json").read_text()) | dict(fields or {})
+    info["load"] |= dict(load or {})
+    (copy / "run.json").write_text(json.dumps(info))
+    if fingerprint is not None:
+        (copy / "fingerprint.json").write_bytes(msgspec.json.encode(fingerprint))
+    return copy
 
 
 def test_the_loads_of_these_tests_are_the_same() -> None:

@@ -62,8 +62,8 @@ def test_bars_are_as_high_as_what_they_count_and_a_single_one_is_seen(tmp_path: 
     high, half, one = (number(bar, "height") for bar in of_class(svg, "bin"))
     assert half == pytest.approx(high / 2, abs=0.2)
     assert one == 1.0
-    ticks = [text.text for text in of_class(svg, "end")]
-    assert ticks[0] == "0"
+    assert of_class(svg, "end")[0].text == "0"
+    assert number(of_class(svg, "grid")[0], "y1") == number(of_class(svg, "axis")[0], "y1")
 
 
 def test_who_was_never_answered_stands_apart(tmp_path: Path) -> None:
@@ -105,12 +105,13 @@ def test_load_is_counted_when_it_was_asked_for_and_when_it_was_answered(tmp_path
 
 def test_the_failed_and_the_refused_do_not_wait_and_the_unanswered_do(tmp_path: Path) -> None:
     """Who failed is counted as that when it ended, who was refused when it was asked for; the unanswered never end."""
-    failed = [start(1, 0.2), result(1, 0.2, 0.5, status="failed")]
-    refused = [start(2, 0.3, ack=Ack.FAIL)]
-    (moment,) = served_of(
-        latency(tmp_path, [*iteration(0, 0, 0.1), *failed, *refused, *iteration(3, 0.4, None)], seconds=1)
-    )
-    assert (moment.asked, moment.answered, moment.failed, moment.waiting) == (4, 1, 2, 1)
+    failed = [start(1, 0.2), result(1, 0.2, 1.5, status="failed")]
+    refused = [start(2, 1.3, ack=Ack.FAIL)]
+    told = latency(tmp_path, [*iteration(0, 0, 0.1), *failed, *refused, *iteration(3, 0.4, None)], seconds=2)
+    assert [(each.asked, each.answered, each.failed, each.waiting) for each in served_of(told)] == [
+        (3, 1, 0, 2),
+        (1, 0, 2, 1),
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "took"), [(3_600.0, 1.0), (10.0, 5_000.0), (0.2, 0.1), (0.0, 0.5)])
@@ -154,6 +155,8 @@ def test_tables_of_latency_tell_what_their_plots_show(tmp_path: Path) -> None:
     """The percentiles that so few can tell, up to the longest, and each second that has iterations."""
     told = latency(tmp_path, OPERATIONS)
     assert [row[0] for row in curve_table(told).rows] == ["p50", "p75", "p90", "p95", "longest"]
+    more = latency(tmp_path, [op for n in range(40) for op in iteration(n, n / 10, 0.1)])
+    assert [row[0] for row in curve_table(more).rows] == ["p50", "p75", "p90", "p95", "longest"]
     assert curve_table(told).rows[-1] == ("longest", "1 s", "1 s")
     assert moments_table(told).rows[1] == ("1 to 2", "1", "200 ms", "200 ms", "200 ms")
 

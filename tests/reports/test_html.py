@@ -144,6 +144,14 @@ def test_an_empty_run_says_of_everything_that_it_was_not_measured(tmp_path: Path
     assert " ".join(told.words.split()).count("? unknown") == 9
 
 
+def test_a_run_of_kind_quality_has_no_parts_of_a_target(tmp_path: Path) -> None:
+    """It looked at sources: of latency or of rows there is nothing to be said, and nothing in the contents."""
+    told = page(write_run(tmp_path, kind="quality"))
+    assert [words for level, words in told.headings if level == 2] == ["Objectives", "Conditions"]
+    assert {"#objectives", "#conditions"} <= set(told.addresses)
+    assert not {"#latency", "#data", "#books"} & set(told.addresses)
+
+
 def test_a_load_that_never_waited_says_so(tmp_path: Path) -> None:
     """There was load, but no response to measure."""
     assert report(tmp_path, start(0, 0), load=LOAD).says("no iteration under load waited for a result")

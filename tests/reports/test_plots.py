@@ -20,7 +20,7 @@ from reports import activities, timeline
 from reports.curves import percentile_curve
 from reports.latency import ScenarioLatency, latencies
 from reports.strips import domains, strip
-from reports.svg import bars, decades, dots, even_ticks, line, logarithmic
+from reports.svg import bars, decades, dots, even_ticks, line, logarithmic, whole_axis
 
 OPERATIONS = [op for n in range(10) for op in iteration(n, n, 0.1 * (n + 1))]
 
@@ -268,3 +268,14 @@ def test_what_is_below_a_logarithmic_axis_is_drawn_at_its_end() -> None:
 def test_even_ticks_are_round(span: float, ticks: list[float]) -> None:
     """Steps are 1, 2 or 5 of a power of ten."""
     assert even_ticks(span, 5) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(
+    ("most", "axis"),
+    [(79.0, [0, 20, 40, 60, 80]), (80.0, [0, 20, 40, 60, 80]), (0.3, [0, 0.1, 0.2, 0.3]), (0.0, [0])],
+)
+def test_an_axis_from_zero_ends_above_what_it_holds(most: float, axis: list[float]) -> None:
+    """On a round value; one that holds nothing still has a length."""
+    end, ticks = whole_axis(most, 4)
+    assert ticks == pytest.approx(axis)
+    assert end == pytest.approx(axis[-1] or 1.0)

@@ -84,7 +84,7 @@ def vulnerable_code(project: Path) -> None:
     _add(project, "tests/test_prices.py", "def test_running():\n    import shop\n    shop.run('true')\n")
 
 
-def secret(project: Path) -> None:
+def leaked_key(project: Path) -> None:
     _add(project, "shop/keys.toml", f'key = "{"AKIA" + "QYLPMN5H" * 2}"\n')
     commit(project)
 
@@ -101,7 +101,7 @@ PLANTED: dict[Callable[[Path], None], str] = {
     dropped_test: "tests_missing",
     untested_code: "branch_coverage",
     vulnerable_code: "vulnerabilities_code",
-    secret: "secrets",  # pragma: allowlist secret - a metric
+    leaked_key: "secrets",
 }
 
 

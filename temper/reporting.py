@@ -30,9 +30,10 @@ def report(
     for directory in directories:
         try:
             page = write_report(directory, by)
-        except NotARun as error:
-            unreadable.append(error)
-            screen.say(f"temper: {error}")
+        except (NotARun, OverflowError) as error:
+            told = error if isinstance(error, NotARun) else f"{directory} has times or figures beyond all measure"
+            unreadable.append(directory)
+            screen.say(f"temper: {told}")
             continue
         print(page)
         if show_page:

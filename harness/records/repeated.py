@@ -1,0 +1,43 @@
+"""Lines that stand in a file twice, where each record of its kind is written once."""
+
+from msgspec import Struct
+
+from harness.records.calls import Call
+from harness.records.checks import Check, FileCoverage, TestCase
+from harness.records.effects import Fact
+from harness.records.journal import Commit
+from harness.records.operations import Iteration
+from harness.records.replays import Replay
+from harness.records.run import FILES, NotARun, Recorded
+from harness.records.samples import Sample
+from harness.records.steps import Step
+from harness.records.verdicts import Judgement
+from harness.records.workflows import WorkflowRun
+
+UNIQUE: tuple[type[Struct], ...] = (
+    Iteration, WorkflowRun, Fact, Call, Commit, Sample, Step, Replay, Judgement, Check, TestCase, FileCoverage,
+)  # fmt: skip
+"""Kinds of which no two records can be alike: each names what it is of, or its moment.
+
+An effect that stands there twice may be in the ledger twice; a measurement may come out the same; operations and faults
+are written again when more is known of them, and the last counts.
+"""
+
+
+def refuse_repeated(recorded: Recorded) -> None:
+    """Raise NotARun where a run that was cut off has a line twice; of one that ended, lines are counted when read."""
+    if not recorded.info.partial:
+        return
+    for kind in UNIQUE:
+        path = recorded.directory / FILES[kind]
+        try:
+            lines = path.read_bytes().splitlines() if path.exists() else []
+        except OSError as error:
+            message = f"{path} cannot be read: {error.strerror}"
+            raise NotARun(message) from error
+        seen: dict[bytes, int] = {}
+        for number, line in enumerate(lines, start=1):
+            first = seen.setdefault(line, number)
+            if line.strip() and first != number:
+                message = f"{path}, line {number}: it is line {first} again: it was changed afterwards"
+                raise NotARun(message)

@@ -145,3 +145,12 @@ def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
 def test_each_objective_says_what_measures_it(objective: Objective) -> None:
     """Whoever finds it unknown knows what to run."""
     assert objective.command
+
+
+def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
+    """Whoever copies it has objectives that can be read."""
+    page = (Path(__file__).parents[2] / "docs/gate.md").read_text()
+    path = tmp_path / "objectives.toml"
+    path.write_text("extends = true" + page.partition("```\nextends = true")[2].partition("```")[0])
+    copied = policy(path)
+    assert (copied.objectives[-1].metric, copied.waivers[0].metric) == ("response_p99", "worker_memory_max")

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from harness.checking.objectives import Objective, evaluate
 from harness.checking.waivers import Waiver
+from harness.records.checks import Check
 from harness.records.repeated import refuse_repeated
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
@@ -86,7 +87,10 @@ def results_of(recorded: Recorded, objectives: tuple[Objective, ...] | None = No
 def _reasons(recorded: Recorded) -> Mapping[str, str]:
     """Of metrics that are not known: why, where that is told."""
     unknown = [each for each in recorded.read(Judgement) if each.verdict is Verdict.UNKNOWN]
-    return {INVARIANTS: "; ".join(f"{each.invariant}: {each.reason}" for each in unknown)} if unknown else {}
+    reasons = {check.metric: check.reason for check in recorded.read(Check) if check.reason}
+    if unknown:
+        reasons[INVARIANTS] = "; ".join(f"{each.invariant}: {each.reason}" for each in unknown)
+    return reasons
 
 
 def _told(result: ObjectiveResult, reasons: Mapping[str, str]) -> ObjectiveResult:

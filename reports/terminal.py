@@ -14,7 +14,7 @@ from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
 from reports.canary import Proof
 from reports.gate import GateResult, RunGate
-from reports.reconciliation import books
+from reports.reconciliation import rows_of
 from reports.sentence import MARKS, RUN_MARKS, answer_of, judged, measured, notes
 
 FINDINGS = 5
@@ -75,7 +75,7 @@ def judgement_text(judgement: Judgement) -> str:
 def rows_text(recorded: Recorded) -> str:
     """What the stores hold, scenario by scenario: rows expected and found, and why rows were rejected."""
     lines = []
-    for rows in books((), (), (), recorded.read(Fact)).rows:
+    for rows in rows_of(recorded.frames(Fact)):
         counts = ", ".join(f"{name} {count:,}" for name, count in rows.values.items())
         lines.append(
             f"{rows.scenario}: {rows.expected:,} rows expected, {rows.found:,} found" + f" ({counts})" * bool(counts)

@@ -1,5 +1,6 @@
 """A run from its beginning to its verdict: a testbed, then what is observed, judged, reported and put to the gate."""
 
+import os
 import re
 import shlex
 import sys
@@ -76,6 +77,7 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
     with Run.create(
         RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
     ) as run:
+        listed(run)
         screen.say(f"run {run.info.id}, seed {plan.seed}; logs in {run.logs}")
         try:
             async with Testbed.standing(plan.target, run, wanted, screen.say) as bed:
@@ -88,7 +90,14 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
             if (run.directory / "operations.jsonl").exists():
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory, by)}")
             raise
-    _finish(run, write_report(run.directory, by), by)
+    put_to_gate(run, write_report(run.directory, by), by)
+
+
+def listed(run: "Run") -> None:
+    """Add its directory to the file that TEMPER_RUNS names, if it names one: so a lane knows which runs it made."""
+    if runs := os.environ.get("TEMPER_RUNS"):
+        with Path(runs).open("a", encoding="utf-8") as file:
+            file.write(f"{run.directory.resolve()}\n")
 
 
 def as_called() -> str:
@@ -105,7 +114,8 @@ def directory_of(run: str) -> Path:
     return Path(run) if found else RESULTS / run
 
 
-def _finish(run: "Run", page: Path, by: "Policy") -> None:
+def put_to_gate(run: "Run", page: Path, by: "Policy") -> None:
+    """Say what a run that has ended came to; leaves the command with a bad exit code where its gate is shut."""
     from harness.records.run import Recorded
     from reports.gate import gate_of
     from reports.terminal import rows_text

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from temper.ending import CANNOT_RUN, FAILED
+from harness.errors import CannotRun
+from temper.ending import FAILED
 from temper.faces import append_summary, code_of, show, show_self_test, write_junit
 from temper.judged import RESULTS, directory_of
 from temper.options import DEFAULT_TARGET, RunsArgument, TargetOption
@@ -16,30 +17,36 @@ from temper.terminal import screen
 
 def report(
     runs: RunsArgument = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to; of several runs: report.html here.")
+    ] = None,
     show_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     target: TargetOption = DEFAULT_TARGET,
 ) -> None:
-    """Write a run's report anew: results/<run>/report.html, one file, nothing fetched."""
+    """Write the report of a run anew, or of several together: one file of HTML, nothing fetched."""
     import webbrowser
 
-    from harness.records.run import NotARun
-    from reports.html import write_report
+    from reports.gate import gate_of
+    from reports.html import FILE, write_report, write_set
 
+    path = _file(out) if out else None
     by, directories = policy_of_target(target), _directories(runs)
-    unreadable = []
-    for directory in directories:
-        try:
-            page = write_report(directory, by)
-        except (NotARun, OverflowError) as error:
-            told = error if isinstance(error, NotARun) else f"{directory} has times or figures beyond all measure"
-            unreadable.append(directory)
-            screen.say(f"temper: {told}")
-            continue
-        print(page)
-        if show_page:
-            webbrowser.open(page.resolve().as_uri())
-    if unreadable:
-        raise typer.Exit(CANNOT_RUN if len(unreadable) == len(directories) else FAILED)
+    judged = None if len(directories) == 1 else gate_of(directories, by=by)
+    try:
+        page = write_set(directories, path or Path(FILE), judged) if judged else write_report(directories[0], by, path)
+    except OverflowError as error:
+        which = "One of these runs" if judged else str(directories[0])
+        message = f"{which} has times or figures beyond all measure, which no page can show."
+        raise CannotRun(
+            message, remedy="Its files were changed: `temper gate` shows what can be told of it."
+        ) from error
+    for each in judged.unreadable if judged else ():
+        screen.say(f"temper: {each.reason}")
+    print(page)
+    if show_page:
+        webbrowser.open(page.resolve().as_uri())
+    if judged and judged.unreadable:
+        raise typer.Exit(FAILED)
 
 
 def gate(
@@ -77,6 +84,13 @@ def gate(
     if summary:
         append_summary(result)
     raise typer.Exit(code_of(result))
+
+
+def _file(path: Path) -> Path:
+    if path.is_dir() or not path.parent.is_dir():
+        what = "a directory" if path.is_dir() else f"in {path.parent}, which is no directory"
+        raise CannotRun(f"The report cannot be written to {path}: it is {what}.", remedy="Name a file with -o FILE.")
+    return path
 
 
 def _directories(runs: Sequence[str] | None) -> list[Path]:

@@ -33,8 +33,10 @@ VERBS = [
     ("replay",),
     ("replay", "record"),
     ("replay", "check"),
+    ("quality",),
     ("report",),
     ("gate",),
+    ("compare",),
 ]
 
 
@@ -67,6 +69,11 @@ WRONG = {
     "shrinking in no run": (("chaos", "shrink", "nowhere", "--runs", "0"), "Invalid value for '--runs'"),
     "no such run": (("gate", "nowhere"), "results/nowhere is not a run"),
     "no run yet": (("report",), "results holds no run yet"),
+    "a report into a directory": (("report", "-o", "."), "The report cannot be written to .: it is a directory"),
+    "a report into no directory": (("report", "-o", "a/b.html"), "it is in a, which is no directory"),
+    "one run to compare": (("compare", "nowhere"), "Name the run before it first"),
+    "no such runs to compare": (("compare", "nowhere", "elsewhere"), "results/nowhere is not a run"),
+    "a margin that is none": (("compare", "nowhere", "elsewhere", "--tolerate", "much"), "'much' is no share"),
     "port that is none": (("up", "--only", "redis", "--port", "redis=99999"), "'99999' is no port for redis"),
     "port without a service": (("up", "--only", "redis", "--port", "6379"), "'6379' is no pair"),
     "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),
@@ -217,6 +224,9 @@ async def test_a_scenario_is_run_reported_and_put_to_the_gate(system: tuple[str,
     assert report.code == 0, report
     assert report.out.strip().endswith("report.html")
     assert (run / "report.html").exists()
+    together = await temper("report", run.name, str(run), "-o", "both.html", directory=tmp_path)
+    assert (together.code, together.out.strip()) == (0, "both.html")
+    assert "2 runs together" in (tmp_path / "both.html").read_text()
 
 
 DIGEST = ROOT / "tests/data/histories/dead_letters.Digest/completed-activity.json"

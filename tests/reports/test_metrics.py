@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.checking.objectives import Metric
+from harness.records.checks import Check
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack
 from harness.records.run import NotARun, Recorded, Run
@@ -19,6 +20,12 @@ from harness.records.verdicts import Verdict
 from reports.metrics import UNITS, metrics
 
 LOAD = {"slice": (2.0, 10.0)}
+OF_SOURCES = {
+    *("type_errors", "unexplained_ignores", "tests_failed", "tests_run", "tests_missing", "branch_coverage", "flakes"),
+    *("mutation_score", "vulnerabilities_dependencies", "vulnerabilities_code", "secrets"),
+    *("visibility", "deployment_lost"),
+}
+"""What a run of kind `quality` measures, or nothing yet."""
 
 
 def of(tmp_path: Path, *records: Struct, load: dict[str, tuple[float, float]] | None = None) -> dict[str, Metric]:
@@ -32,7 +39,10 @@ def test_an_empty_run_has_no_metric_at_all(tmp_path: Path) -> None:
 
 def test_a_whole_run_has_every_metric(tmp_path: Path) -> None:
     """A demo that measured everything has each metric of UNITS, and no other."""
-    assert metrics(Recorded(whole_run(tmp_path))).keys() == UNITS.keys() - {"drifting", "knee", "recovery_over_budget"}
+    assert (
+        metrics(Recorded(whole_run(tmp_path))).keys()
+        == UNITS.keys() - {"drifting", "knee", "recovery_over_budget"} - OF_SOURCES
+    )
 
 
 def test_startup_is_the_slowest_and_its_ratio_that_of_medians(tmp_path: Path) -> None:
@@ -225,3 +235,14 @@ def test_where_no_recovery_can_be_told_none_is_in_its_budget(tmp_path: Path) -> 
     """A fault that was never in force tells nothing; nor does a run without an experiment."""
     assert of_experiment(tmp_path, window(in_force=False)) is None
     assert "recovery_over_budget" not in of(tmp_path, *AROUND, window())
+
+
+def test_what_tools_found_of_the_sources_are_metrics(tmp_path: Path) -> None:
+    """With what stands behind each; what a tool could not look at is absent, as is a metric nobody knows."""
+    found = of(
+        tmp_path,
+        Check(metric="type_errors", value=2, detail="of 7 source files", measured=1.0),
+        Check(metric="secrets", value=None, reason="no repository", measured=1.0),
+        Check(metric="smells", value=3, measured=1.0),
+    )
+    assert found == {"type_errors": Metric(value=2, detail="of 7 source files", measured=1.0)}

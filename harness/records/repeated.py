@@ -1,11 +1,14 @@
 """Lines that stand in a file twice, where each record of its kind is written once."""
 
+from pathlib import Path
+
 from msgspec import Struct
 
 from harness.records.calls import Call
 from harness.records.checks import Check, FileCoverage, TestCase
 from harness.records.effects import Fact
 from harness.records.journal import Commit
+from harness.records.lines import lines
 from harness.records.operations import Iteration
 from harness.records.replays import Replay
 from harness.records.run import FILES, NotARun, Recorded
@@ -31,13 +34,16 @@ def refuse_repeated(recorded: Recorded) -> None:
     for kind in UNIQUE:
         path = recorded.directory / FILES[kind]
         try:
-            lines = path.read_bytes().splitlines() if path.exists() else []
+            _refuse_repeated(path)
         except OSError as error:
             message = f"{path} cannot be read: {error.strerror}"
             raise NotARun(message) from error
-        seen: dict[bytes, int] = {}
-        for number, line in enumerate(lines, start=1):
-            first = seen.setdefault(line, number)
-            if line.strip() and first != number:
-                message = f"{path}, line {number}: it is line {first} again: it was changed afterwards"
-                raise NotARun(message)
+
+
+def _refuse_repeated(path: Path) -> None:
+    seen: dict[int, int] = {}
+    for number, line in enumerate(lines(path), start=1):
+        first = seen.setdefault(hash(line.strip()), number) if line.strip() else number
+        if first != number:
+            message = f"{path}, line {number}: it is line {first} again: it was changed afterwards"
+            raise NotARun(message)

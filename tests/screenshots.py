@@ -63,6 +63,7 @@ def take(program: str, page: Path, name: str, into: Path) -> Path:
             [
                 program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
                 "--force-prefers-reduced-motion",
+                "--virtual-time-budget=3000",
                 "--force-device-scale-factor=1", f"--user-data-dir={profile}", f"--window-size={width},{HEIGHT}",
                 f"--blink-settings=preferredColorScheme={THEMES[theme]}", f"--screenshot={picture}",
                 page.resolve().as_uri(),
@@ -90,4 +91,4 @@ def main(arguments: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]) or None)

@@ -54,6 +54,7 @@ BY_CONTAINERS = (
 """Covered where there is an engine alone, so these have a floor of their own."""
 ENOUGH_BY_CONTAINERS = 85
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
@@ -292,13 +293,12 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=False)
 def screenshots(session: nox.Session) -> None:
     """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
-    from tests.screenshots import BROWSERS, browser  # noqa: PLC0415 - sessions are listed without it
-
-    if browser() is None:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
         session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
     if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
         demo(session)
-    run(session, "tests.screenshots", *session.posargs)
+    run(session, "tests.screenshots", browser, *session.posargs)
 
 
 @nox.session(python=False)

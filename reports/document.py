@@ -12,6 +12,7 @@ from markupsafe import Markup
 from harness.checking.objectives import shown
 from reports import figures
 from reports.capacity import WORDS as STANDINGS
+from reports.compare_words import between, figure, relative
 from reports.sentence import MARKS, QUESTION
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -25,7 +26,8 @@ def document(template: str, **told: Any) -> str:
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    return fragment(template, **told, style=Markup(style), script=Markup(script), policy=policy)  # noqa: S704  # ours
+    ours = {"style": Markup(style), "script": Markup(script)}  # noqa: S704  # nosec B704 # files of this package
+    return fragment(template, **told, **ours, policy=policy)
 
 
 def fragment(template: str, **told: Any) -> str:
@@ -51,6 +53,9 @@ def _environment() -> jinja2.Environment:
         things=figures.things,
         shown=shown,
         short=_short,
+        figure=figure,
+        relative=relative,
+        between=between,
     )
     environment.globals.update(marks=MARKS, standings=STANDINGS, question=QUESTION, most_findings=MOST_FINDINGS)
     return environment

@@ -1,14 +1,14 @@
 """How response times are spread: a histogram with bins of equal width on a logarithmic scale."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
+import polars as pl
 from msgspec import Struct
 
-from harness.checking.responses import Outcome
+from harness.checking.responses import answered_times
 from reports.figures import count, duration, share, things
 from reports.latency import ScenarioLatency
 from reports.plot import Table
@@ -36,14 +36,14 @@ class Bin(Struct, frozen=True, kw_only=True):
 
 def bins_of(latency: ScenarioLatency) -> list[Bin]:
     """From the bin of the shortest response time to that of the longest, empty ones too; none without an answer."""
-    times = sorted(max(time, SHORTEST) for time in _answered(latency))
-    if not times:
+    times = answered_times(latency.responses).clip(SHORTEST).sort()
+    if times.is_empty():
         return []
     exponents = [math.log10(time) for time in (times[0], times[-1])]
     spans = [(per, *(math.floor(exponent * per) for exponent in exponents)) for per in PER_DECADE]
     per, first, last = next((span for span in spans if span[2] - span[1] < MOST_BINS), spans[-1])
     edges = [10 ** (number / per) for number in range(first, last + 2)]
-    below = [0, *(bisect_left(times, edge) for edge in edges[1:-1]), len(times)]
+    below = [0, *times.search_sorted(pl.Series(edges[1:-1], dtype=pl.Float64), "left"), len(times)]
     return [
         Bin(low=low, high=high, iterations=after - before)
         for (low, high), (before, after) in zip(pairwise(edges), pairwise(below), strict=True)
@@ -134,8 +134,3 @@ def _described(latency: ScenarioLatency, bins: Sequence[Bin]) -> str:
         f"{count(latency.whole.unanswered)} without an answer stand apart; {count(latency.whole.failed)} that failed "
         f"are not counted."
     )
-
-
-def _answered(latency: ScenarioLatency) -> list[float]:
-    """Response times of good answers, in seconds."""
-    return [r.time for r in latency.responses if r.outcome is Outcome.ANSWERED and r.time is not None]

@@ -9,11 +9,13 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from harness.records.run import Recorded
+from reports.changes import changes
 from reports.document import document, fragment
-from reports.gate import gate_of, run_gate
-from reports.merged import answer_of, objectives_of
+from reports.gate import GateResult, gate_of, run_gate
 from reports.nesting import nested
+from reports.objectives import Policy
 from reports.page import Page, page_of
+from reports.sentence import answer_of
 
 FILE = "report.html"
 
@@ -27,32 +29,39 @@ class Section(Struct, frozen=True, kw_only=True):
     html: Markup
 
 
-def write_report(directory: Path, path: Path | None = None) -> Path:
+def write_report(directory: Path, by: Policy | None = None, path: Path | None = None) -> Path:
     """Write the report of a run, and tell where: report.html in its directory, unless told otherwise.
 
+    It is judged by these objectives, or by ours.
     Raises NotARun if the run cannot be read.
     """
     path = path or directory / FILE
-    return _write(render(Recorded(directory), beside=path.parent), path)
+    return _write(render(Recorded(directory), by, beside=path.parent), path)
 
 
-def write_set(directories: Sequence[Path], path: Path) -> Path:
-    """Write one page for several runs, and tell where. Raises NotARun if one of them cannot be read."""
-    return _write(render_set([Recorded(directory) for directory in directories], beside=path.parent), path)
+def write_set(directories: Sequence[Path], path: Path, judged: GateResult | None = None) -> Path:
+    """Write one page for several runs, and tell where; `judged` is what they came to, by our objectives otherwise.
+
+    A run that cannot be read is named on it, and cannot pass. Raises NotARun if none can be.
+    """
+    return _write(render_set(directories, judged or gate_of(directories), beside=path.parent), path)
 
 
-def render(recorded: Recorded, *, beside: Path | None = None) -> str:
+def render(recorded: Recorded, by: Policy | None = None, *, beside: Path | None = None) -> str:
     """The report of one run as HTML, for a file in the directory `beside`, or else in the run's own.
 
     What was recorded is escaped; the page loads nothing, and runs nothing but its own script.
     """
     base = _base(recorded, beside or recorded.directory)
-    return document("report.html.j2", **_fields(page_of(recorded, run_gate(recorded))), base=base, alone=True)
+    judged = run_gate(recorded, by=by)
+    page = page_of(recorded, judged, changes(recorded, judged, by))
+    return document("report.html.j2", **_fields(page), base=base, alone=True)
 
 
-def render_set(runs: Sequence[Recorded], *, beside: Path) -> str:
-    """The report of several runs as HTML, for a file in the directory `beside`."""
-    judged = gate_of([run.directory for run in runs])
+def render_set(directories: Sequence[Path], judged: GateResult, *, beside: Path) -> str:
+    """The report of several runs that were put to the gate as HTML, for a file in the directory `beside`."""
+    unreadable = {each.directory for each in judged.unreadable}
+    runs = [Recorded(directory) for directory in directories if str(directory) not in unreadable]
     sections = [
         _section(page_of(recorded, gate), f"run-{number}", _base(recorded, beside))
         for number, (recorded, gate) in enumerate(zip(runs, judged.runs, strict=True), start=1)
@@ -60,7 +69,8 @@ def render_set(runs: Sequence[Recorded], *, beside: Path) -> str:
     return document(
         "set.html.j2",
         answer=answer_of(judged),
-        objectives=objectives_of(judged),
+        objectives=judged.objectives,
+        unreadable=judged.unreadable,
         sections=sections,
         names={section.page.info.id: section.name for section in sections},
     )
@@ -73,7 +83,7 @@ def _base(recorded: Recorded, beside: Path) -> str:
 
 def _section(page: Page, name: str, base: str) -> Section:
     html = fragment("run.html.j2", **_fields(page), base=base, alone=False)
-    return Section(name=name, page=page, html=Markup(nested(html, name)))  # noqa: S704  # escaped by its templates
+    return Section(name=name, page=page, html=Markup(nested(html, name)))  # noqa: S704  # nosec B704 # escaped by templates
 
 
 def _fields(page: Page) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import percentile
+from harness.records.columns import RUN
 from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
@@ -16,12 +18,13 @@ from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded, RunInfo
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement
-from harness.records.workflows import WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun
 from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import CapacitySection, knee_plot, search_of
+from reports.changes import Changes, NoGoodRun
 from reports.chaos import ChaosSection, chaos_section
 from reports.curves import percentile_curve
 from reports.data_quality import Loaded, loaded_data
@@ -30,9 +33,10 @@ from reports.flames import Profile, profiles
 from reports.gate import RunGate
 from reports.histograms import bins_of, bins_table, histogram
 from reports.hosted import HostedSection, section_of
-from reports.latency import Group, ScenarioLatency, latencies
+from reports.latency import Group, ScenarioLatency, latencies, responses_of
 from reports.metrics import UNITS, metrics
 from reports.plot import Plot, Table
+from reports.quality import QualitySection, quality_section
 from reports.reconciliation import Books, Disagreements, books, disagreements
 from reports.sentence import Answer, answer
 from reports.served import served, served_of, served_table
@@ -118,24 +122,31 @@ class Page(Struct, frozen=True, kw_only=True):
     judgements: Sequence[Judgement]
     faults: Sequence[FaultWindow]
     chaos: ChaosSection | None
+    quality: QualitySection | None
     samples: Sequence[Sample]
     slowest: Sequence[Slow]
     ui: WebUI
     fingerprint: Fingerprint | None
+    changes: Changes | NoGoodRun | None
 
 
-def page_of(recorded: Recorded, judged: RunGate) -> Page:
-    """The page of a run that was put to the gate. Raises NotARun if its records cannot be read."""
+def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | None = None) -> Page:
+    """The page of a run that was put to the gate, and what has changed since the last good one, if that is to be told.
+
+    Raises NotARun if its records cannot be read.
+    """
     info = recorded.info
-    operations, runs = recorded.read(Operation), recorded.read(WorkflowRun)
+    workflows = recorded.frames(WorkflowRun)
     judgements = recorded.read(Judgement)
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
-    sections = [_section(latency, windows) for latency in latencies(info, operations, windows)]
-    loaded = [run for run in runs if run.scenario in info.loaded] or runs
+    sections = [_section(latency, windows) for latency in latencies(info, responses_of(recorded), windows)]
+    runs = workflows[WorkflowRun].filter(pl.col("scenario").is_in(list(info.loaded)))
+    loaded = workflows[WorkflowRun] if runs.is_empty() else runs
+    activities = workflows[Activity].join(loaded, on=RUN, how="semi")
     fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
     ui = web_ui(fingerprint)
     search = search_of(recorded.read(Step))
-    kept = books(operations, runs, recorded.read(Effect), recorded.read(Fact))
+    kept = books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.frames(Fact))
     return Page(
         info=info,
         gate=judged,
@@ -143,11 +154,11 @@ def page_of(recorded: Recorded, judged: RunGate) -> Page:
         tiles=_tiles(metrics(recorded)),
         latency=sections,
         void=_void(judgements),
-        tenants=tenants(recorded.read(Iteration), [section.latency for section in sections]),
+        tenants=tenants(recorded.frame(Iteration), responses_of(recorded)),
         search=search,
         knee=Plot.drawn(lambda width: knee_plot(search, width=width)) if search else None,
         drift=drift_section(recorded),
-        activity=_activity(loaded, [section.latency for section in sections], windows),
+        activity=_activity(activities, [section.latency for section in sections], windows),
         locust=section_of(recorded.hosted()),
         tuning=tuning_of(recorded, windows),
         profiles=profiles(recorded.directory),
@@ -159,10 +170,12 @@ def page_of(recorded: Recorded, judged: RunGate) -> Page:
         judgements=judgements,
         faults=windows,
         chaos=chaos_section(recorded),
+        quality=quality_section(recorded),
         samples=_samples(recorded.read(Measurement)),
-        slowest=slowest(loaded, ui),
+        slowest=slowest(loaded, activities, ui),
         ui=ui,
         fingerprint=fingerprint,
+        changes=changed,
     )
 
 
@@ -204,12 +217,12 @@ def _section(latency: ScenarioLatency, windows: Sequence[FaultWindow]) -> Latenc
 
 
 def _activity(
-    runs: Sequence[WorkflowRun], loaded: Sequence[ScenarioLatency], windows: Sequence[FaultWindow]
+    activities: pl.DataFrame, loaded: Sequence[ScenarioLatency], windows: Sequence[FaultWindow]
 ) -> Plot | None:
     spans = [span_of(latency, windows) for latency in loaded]
     during = Span(since=min(s.since for s in spans), until=max(s.until for s in spans)) if spans else None
-    found = activities_within(runs, during)
-    if not found:
+    found = activities_within(activities, during)
+    if found.is_empty():
         return None
     span = during or span_of_activities(found)
     return Plot.drawn(lambda width: attempts(found, span, windows, width=width))

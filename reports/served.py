@@ -1,10 +1,10 @@
 """Load achieved against asked: how many iterations were meant to start, and how many were answered, over time."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.objectives import shown
@@ -44,12 +44,13 @@ def served_of(latency: ScenarioLatency) -> list[Served]:
     """Spans of one length, a second or more, that part the load evenly and go on to the last answer."""
     asked, answered, failed = _times(latency)
     duration = max(latency.duration, SHORTEST)
-    total = max([duration, *answered[-1:], *failed[-1:]])
+    total = max(duration, *(float(times[-1]) for times in (answered, failed) if len(times)))
     length = max(duration / max(1, min(int(duration), int(MOST_BUCKETS * duration / total))), total / MOST_BUCKETS)
     number = max(1, math.ceil(total / length - 1e-9))
     edges = [length * each for each in range(number + 1)]
     so_far = [
-        [0, *(bisect_left(times, edge) for edge in edges[1:-1]), len(times)] for times in (asked, answered, failed)
+        [0, *times.search_sorted(pl.Series(edges[1:-1], dtype=pl.Float64), "left"), len(times)]
+        for times in (asked, answered, failed)
     ]
     return [
         Served(
@@ -132,17 +133,15 @@ def _described(latency: ScenarioLatency, moments: Sequence[Served]) -> str:
     )
 
 
-def _times(latency: ScenarioLatency) -> tuple[list[float], list[float], list[float]]:
+def _times(latency: ScenarioLatency) -> tuple[pl.Series, pl.Series, pl.Series]:
     """When iterations were meant to start, were answered, and failed, in order: seconds since the load began."""
-    began = latency.began
-    asked = sorted(r.intended - began for r in latency.responses)
-    answered = sorted(
-        r.answered - began for r in latency.responses if r.outcome is Outcome.ANSWERED and r.answered is not None
-    )
+    intended, answered, outcome = pl.col("intended"), pl.col("answered"), pl.col("outcome")
     # Who was refused has no answer, and waits for none.
-    failed = sorted(
-        (r.intended if r.answered is None else r.answered) - began
-        for r in latency.responses
-        if r.outcome is Outcome.FAILED
+    ended = pl.coalesce(answered, intended)
+    columns = (
+        latency.responses.select(time=intended),
+        latency.responses.filter(outcome == Outcome.ANSWERED).select(time=answered),
+        latency.responses.filter(outcome == Outcome.FAILED).select(time=ended),
     )
-    return asked, answered, failed
+    asked, good, bad = ((frame["time"] - latency.began).sort() for frame in columns)
+    return asked, good, bad

@@ -1,7 +1,7 @@
 """What the plots of latency show, as tables."""
 
 from harness.checking.percentiles import percentile
-from harness.checking.responses import Outcome
+from harness.checking.responses import answered_times
 from reports.curves import percentiles_told
 from reports.figures import count, duration
 from reports.latency import ScenarioLatency
@@ -10,9 +10,7 @@ from reports.plot import Table
 
 def curve_table(latency: ScenarioLatency) -> Table:
     """The percentile curve at each percentile that its axis names, and at its end."""
-    good = [response for response in latency.responses if response.outcome is Outcome.ANSWERED]
-    response = sorted(r.time for r in good if r.time is not None)
-    service = sorted(r.service for r in good if r.service is not None)
+    response, service = (answered_times(latency.responses, column).sort() for column in ("time", "service"))
     missing = latency.whole.unanswered
     return Table(
         head=("Percentile", "Response time", "Service time"),
@@ -22,7 +20,7 @@ def curve_table(latency: ScenarioLatency) -> Table:
                 duration(percentile(response, each, missing=missing)),
                 duration(percentile(service, each, missing=missing)),
             )
-            for each in percentiles_told(len(good) + missing)
+            for each in percentiles_told(len(response) + missing)
         ],
     )
 

@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> str:
         return "there is no demo below results: make one with `temper demo`, or name a run's directory"
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as elsewhere:
-        page = write_report(run, Path(elsewhere) / "report.html")
+        page = write_report(run, path=Path(elsewhere) / "report.html")
         pictures = [take(program, page, name, IMAGES) for name in SHOTS]
     for picture in pictures:
         print(f"{picture}: {picture.stat().st_size:,} bytes")

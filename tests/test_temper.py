@@ -33,8 +33,10 @@ VERBS = [
     ("replay",),
     ("replay", "record"),
     ("replay", "check"),
+    ("quality",),
     ("report",),
     ("gate",),
+    ("compare",),
 ]
 
 
@@ -69,6 +71,9 @@ WRONG = {
     "no run yet": (("report",), "results holds no run yet"),
     "a report into a directory": (("report", "-o", "."), "The report cannot be written to .: it is a directory"),
     "a report into no directory": (("report", "-o", "a/b.html"), "it is in a, which is no directory"),
+    "one run to compare": (("compare", "nowhere"), "Name the run before it first"),
+    "no such runs to compare": (("compare", "nowhere", "elsewhere"), "results/nowhere is not a run"),
+    "a margin that is none": (("compare", "nowhere", "elsewhere", "--tolerate", "much"), "'much' is no share"),
     "port that is none": (("up", "--only", "redis", "--port", "redis=99999"), "'99999' is no port for redis"),
     "port without a service": (("up", "--only", "redis", "--port", "6379"), "'6379' is no pair"),
     "port of an unknown service": (("up", "--only", "redis", "--port", "redas=6379"), "Did you mean 'redis'?"),

@@ -6,14 +6,15 @@ import pytest
 from handwritten_runs import fact, write_run
 from pages import Page
 
+from harness.records.columns import frames_of
 from harness.records.effects import Fact
 from reports.data_quality import Loaded, loaded_data
 from reports.html import write_report
-from reports.reconciliation import books
+from reports.reconciliation import rows_of
 
 
 def loaded(*facts: Fact) -> list[Loaded]:
-    return loaded_data(books([], [], [], facts).rows)
+    return loaded_data(rows_of(frames_of(Fact, facts)))
 
 
 def test_rows_are_summed_by_scenario_and_reason() -> None:

@@ -7,6 +7,8 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 from handwritten_runs import EVIL, cut, iteration, result, start, write_run
 
+from harness.checking.responses import responses
+from harness.records.columns import frame_of
 from harness.records.operations import Ack, Operation
 from harness.records.run import Recorded
 from reports.histograms import MOST_BINS, bins_of, bins_table, histogram
@@ -22,7 +24,7 @@ def latency(
     tmp_path: Path, operations: Sequence[Operation], *, rate: float = 1.0, seconds: float = 10.0
 ) -> ScenarioLatency:
     info = Recorded(write_run(tmp_path, load={"slice": (rate, seconds)})).info
-    return latencies(info, operations)[0]
+    return latencies(info, responses(frame_of(Operation, operations), info.ends))[0]
 
 
 def of_class(svg: Element, name: str) -> list[Element]:
@@ -162,6 +164,7 @@ def test_tables_of_latency_tell_what_their_plots_show(tmp_path: Path) -> None:
 def test_what_a_scenario_is_called_is_inert(tmp_path: Path) -> None:
     """In both pictures."""
     directory = write_run(tmp_path, load={EVIL: (1.0, 1.0)})
-    (told,) = latencies(Recorded(directory).info, [start(0, 0, scenario=EVIL), result(0, 0, 0.1, scenario=EVIL)])
+    calls = frame_of(Operation, [start(0, 0, scenario=EVIL), result(0, 0, 0.1, scenario=EVIL)])
+    (told,) = latencies(Recorded(directory).info, responses(calls, {}))
     drawn = histogram(told, bins_of(told)) + served(told, served_of(told), [])
     assert "<script" not in drawn

@@ -383,11 +383,12 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=False)
 def screenshots(session: nox.Session) -> None:
     """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
-    if not any(map(shutil.which, BROWSERS)):
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
         session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
     if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
         demo(session)
-    run(session, "tests.screenshots", *session.posargs)
+    run(session, "tests.screenshots", browser, *session.posargs)
 
 
 @nox.session(python=False)

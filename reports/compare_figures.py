@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from harness.checking.quantities import Quantity, in_blocks, in_order, percentiles, sums
 from harness.checking.responses import Outcome, responses, under_load
+from harness.records.faults import FaultWindow
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Operation
@@ -173,7 +174,7 @@ def _better(unit: str) -> Better:
 
 def _recovery(recorded: Recorded) -> Iterator[Figure]:
     taken: dict[str, list[float]] = defaultdict(list)
-    for recovered in recoveries_of(recorded):
+    for recovered in recoveries_of(recorded) if recorded.read(FaultWindow) else ():  # which reads all operations again
         if recovered.seconds is not None:
             taken[f"{recovered.window.name} on {recovered.window.on}"].append(recovered.seconds)
     for name, samples in taken.items():

@@ -71,7 +71,9 @@ def test_the_newest_good_run_before_it_is_taken(tmp_path: Path) -> None:
 def test_a_run_of_something_else_is_not_taken(tmp_path: Path, fields: dict[str, object]) -> None:
     """Of another kind, title, target or seed, cut off, or not readable."""
     scenario(tmp_path, fields=fields)
-    assert isinstance(changed(scenario(tmp_path)), NoGoodRun)
+    found = changed(scenario(tmp_path))
+    assert isinstance(found, NoGoodRun)
+    assert found.reason.startswith("1 run before it had another" if "seed" in fields else "there is no whole run")
 
 
 def test_a_run_on_another_machine_is_not_taken(tmp_path: Path) -> None:

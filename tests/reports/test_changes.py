@@ -184,7 +184,7 @@ def test_a_page_does_not_wait_for_a_second_large_run(tmp_path: Path, monkeypatch
 
 def test_what_was_recorded_is_shown_as_words(tmp_path: Path) -> None:
     """Names of runs, versions and commits are no markup."""
-    evil = replace(SAME, python=EVIL, commit=EVIL)
+    evil = replace(SAME, python=EVIL, commit=EVIL, packages={**SAME.packages, f"{EVIL}-package": "1"})
     base = load_run(tmp_path, times(1), fingerprint=evil, title=EVIL)
     info = json.loads((base / "run.json").read_text()) | {"id": EVIL}
     (base / "run.json").write_text(json.dumps(info))
@@ -192,4 +192,5 @@ def test_what_was_recorded_is_shown_as_words(tmp_path: Path) -> None:
     this = load_run(tmp_path, times(1), title=EVIL)
     shown: Page = page(this)
     assert shown.says(f"Beside {EVIL} of")
+    assert shown.says(f"{EVIL}-package, version 1 → —")
     assert "script" not in shown.tags

@@ -54,9 +54,19 @@ BY_CONTAINERS = (
 """Covered where there is an engine alone, so these have a floor of their own."""
 ENOUGH_BY_CONTAINERS = 85
 
+LANES = {
+    "quality": ("quality",),
+    "load": ("load", "orders", "tasks", "--rate", "2", "--duration", "60"),
+    "demo": ("demo",),
+    "chaos": ("chaos", "run", "--short"),
+}
+"""What measures the success metrics, by the arguments of the command; "load" is the standard load."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
+CHAOS = "docs/evidence/chaos.json"
 CORES = os.cpu_count() or 1
 SIDE_BY_SIDE = ("-n", str(min(8, 2 * CORES)), "--dist", "loadfile")
 """Two processes for each core, as much is waited for, each with servers of its own; the tests of one file share what
@@ -66,18 +76,37 @@ ONE_A_CORE = ("-n", str(min(8, CORES)), "--dist", "loadfile")
 
 
 def run(
-    session: nox.Session, module: str, *arguments: str, patience: float = 60.0, env: dict[str, str] | None = None
+    session: nox.Session,
+    module: str,
+    *arguments: str,
+    patience: float = 60.0,
+    env: dict[str, str] | None = None,
+    success_codes: tuple[int, ...] = (0,),
 ) -> None:
     """Run a module of this environment; on Ctrl-C it has `patience` seconds to take its servers down."""
     session.run(
         sys.executable, "-m", module, *arguments,
         env={**WRITE_BYTECODE, **(env or {})}, interrupt_timeout=patience, terminate_timeout=patience, external=True,
+        success_codes=success_codes,
     )  # fmt: skip
+
+
+def end_with_parent() -> None:
+    """The demo ends when its parent does, which is this process; and this one when make does."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def compile_sources(session: nox.Session) -> None:
     """Write the bytecode, as an installation does: each worker process would compile the system anew without it."""
     run(session, "compileall", "-q", *PACKAGES)
+
+
+def script(session: nox.Session, path: str, *arguments: str) -> None:
+    """Run a program of this repository, with what lies beside it importable; on Ctrl-C it is waited for as well."""
+    session.run(
+        sys.executable, path, *arguments,
+        env=WRITE_BYTECODE, interrupt_timeout=60.0, terminate_timeout=60.0, external=True,
+    )  # fmt: skip
 
 
 @nox.session(python=False)
@@ -100,6 +129,12 @@ def imports(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def workflows(session: nox.Session) -> None:
+    """Check the workflows of CI, and those that docs/ci.md shows, by actionlint and shellcheck."""
+    script(session, "tests/workflows.py")
+
+
+@nox.session(python=False)
 def test(session: nox.Session) -> None:
     """Run every test on real servers, in random order; or those named."""
     compile_sources(session)
@@ -116,8 +151,12 @@ def coverage(session: nox.Session) -> None:
         run(session, "coverage", "run", "-m", "pytest", *THOROUGH)
     run(session, "coverage", "combine", "--quiet")
     run(session, "coverage", "report")
-    if session.posargs:
-        return
+    if not session.posargs:
+        check_floors(session)
+
+
+def check_floors(session: nox.Session) -> None:
+    """Fail where too little was run of a package, of the system's branches, or of what differs from main."""
     for package, percent in ENOUGH_COVERAGE.items():
         session.log(f"{package}: percent covered, which must be {percent} at least:")
         run(session, "coverage", "report", "--format=total", f"--include={package}/*", f"--fail-under={percent}")
@@ -155,8 +194,57 @@ def check_changes(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities of dependencies, for vulnerable code, and for secrets."""
+    run(session, "temper", "quality", "dependencies", "code", "secrets")
+
+
+@nox.session(python=False)
+def quality(session: nox.Session) -> None:
+    """Measure all of the sources, with the coverage of all tests, as a run with a report; or only what is named."""
+    compile_sources(session)
+    run(session, "temper", "quality", *session.posargs)
+
+
+@nox.session(python=False)
+def gates(session: nox.Session) -> None:
+    """Measure all that this machine can, and ask over all of it: may we ship? Or of these lanes: -- quality demo."""
+    lanes = session.posargs or list(LANES)
+    if unknown := set(lanes) - set(LANES):
+        session.error(f"There is no lane {', '.join(unknown)}; there are {', '.join(LANES)}.")
+    compile_sources(session)
+    end_with_parent()
+    listed = Path(session.create_tmp(), "runs.txt").absolute()
+    listed.write_text("")
+    # One whose objectives do not hold made its run all the same, and the gate at the end says so.
+    not_run = [lane for lane in lanes if not made_runs(session, LANES[lane], listed)]
+    runs = listed.read_text().splitlines()
+    if not runs:
+        session.error("No lane made a run.")
+    if not made_runs(session, ("report", *runs, "--out", "results/gates.html"), listed):
+        not_run.append("report")
+    if not_run:
+        session.warn(f"COULD NOT BE RUN: {', '.join(not_run)}. What follows is of the others.")
+    run(session, "temper", "gate", "--complete", *runs)
+    if not_run:
+        session.error(f"Could not be run: {', '.join(not_run)}.")
+    if "quality" in lanes:
+        check_floors(session)
+
+
+def made_runs(session: nox.Session, lane: tuple[str, ...], listed: Path) -> bool:
+    """Run a lane, which lists the runs it makes; returns whether it came to its end, whatever it found."""
+    try:
+        run(session, "temper", *lane, env={"TEMPER_RUNS": str(listed)}, success_codes=(0, 1))
+    except CommandFailed:
+        return False
+    return True
+
+
+@nox.session(python=False)
 def flakes(session: nox.Session) -> None:
     """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
+    session.notify("claims", [])
     compile_sources(session)
     run(session, "tests.flakes", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
@@ -177,9 +265,10 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(python=False, name="chaos-long")
 def chaos_long(session: nox.Session) -> None:
-    """Run every experiment with three seeds: about an hour."""
+    """Run every experiment with three seeds, recording each: about an hour; it goes on where it was interrupted."""
+    session.notify("claims", [])
     compile_sources(session)
-    run(session, "temper", "chaos", "run", *(session.posargs or ["--all", "--seeds", "3"]))
+    script(session, "tests/chaos_long.py", CHAOS, *session.posargs)
 
 
 @nox.session(python=False)
@@ -199,6 +288,7 @@ def models(session: nox.Session) -> None:
 @nox.session(python=False)
 def detection(session: nox.Session) -> None:
     """Have each planted bug found, most of them by experiments, and write docs/detection.md; or only those named."""
+    session.notify("claims", [])
     compile_sources(session)
     session.run(
         sys.executable, "tests/broken/detection.py", *session.posargs, env={"PYTHONPATH": "tests"}, external=True
@@ -277,6 +367,7 @@ def not_run(session: nox.Session, why: str) -> NoReturn:
 @nox.session(python=False)
 def mutation(session: nox.Session) -> None:
     """Break decisions in small ways, and record how often tests notice in docs/evidence; or only the mutants named."""
+    session.notify("claims", [])
     session.run(sys.executable, "tests/mutation.py", *session.posargs, external=True)
 
 
@@ -284,16 +375,41 @@ def mutation(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Do the main job end to end on real data, ending with the gate."""
     compile_sources(session)
-    # The demo ends when its parent does, which is this process; and this one when make does.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
     run(session, "temper", "demo", *session.posargs)
+
+
+@nox.session(python=False)
+def screenshots(session: nox.Session) -> None:
+    """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
+    if not any(map(shutil.which, BROWSERS)):
+        session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
+    if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
+        demo(session)
+    run(session, "tests.screenshots", *session.posargs)
+
+
+@nox.session(python=False)
+def summary(session: nox.Session) -> None:
+    """Put every run in results to the gate, or those named; what it says goes to the summary of a CI job, if any."""
+    runs = session.posargs or sorted(str(path.parent) for path in Path("results").glob("*/run.json"))
+    if not runs:
+        session.skip("there is no run in results")
+    run(session, "temper", "gate", "--summary", *runs)
 
 
 @nox.session(python=False)
 def bench(session: nox.Session) -> None:
     """Measure how fast it is, as ratios to a peer in one run, and write docs/benchmarks.md; or only what is named."""
+    session.notify("claims", [])
     compile_sources(session)
     run(session, "benchmarks", *session.posargs)
+
+
+@nox.session(python=False)
+def claims(session: nox.Session) -> None:
+    """Hold what is claimed beside what was measured: write docs/claims.md, and README's table of it."""
+    script(session, "tests/claims.py", *session.posargs)
 
 
 @nox.session(python=False)

@@ -1,4 +1,4 @@
-"""Runs the benchmarks, all or those named, and writes docs/benchmarks.md when all were run."""
+"""Runs the benchmarks, all or those named; when all were run, records them and writes docs/benchmarks.md of that."""
 
 import argparse
 import asyncio
@@ -10,18 +10,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.result import Result
+import msgspec
+
+from benchmarks.result import Record, Result
 from harness.records.fingerprint import Fingerprint
 from loadtests.loop import new_event_loop
 
-NAMES = ("recording", "starting", "hosted", "overhead", "throughput")
+NAMES = ("recording", "starting", "hosted", "overhead", "throughput", "report")
+RECORD = Path("docs/evidence/benchmarks.json")
 PAGE = Path("docs/benchmarks.md")
 HEAD = """# Benchmarks
 
 Each figure is a ratio to a peer, or the cost beyond one, taken in one run on one machine, where ours and the peer took
 turns. They are aims, measured by hand and not gated: `nox -s bench` takes them anew and writes this page.
 
-{machine}, {day}, commit {commit}.
+{machine}, {date}, commit {commit}.
 
 | what | measured | aim | |
 |---|---|---|---|
@@ -33,18 +36,28 @@ async def run(names: Sequence[str]) -> list[Result]:
     results = []
     for name in names:
         async for result in importlib.import_module(f"benchmarks.{name}").measure():
-            print(_line(result), file=sys.stderr, flush=True)  # noqa: T201
+            print(_line(result), file=sys.stderr, flush=True)
             results.append(result)
     return results
 
 
-def page(results: Sequence[Result]) -> str:
-    """The results as Markdown."""
+def record(results: Sequence[Result]) -> Record:
+    """The results, with what they were measured on."""
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    head = HEAD.format(machine=machine, day=f"{datetime.now(tz=UTC):%Y-%m-%d}", commit=Fingerprint.of_machine().commit)
+    return Record(
+        date=f"{datetime.now(tz=UTC):%Y-%m-%d}",
+        commit=Fingerprint.of_machine().commit,
+        machine=machine,
+        results={result.name: result for result in results},
+    )
+
+
+def page(record: Record) -> str:
+    """A record as Markdown."""
+    head = HEAD.format(machine=record.machine, date=record.date, commit=record.commit)
     rows = (
         f"| **{result.name}**: {result.what} | {_measured(result)} | {result.limit} | {'✓' if result.holds else '✗'} |"
-        for result in results
+        for result in record.results.values()
     )
     return head + "\n".join(rows) + "\n"
 
@@ -58,14 +71,16 @@ def _line(result: Result) -> str:
 
 
 def main() -> None:
-    """Run what was named; the page is written only where nothing was left out."""
+    """Run what was named; record and page are written only where nothing was left out."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", epilog="Example: python -m benchmarks starting")
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all of them where none is named")
     names = parser.parse_args().names or NAMES
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         results = runner.run(run(names))
     if tuple(names) == NAMES:
-        PAGE.write_text(page(results), encoding="utf-8")
+        found = record(results)
+        RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        PAGE.write_text(page(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,4 +40,4 @@ async def measure() -> AsyncIterator[Result]:
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(text, file=sys.stderr, flush=True)

@@ -27,3 +27,15 @@ class Result(Struct, frozen=True, kw_only=True):
     def limit(self) -> str:
         sign, limit = ("≤", self.at_most) if self.at_most is not None else ("≥", self.at_least)
         return f"{sign} {limit:g} {self.unit}".strip()
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """docs/evidence/benchmarks.json: all benchmarks of one run, by name, in the order in which they were run."""
+
+    command: str = "nox -s bench"
+    date: str
+    commit: str
+    machine: str
+    note: str = ""
+    """What else is to be known of where the figures come from."""
+    results: dict[str, Result]

@@ -42,13 +42,13 @@ class Starts(Scenario[None]):
     def draw(self, rng: Random) -> None:
         """Nothing is drawn."""
 
-    async def run(self, app: App, given: None) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: None) -> None:  # noqa: ARG002 - the contract's signature
         await app.start("Nobody", None)
 
-    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, Sequence[Fact]]:  # noqa: ARG002
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, Sequence[Fact]]:  # noqa: ARG002 - the contract's signature
         return {}
 
-    def check(self, given: None, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:  # noqa: ARG002
+    def check(self, given: None, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:  # noqa: ARG002 - the contract's signature
         return ()
 
 
@@ -102,7 +102,7 @@ async def _by_engine(client: Client, rate: float, count: int, results: Path) -> 
             return App(client=client, iteration=iteration, task_queue="nobody", workspace=results, record=run.write)
 
         await fire({Starts.name: Starts()}, iterations, app, in_flight=count)
-    return lags(Recorded(run.directory).read(Operation))
+    return lags(Recorded(run.directory).frame(Operation)).to_list()
 
 
 async def _bare(client: Client, rate: float, count: int, _: Path) -> None:

@@ -54,6 +54,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     attempts: Attempts
     point: Point
     act: Act
+    times: int | None = None
+    """How many attempts it bites at most: the first that get there; None is all of them."""
 
 
 class Bitten(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from temporalio.client import Client
@@ -53,7 +53,7 @@ class Attempt(ActivityEnvironment):
         self.payload_converter = converter.payload_converter
         self.on_heartbeat = self._beat
         self._cancelled_at = cancelled_at
-        now = datetime.now(timezone.utc)  # noqa: UP017
+        now = datetime.now(UTC)
         times = dict.fromkeys(("scheduled_time", "current_attempt_scheduled_time", "started_time"), now)
         given = {**times, **info, "attempt": number, "heartbeat_details": self._as_read(heartbeat_details)}
         self.info = dataclasses.replace(self.info, **given)

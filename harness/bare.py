@@ -35,7 +35,7 @@ class Echo:
         return text
 
 
-async def start(client: Client, task_queue: str, *, id: str = "", activities: int = 1) -> WorkflowHandle[Any, Any]:  # noqa: A002
+async def start(client: Client, task_queue: str, *, id: str = "", activities: int = 1) -> WorkflowHandle[Any, Any]:  # noqa: A002 - as Temporal calls it
     """Start the workflow on this queue, with the queue's name as its id unless it has one; it waits for a worker."""
     return await client.start_workflow(
         "bare.Echo", args=["echo", activities], id=id or task_queue, task_queue=task_queue, result_type=str

@@ -58,9 +58,10 @@ GIVEN_UP = 10.0
 class Place:
     """The attempts that were chosen; each method arms one fault there. Several faults may share a place."""
 
-    def __init__(self, directory: Path, attempts: Attempts) -> None:
+    def __init__(self, directory: Path, attempts: Attempts, times: int | None = None) -> None:
         self._directory = directory
         self._attempts = attempts
+        self._times = times
 
     def before(self, *, retryable: bool = True) -> Armed:
         """Fail without calling the activity's body."""
@@ -106,7 +107,7 @@ class Place:
         return self._arm("after", "kill")
 
     def _arm(self, point: Point, act: Act) -> Armed:
-        fault = Fault(attempts=self._attempts, point=point, act=act)
+        fault = Fault(attempts=self._attempts, point=point, act=act, times=self._times)
         key = PREFIXES if self._attempts.prefix else _key(self._attempts.workflow_id, self._attempts.activity)
         # The name tells the order of arming. A worker sees the file only once it is whole.
         path = self._directory / key / f"{time.time_ns()}-{secrets.token_hex(4)}.json"
@@ -139,6 +140,7 @@ class FaultPoints:
         call: int | None = 1,
         share: float = 1.0,
         seed: int = 0,
+        times: int | None = None,
     ) -> Place:
         """Choose attempts of an activity: one number, or all of a range.
 
@@ -151,6 +153,9 @@ class FaultPoints:
                 in the order in which workers begin them; None is every call.
             share: of these workflows, above 0 and up to 1; the call is counted among them.
             seed: draws which of them, each by what follows the prefix in its id.
+            times: how many of these attempts are bitten at most, the first that get there; None is all of them. On a
+                busy machine an attempt may time out on its way: `attempt=range(1, 100), times=1` bites whichever
+                comes through.
 
         An attempt is bitten by a fault once at most. Raises ValueError for what can never bite.
 
@@ -161,6 +166,9 @@ class FaultPoints:
             raise ValueError(message)
         if workflow_id is not None and prefix:
             message = f"workflow_id={workflow_id!r}, prefix={prefix!r}: give one of them"
+            raise ValueError(message)
+        if times is not None and times < 1:
+            message = f"times={times!r}: a fault bites once at least"
             raise ValueError(message)
         if not 0 < share <= 1:
             message = f"share={share!r}: it is above 0, and up to 1"
@@ -175,7 +183,7 @@ class FaultPoints:
             share=share,
             seed=seed,
         )
-        return Place(self.directory, chosen)
+        return Place(self.directory, chosen, times)
 
     def wake(self) -> None:
         """Let the attempts go on that stand still by `hang` or `complete_late`; those faults hold nobody any more."""
@@ -242,8 +250,8 @@ class _Inbound(ActivityInboundInterceptor):
 
     async def _bite(self, point: Point, due: Sequence[_Due], info: Info, given: ExecuteActivityInput) -> None:
         for path, fault in due:
-            if fault.point == point and path.exists():  # else it was disarmed meanwhile
-                _record(self._directory, path, fault, info)
+            # It may have been disarmed meanwhile, or have bitten as many others as it was to.
+            if fault.point == point and path.exists() and _recorded(self._directory, path, fault, info):
                 await _do(path, fault, info, given)
 
 
@@ -289,7 +297,8 @@ def _meets(path: Path, fault: Fault, info: Info) -> bool:
     return wanted.call in (None, calls.index(call) + 1) and wanted.first <= info.attempt <= wanted.last
 
 
-def _record(directory: Path, path: Path, fault: Fault, info: Info) -> None:
+def _recorded(directory: Path, path: Path, fault: Fault, info: Info) -> bool:
+    """Write down that it bites; False, and nothing, where it has bitten often enough."""
     bitten = Bitten(
         fault=path.stem,
         at=now(),
@@ -303,7 +312,11 @@ def _record(directory: Path, path: Path, fault: Fault, info: Info) -> None:
         act=fault.act,
     )
     with (directory / BITTEN).open("ab", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if fault.times is not None and sum(bite.fault == path.stem for bite in bitten_in(directory)) >= fault.times:
+            return False
         file.write(msgspec.json.encode(bitten) + b"\n")
+    return True
 
 
 async def _do(path: Path, fault: Fault, info: Info, given: ExecuteActivityInput) -> None:

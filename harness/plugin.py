@@ -149,7 +149,7 @@ def temporal_dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 @async_fixture
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
     """An environment that gives what the test's marker asks for."""
-    from harness.temporal_test import DEADLINE, Temporal  # noqa: PLC0415
+    from harness.temporal_test import DEADLINE, Temporal  # noqa: PLC0415 - pytest loads the plugin for tests without Temporal, too
     from harness.watching import Watched  # noqa: PLC0415
 
     said, watched = _marked(request.node), Watched()
@@ -175,7 +175,7 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
 @pytest.fixture
 def temporal_attempt(temporal_options: dict[str, Any]) -> Callable[..., Attempt]:
     """Make an attempt that activities can be called by, without a server: see `harness.attempt`."""
-    from harness.attempt import Attempt  # noqa: PLC0415
+    from harness.attempt import Attempt  # noqa: PLC0415 - it needs the SDK
 
     converter = temporal_options.get("data_converter")
     return functools.partial(Attempt, **{"converter": converter} if converter else {})
@@ -184,7 +184,7 @@ def temporal_attempt(temporal_options: dict[str, Any]) -> Callable[..., Attempt]
 @pytest.fixture
 def temporal_model(request: pytest.FixtureRequest) -> Iterator[Models]:
     """What runs model tests, in an environment that gives what the test's marker asks for; needs Hypothesis."""
-    from harness import modeltest  # noqa: PLC0415
+    from harness import modeltest  # noqa: PLC0415 - it needs Hypothesis
     from harness.loop_thread import LoopThread  # noqa: PLC0415
     from harness.watching import Watched  # noqa: PLC0415
 
@@ -204,10 +204,10 @@ def temporal_model(request: pytest.FixtureRequest) -> Iterator[Models]:
 
 
 def _opening(request: pytest.FixtureRequest, watched: Watched) -> AbstractAsyncContextManager[Environment]:
-    from harness.environments import (  # noqa: I001, PLC0415
+    from harness.environments import (  # noqa: I001, PLC0415 - it needs the SDK
         GUARANTEES, LOCAL, V1, V2, choose, existing, fresh_v1, fresh_v2, own_namespace,
     )  # fmt: skip
-    from harness.watching import Watch  # noqa: PLC0415
+    from harness.watching import Watch  # noqa: PLC0415 - it needs the SDK
 
     said = _marked(request.node)
     forced = request.config.getoption("--temporal")

@@ -53,7 +53,7 @@ class Unlocking(Interceptor):
         self._waiting = 0
         self._changing = asyncio.Lock()
 
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 the SDK's name
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         return _Outbound(next, self)
 
     @asynccontextmanager
@@ -74,20 +74,20 @@ class Unlocking(Interceptor):
 
 
 class _Outbound(OutboundInterceptor):
-    def __init__(self, next: OutboundInterceptor, unlocking: Unlocking) -> None:  # noqa: A002 the SDK's name
+    def __init__(self, next: OutboundInterceptor, unlocking: Unlocking) -> None:
         super().__init__(next)
         self._unlocking = unlocking
 
     def fetch_workflow_history_events(
         self,
-        input: FetchWorkflowHistoryEventsInput,  # noqa: A002 the SDK's name
+        input: FetchWorkflowHistoryEventsInput,
     ) -> WorkflowHistoryEventAsyncIterator:
         events = super().fetch_workflow_history_events(input)
         if not input.wait_new_event:
             return events
         return _Waiting(events, self._unlocking.unlocked)
 
-    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
         answer = asyncio.ensure_future(super().start_workflow_update(input))
         try:
             # One that waits for no timer is answered at once. Were time unlocked for it, and the workflow had no timer
@@ -100,16 +100,16 @@ class _Outbound(OutboundInterceptor):
         finally:
             answer.cancel()
 
-    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002, ARG002
+    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:
         _refuse("lists no workflows", "visibility")
 
-    async def count_workflows(self, input: CountWorkflowsInput) -> WorkflowExecutionCount:  # noqa: A002, ARG002
+    async def count_workflows(self, input: CountWorkflowsInput) -> WorkflowExecutionCount:
         _refuse("counts no workflows", "visibility")
 
-    async def create_schedule(self, input: CreateScheduleInput) -> ScheduleHandle:  # noqa: A002, ARG002
+    async def create_schedule(self, input: CreateScheduleInput) -> ScheduleHandle:
         _refuse("has no schedules", "schedules")
 
-    def list_schedules(self, input: ListSchedulesInput) -> ScheduleAsyncIterator:  # noqa: A002, ARG002
+    def list_schedules(self, input: ListSchedulesInput) -> ScheduleAsyncIterator:
         _refuse("has no schedules", "schedules")
 
 

@@ -17,6 +17,7 @@ from harness.checking.invariants import OwnInvariant
 from harness.errors import CannotRun, UnknownName
 from harness.journal.tables import JournalSection
 from harness.own_faults import OwnFault
+from harness.quality.section import QualitySection
 from harness.records.calls import Call
 from harness.records.effects import Effect
 from harness.records.measurements import Measurement
@@ -138,8 +139,23 @@ class TargetFile(Struct, frozen=True, forbid_unknown_fields=True):
     prepare: list[str] = []
     """Scenarios that run once on a fresh stack, before any other: reference data and the like."""
     baseline: BaselineSection | None = None
+    objectives: str | None = None
+    """The file with the objectives that its runs are held to, beside temper.toml; Temper's own where there is none."""
     measure: MeasureSection = MeasureSection()
     demo: DemoSection | None = None
+    quality: QualitySection = QualitySection()
+
+    @classmethod
+    def read(cls, path: Path) -> "TargetFile":
+        """Read a temper.toml, and import nothing. Raises BadTarget."""
+        try:
+            return msgspec.toml.decode(path.read_bytes(), type=cls)
+        except FileNotFoundError as error:
+            message = f"{path} does not exist. Make one with `temper init`, or name one with --target PATH"
+            raise BadTarget(message) from error
+        except (OSError, msgspec.DecodeError, ValueError) as error:
+            message = f"{path}: {error}"
+            raise BadTarget(message) from error
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -258,16 +274,8 @@ class Target:
 
     @classmethod
     def read(cls, path: Path) -> "Target":
-        """Read and check a temper.toml. Raises BadTarget."""
-        try:
-            file = msgspec.toml.decode(path.read_bytes(), type=TargetFile)
-        except FileNotFoundError as error:
-            message = f"{path} does not exist. Make one with `temper init`, or name one with --target PATH"
-            raise BadTarget(message) from error
-        except (OSError, msgspec.DecodeError, ValueError) as error:
-            message = f"{path}: {error}"
-            raise BadTarget(message) from error
-        return cls(path.resolve(), file)
+        """Read and check a temper.toml, and import what it names. Raises BadTarget."""
+        return cls(path.resolve(), TargetFile.read(path))
 
     @property
     def replays(self) -> bool:

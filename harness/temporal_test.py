@@ -8,7 +8,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +156,7 @@ class Temporal:
         """The environment's time."""
         if self.environment.kind is V1 and self.environment.server is not None:
             return await self.environment.server.get_current_time()
-        return datetime.now(timezone.utc)  # noqa: UP017
+        return datetime.now(UTC)
 
     async def took(self, handle: WorkflowHandle[Any, Any]) -> timedelta:
         """How long a workflow took in its own time, from its first event to its last."""

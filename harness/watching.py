@@ -57,7 +57,7 @@ class Watch(Plugin, WorkerPlugin):
     async def connect_service_client(
         self,
         config: ConnectConfig,
-        next: Callable[[ConnectConfig], Awaitable[ServiceClient]],  # noqa: A002
+        next: Callable[[ConnectConfig], Awaitable[ServiceClient]],
     ) -> ServiceClient:
         return await next(config)
 
@@ -66,7 +66,7 @@ class Watch(Plugin, WorkerPlugin):
         config["interceptors"] = [noting, *self._watched.interceptors, *config.get("interceptors", ())]
         return config
 
-    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         # Noted here, when every plugin has had its say.
         self._watched.workers.append(worker.config(active_config=True))
         await next(worker)
@@ -78,7 +78,7 @@ class Watch(Plugin, WorkerPlugin):
         self,
         replayer: Replayer,
         histories: AsyncIterator[WorkflowHistory],
-        next: Callable[[Replayer, AsyncIterator[WorkflowHistory]], Any],  # noqa: A002
+        next: Callable[[Replayer, AsyncIterator[WorkflowHistory]], Any],
     ) -> Any:
         return next(replayer, histories)
 
@@ -87,23 +87,23 @@ class _Noting(Interceptor):
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
 
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         return _NotingOutbound(next, self._watched)
 
 
 class _NotingOutbound(OutboundInterceptor):
-    def __init__(self, next: OutboundInterceptor, watched: Watched) -> None:  # noqa: A002
+    def __init__(self, next: OutboundInterceptor, watched: Watched) -> None:
         super().__init__(next)
         self._watched = watched
 
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
         # Before the call: a start that times out may have happened.
         self._watched.started[input.id] = None
         return await super().start_workflow(input)
 
     async def start_update_with_start_workflow(
         self,
-        input: StartWorkflowUpdateWithStartInput,  # noqa: A002
+        input: StartWorkflowUpdateWithStartInput,
     ) -> WorkflowUpdateHandle[Any]:
         self._watched.started[input.start_workflow_input.id] = None
         return await super().start_update_with_start_workflow(input)

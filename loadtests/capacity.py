@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from itertools import count
 from math import inf
 
+import polars as pl
 from msgspec.structs import replace
 
 from harness.checking.capacity import Capacity, Limits, Trial, capacity_of, late
 from harness.checking.load import lags
-from harness.checking.responses import Outcome, Response, responses
+from harness.checking.responses import Outcome, answered_times, responses
 from harness.checking.saturation import saturated
 from harness.clock import now
 from harness.errors import CannotRun
+from harness.records.columns import frame_of
 from harness.records.operations import Ack, Iteration, Operation, substream
 from harness.records.run import Recorded
 from harness.records.samples import Sample
@@ -133,15 +135,16 @@ async def _trial(bed: Testbed, load: Load, search: Search, on_progress: Callable
         on_progress=on_progress,
     )
     ended = now()
-    found = responses(operations, {name: scenario.ends for name, scenario in scenarios.items()})
-    times = [response.time for response in found if response.outcome is Outcome.ANSWERED and response.time is not None]
-    if operations and not found:
+    calls = frame_of(Operation, operations)
+    found = responses(calls, {name: scenario.ends for name, scenario in scenarios.items()})
+    times = answered_times(found).to_list()
+    if operations and found.is_empty():
         raise CannotRun(
             f"{', '.join(scenarios)}: no iteration waits for a result, so there is no response time to find a knee by.",
             remedy="Choose scenarios that wait for their results.",
         )
     unserved = _unserved(iterations, operations, found)
-    trial = Trial(began=began, ended=ended, times=times, lags=lags(operations), unserved=unserved)
+    trial = Trial(began=began, ended=ended, times=times, lags=lags(calls).to_list(), unserved=unserved)
     samples = Recorded(bed.run.directory).read(Sample)
     limit = saturated(samples, began, ended, processors=os.cpu_count() or 1, generator_late=late(trial, search.limits))
     if running := await bed.quiesce(search.idle):
@@ -149,10 +152,11 @@ async def _trial(bed: Testbed, load: Load, search: Search, on_progress: Callable
     return replace(trial, saturated=limit)
 
 
-def _unserved(iterations: Sequence[Iteration], operations: Sequence[Operation], found: Sequence[Response]) -> int:
+def _unserved(iterations: Sequence[Iteration], operations: Sequence[Operation], found: pl.DataFrame) -> int:
     """How many were not: without a good answer, or, of scenarios that wait for none, with a call that was not taken."""
-    waiting = {response.scenario for response in found}
-    served = {(each.scenario, each.iteration) for each in found if each.outcome is Outcome.ANSWERED}
+    waiting = set(found["scenario"])
+    answered = found.filter(pl.col("outcome") == Outcome.ANSWERED)
+    served = set(answered.select("scenario", "iteration").iter_rows())
     calls = [operation for operation in operations if operation.scenario not in waiting]
     served |= {(each.scenario, each.iteration) for each in calls}
     served -= {(each.scenario, each.iteration) for each in calls if each.ack is not Ack.OK}

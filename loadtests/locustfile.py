@@ -107,7 +107,7 @@ def host(environment: Environment, runner: Runner, web_ui: WebUI | None, **_: An
 
 def _refuse(error: Exception) -> NoReturn:
     """End Locust, which would show a listener's error with its traceback, and go on."""
-    print(f"temper: {error}", file=sys.stderr)  # noqa: T201
+    print(f"temper: {error}", file=sys.stderr)  # noqa: T201 - for whoever called locust
     for worker in psutil.Process().children():  # those of --processes: they would wait for a minute to hear of us
         worker.send_signal(signal.SIGINT)
     sys.exit(CANNOT_RUN)

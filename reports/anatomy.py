@@ -1,13 +1,12 @@
 """What the workflows of a run spent their time on: each part of it, by scenario and type of workflow."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.percentiles import percentile
-from harness.records.anatomy import Anatomy, Part
-from harness.records.workflows import WorkflowRun
+from harness.records.anatomy import Part
 from reports.figures import duration, share
 
 MOST_KINDS = 8
@@ -90,8 +89,8 @@ class KindAnatomy(Struct, frozen=True, kw_only=True):
 
     scenario: str
     type: str
-    runs: tuple[Anatomy, ...]
-    """From the shortest to the longest."""
+    runs: pl.DataFrame
+    """A row a run, from the shortest to the longest: a column with the seconds of each part, and `total`, their sum."""
     open: int
     """Runs beside them that had not closed: of those nobody knows what they will have spent."""
     whole: Times
@@ -102,75 +101,71 @@ class KindAnatomy(Struct, frozen=True, kw_only=True):
     """What a typical run spends most on, and what the slowest spend more on."""
 
 
-def anatomies(runs: Iterable[WorkflowRun]) -> list[KindAnatomy]:
+def anatomies(runs: pl.DataFrame) -> list[KindAnatomy]:
     """Each kind of closed runs, those first that took most time together."""
-    kinds: dict[tuple[str, str], list[Anatomy]] = defaultdict(list)
-    still_open: Counter[tuple[str, str]] = Counter()
-    for run in runs:
-        if run.anatomy is not None:
-            kinds[run.scenario, run.type].append(run.anatomy)
-        elif run.closed is None:
-            still_open[run.scenario, run.type] += 1
+    is_known = pl.col(Part.SERVER).is_not_null()
+    known = runs.filter(is_known).select("scenario", "type", *Part, total=pl.sum_horizontal(*Part))
+    still_open = Counter(runs.filter(~is_known, pl.col("closed").is_null()).select("scenario", "type").iter_rows())
+    kinds = known.partition_by("scenario", "type", include_key=False, as_dict=True, maintain_order=True)
     types = Counter(scenario for scenario, _ in kinds)
     found = [
-        _kind(*kind, group, called=kind[0] if types[kind[0]] == 1 else kind[1], still_open=still_open[kind])
-        for kind, group in kinds.items()
+        _kind(scenario, type_, mine, called=scenario if types[scenario] == 1 else type_, still_open=still_open[kind])
+        for kind, mine in kinds.items()
+        for scenario, type_ in [kind]
     ]
     return sorted(found, key=lambda kind: -kind.whole.mean * len(kind.runs))
 
 
-def means(runs: Sequence[Anatomy]) -> dict[Part, float]:
+def means(runs: pl.DataFrame) -> dict[Part, float]:
     """Seconds that these runs spent on each part, on average."""
-    return {part: sum(run.seconds.get(part, 0.0) for run in runs) / len(runs) for part in Part}
+    return {part: _mean(runs[part]) for part in Part}
 
 
-def _kind(scenario: str, type_: str, group: Sequence[Anatomy], *, called: str, still_open: int) -> KindAnatomy:
-    runs = sorted(group, key=lambda run: run.total)
-    totals = [run.total for run in runs]
-    whole = sum(totals)
-    spent = {part: sorted(run.seconds.get(part, 0.0) for run in runs) for part in Part}
+def _kind(scenario: str, type_: str, found: pl.DataFrame, *, called: str, still_open: int) -> KindAnatomy:
+    whole = float(found["total"].sum())
+    runs = found.sort("total", maintain_order=True)
     return KindAnatomy(
         scenario=scenario,
         type=type_,
-        runs=tuple(runs),
+        runs=runs,
         open=still_open,
-        whole=Times(**_figures(totals)),
+        whole=Times(**_figures(runs["total"])),
         parts=tuple(
-            PartTimes(part=part, share=sum(times) / whole, **_figures(times))
-            for part, times in spent.items()
-            if times[-1] > 0
+            PartTimes(part=part, share=float(runs[part].sum()) / whole, **_figures(runs[part]))
+            for part in Part
+            if (runs[part] > 0).any()
         ),
         sentence=f"{_typical(called, runs)} {_slow(runs)}".rstrip(),
     )
 
 
-def _figures(times: Sequence[float]) -> dict[str, float]:
+def _figures(times: pl.Series) -> dict[str, float]:
     """Those of `Times`."""
-    return {
-        "median": _at(times, 50),
-        "p95": _at(times, 95),
-        "p99": _at(times, 99),
-        "mean": sum(times) / len(times),
-    }
+    ordered = times.sort()
+    return {"median": _at(ordered, 50), "p95": _at(ordered, 95), "p99": _at(ordered, 99), "mean": _mean(times)}
 
 
-def _at(times: Sequence[float], percent: float) -> float:
+def _mean(times: pl.Series) -> float:
+    return float(times.sum()) / len(times)
+
+
+def _at(times: pl.Series, percent: float) -> float:
     found = percentile(times, percent)
     assert found is not None, "a kind has a run at least"
     return found
 
 
-def _typical(called: str, runs: Sequence[Anatomy]) -> str:
+def _typical(called: str, runs: pl.DataFrame) -> str:
     middle = means(_middle(runs))
     whole = sum(middle.values())
     if whole < NOTHING:
         return f"A typical {called} takes no time that its history shows."
     part = max(middle, key=lambda each: middle[each])
-    takes = duration(_at([run.total for run in runs], 50))
+    takes = duration(_at(runs["total"], 50))
     return f"{_fraction(middle[part], whole)} of a typical {called}, which takes {takes}, is spent {_spent(part)}."
 
 
-def _slow(runs: Sequence[Anatomy]) -> str:
+def _slow(runs: pl.DataFrame) -> str:
     few = len(runs) // 20
     if not few:
         return ""
@@ -187,7 +182,7 @@ def _slow(runs: Sequence[Anatomy]) -> str:
     return f"{takes}: {_fraction(min(more[part], longer), longer).lower()} of the difference is spent {_spent(part)}."
 
 
-def _middle(runs: Sequence[Anatomy]) -> Sequence[Anatomy]:
+def _middle(runs: pl.DataFrame) -> pl.DataFrame:
     """The runs between the quartiles: what is typical."""
     quarter = len(runs) // 4
     return runs[quarter : len(runs) - quarter]

@@ -13,6 +13,7 @@ from reports.comparable import Difference, differences, void
 from reports.compare import BAD, CLEAR, GOOD, TOLERATED, Row, Told, rows_of
 from reports.figures import things
 from reports.gate import RunGate, run_gate
+from reports.objectives import Policy
 
 MOST_JUDGED = 10
 """So many earlier runs are put to the gate in search of a good one; that reads them whole."""
@@ -74,13 +75,13 @@ class NoGoodRun(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def changes(recorded: Recorded, judged: RunGate) -> Changes | NoGoodRun:
+def changes(recorded: Recorded, judged: RunGate, by: Policy | None = None) -> Changes | NoGoodRun:
     """What changed since the last good run that lies beside this one. Raises NotARun if this one cannot be read."""
     earlier = _earlier(recorded)
     alike = [(run, apart) for run in earlier if _versions_alone(apart := _apart(recorded, run))]
     for run, apart in alike[:MOST_JUDGED]:
         try:
-            before = run_gate(run)
+            before = run_gate(run, by=by)
             if before.verdict is Verdict.VALID:
                 return _changes(run, before, recorded, judged, apart)
         except NotARun:

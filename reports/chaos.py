@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from harness.checking.fault_coverage import Coverage, fault_coverage
-from harness.checking.responses import responses, under_load
+from harness.checking.responses import under_load
 from harness.checking.waits import Cause
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
 from harness.records.run import Recorded
 from harness.records.workflows import WorkflowRun
+from reports.latency import responses_of
 from reports.lives import lives
 from reports.plot import Plot
-from reports.recovery import RecoveryShown, recoveries_of, recovery_bars, shown_recoveries
+from reports.recovery import RecoveryShown, operations_under_load, recoveries_of, recovery_bars, shown_recoveries
 
 
 class ChaosSection(Struct, frozen=True, kw_only=True):
@@ -39,21 +40,22 @@ def chaos_section(recorded: Recorded) -> ChaosSection | None:
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     if not windows:
         return None
-    operations, experiment = under_load(recorded.info, recorded.read(Operation)), recorded.experiment()
+    operations, experiment = operations_under_load(recorded), recorded.experiment()
     loaded = [run for run in recorded.read(WorkflowRun) if run.scenario in recorded.info.loaded]
     load, allowed = recorded.info.load, experiment.recovery if experiment else None
     recovered = recoveries_of(recorded)
     shown, limit, found = (
         shown_recoveries(recovered, allowed),
         recovered[0].limit,
-        responses(operations, recorded.info.ends),
+        responses_of(recorded),
     )
+    calls = under_load(recorded.info, recorded.frame(Operation))
     watched = [each for each in recovered if each.spent or each.untold is None]
     parts = {part.cause: part.name for each in shown for part in each.parts}
     return ChaosSection(
         experiment=experiment,
         limit=limit,
-        lives=Plot.drawn(lambda width: lives(found, operations, windows, limit, width=width)) if found else None,
+        lives=Plot.drawn(lambda width: lives(found, calls, windows, limit, width=width)) if len(found) else None,
         bars=Plot.drawn(lambda width: recovery_bars(watched, allowed, width=width)),
         recoveries=shown,
         causes=[(cause, parts[cause]) for cause in Cause if cause in parts],

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from math import inf
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.quantities import Quantity, in_blocks, in_order, percentiles, sums
-from harness.checking.responses import Outcome, responses, under_load
+from harness.checking.responses import Outcome
 from harness.records.faults import FaultWindow
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
-from harness.records.operations import Operation
 from harness.records.run import Recorded
 from harness.records.samples import CLIENT, CPU, MACHINE, MEMORY, Sample
+from reports.latency import responses_of
 from reports.recovery import recoveries_of
 
 ALL = "all scenarios"
@@ -81,17 +82,12 @@ def _under_load(recorded: Recorded, load: LoadInfo) -> Iterator[Figure]:
 
 
 def _answers(recorded: Recorded, began: float) -> list[Answer]:
-    found = responses(under_load(recorded.info, recorded.read(Operation)), recorded.info.ends)
+    found = responses_of(recorded).select(
+        "scenario", pl.col("intended") - began, "outcome", "time", "service", pl.col("answered") - began
+    )
     return [
-        Answer(
-            each.scenario,
-            each.intended - began,
-            each.outcome,
-            each.time,
-            each.service,
-            None if each.answered is None else each.answered - began,
-        )
-        for each in found
+        Answer(scenario, at, Outcome(outcome), time, service, answered)
+        for scenario, at, outcome, time, service, answered in found.iter_rows()
     ]
 
 

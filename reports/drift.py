@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.drift import Drift, drifts, watched
 from harness.checking.objectives import shown
-from harness.checking.responses import responses, under_load
-from harness.records.operations import Operation
 from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
 from reports.figures import bytes_of, duration, things
+from reports.latency import responses_of
 from reports.sparks import spark
 from reports.timeline import Span
 
@@ -48,9 +48,8 @@ def drift_of(recorded: Recorded) -> list[Drift]:
     if recorded.info.kind != SOAK or load is None:
         return []
     began = load.began + load.warm_up
-    operations = under_load(recorded.info, recorded.read(Operation))
-    runs = [run for run in recorded.read(WorkflowRun) if run.scenario in recorded.info.loaded]
-    series = watched(recorded.read(Sample), responses(operations, recorded.info.ends), runs)
+    runs = recorded.frame(WorkflowRun).filter(pl.col("scenario").is_in(list(recorded.info.loaded)))
+    series = watched(recorded.read(Sample), responses_of(recorded), runs)
     return drifts(series, began, began + load.measured)
 
 

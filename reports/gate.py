@@ -1,15 +1,19 @@
 """May we ship? The objectives of one run or several, and the verdict over them all."""
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from harness.checking.objectives import gate
-from harness.records.run import Recorded
+from harness.checking.waivers import not_needed, waive
+from harness.records.fingerprint import Fingerprint
+from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import ObjectiveResult, Verdict
-from reports.objectives import results_of
+from reports.objectives import Policy, policy, results_of
+from reports.together import together
 
 
 class RunGate(Struct, frozen=True, kw_only=True):
@@ -22,6 +26,20 @@ class RunGate(Struct, frozen=True, kw_only=True):
     """It was cut off before its end: it can fail the gate, and never pass it."""
     verdict: Verdict
     objectives: tuple[ObjectiveResult, ...]
+    command: str = ""
+    """How to do it again."""
+    started: float = 0.0
+    """Seconds since the Unix epoch."""
+    ended: float | None = None
+    fingerprint: Fingerprint | None = None
+    """Under what conditions it took place; None where that was not recorded."""
+
+
+class Unreadable(Struct, frozen=True, kw_only=True):
+    """A directory that was put to the gate and holds no run that can be read."""
+
+    directory: str
+    reason: str
 
 
 class GateResult(Struct, frozen=True, kw_only=True):
@@ -30,20 +48,67 @@ class GateResult(Struct, frozen=True, kw_only=True):
     overall: Verdict
     strict: bool
     runs: tuple[RunGate, ...]
+    complete: bool = False
+    """Every objective there is was asked for, whether these runs are of a kind that measures it or not."""
+    objectives: tuple[ObjectiveResult, ...] = ()
+    """Each objective once, as the run has it in which it is worst."""
+    unreadable: tuple[Unreadable, ...] = ()
 
 
-def gate_of(directories: Sequence[Path], strict: bool = False) -> GateResult:
-    """Judge each run by the objectives for its kind. A strict gate wants every one of them measured, aims too.
+def gate_of(
+    directories: Sequence[Path],
+    strict: bool = False,
+    *,
+    complete: bool = False,
+    by: Policy | None = None,
+    today: date | None = None,
+) -> GateResult:
+    """Judge runs by the objectives for their kinds, or by all there are.
 
-    Raises NotARun if a directory holds no readable run.
+    A strict gate wants every one of them measured, aims too. By default those of objectives.toml count, and its
+    waivers as of today, in UTC. Raises BadObjectives, and NotARun if no directory holds a readable run.
     """
-    runs = tuple(run_gate(Recorded(directory), strict=strict) for directory in directories)
-    return GateResult(overall=Verdict.worst(run.verdict for run in runs), strict=strict, runs=runs)
+    by, today = by or policy(), today or datetime.now(tz=UTC).date()
+    runs, raw, unreadable = [], [], list[Unreadable]()
+    for directory in directories:
+        try:
+            recorded = Recorded(directory)
+            results = waive(results_of(recorded, by.objectives), by.waivers, today)
+            runs.append(_run_gate(recorded, results, by, strict=strict))
+        except NotARun as error:
+            if len(directories) == 1:
+                raise
+            unreadable.append(Unreadable(directory=str(directory), reason=str(error)))
+            continue
+        raw.append((recorded.info.kind, results))
+    if unreadable and not runs:
+        raise NotARun("\n".join(each.reason for each in unreadable))
+    objectives = not_needed(waive(together(by.objectives, raw, complete=complete), by.waivers, today), by.waivers)
+    unproven = unreadable or any(run.partial or not _hard(run.objectives) for run in runs)
+    verdict = gate(objectives, strict=strict)
+    return GateResult(
+        overall=Verdict.worst((verdict, Verdict.UNKNOWN)) if unproven else verdict,
+        strict=strict,
+        complete=complete,
+        runs=tuple(runs),
+        objectives=tuple(objectives),
+        unreadable=tuple(unreadable),
+    )
 
 
-def run_gate(recorded: Recorded, *, strict: bool = False) -> RunGate:
-    """Judge one run."""
-    results = results_of(recorded)
+def run_gate(recorded: Recorded, *, strict: bool = False, by: Policy | None = None) -> RunGate:
+    """Judge one run. Raises BadObjectives, and NotARun if it cannot be read."""
+    by = by or policy()
+    results = waive(results_of(recorded, by.objectives), by.waivers, datetime.now(tz=UTC).date())
+    return _run_gate(recorded, results, by, strict=strict)
+
+
+def to_json(result: GateResult) -> str:
+    """The result as indented JSON, for other programs; docs/schema/gate.schema.json describes it."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+
+
+def _run_gate(recorded: Recorded, results: Sequence[ObjectiveResult], by: Policy, *, strict: bool) -> RunGate:
     verdict = gate(results, strict=strict)
     info = recorded.info
     return RunGate(
@@ -52,10 +117,13 @@ def run_gate(recorded: Recorded, *, strict: bool = False) -> RunGate:
         title=info.title,
         partial=info.partial,
         verdict=Verdict.worst((verdict, Verdict.UNKNOWN)) if info.partial else verdict,
-        objectives=tuple(results),
+        objectives=tuple(not_needed(results, by.waivers)),
+        command=info.command,
+        started=info.started,
+        ended=info.ended,
+        fingerprint=recorded.fingerprint(),
     )
 
 
-def to_json(result: GateResult) -> str:
-    """The result as indented JSON, for other programs."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+def _hard(results: Sequence[ObjectiveResult]) -> bool:
+    return any(result.hard for result in results)

@@ -1,16 +1,17 @@
 """Latency and served load of each scenario under load: percentiles, over time, and around each fault."""
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.percentiles import percentile
-from harness.checking.responses import Outcome, Response, by_scenario, responses, under_load
+from harness.checking.responses import Outcome, answered_times, responses, under_load
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
-from harness.records.run import RunInfo
+from harness.records.run import Recorded, RunInfo
 
 MOST_BUCKETS = 120
 
@@ -72,44 +73,49 @@ class ScenarioLatency(Struct, frozen=True, kw_only=True):
     whole: Group
     over_time: tuple[Moment, ...]
     splits: tuple[Split, ...]
-    responses: tuple[Response, ...]
-    """One an iteration, in the order of intended starts."""
+    responses: pl.DataFrame
+    """One an iteration, in the order of intended starts, as `harness.checking.responses` tells them."""
 
 
-def latencies(
-    info: RunInfo, operations: Iterable[Operation], windows: Sequence[FaultWindow] = ()
-) -> list[ScenarioLatency]:
-    """The latency of each scenario under load that has any response, by name."""
+@lru_cache(maxsize=1)
+def responses_of(recorded: Recorded) -> pl.DataFrame:
+    """The responses of the load of a run; kept for whoever asks next of the same one, for most sections do."""
+    return responses(under_load(recorded.info, recorded.frame(Operation)), recorded.info.ends)
+
+
+def latencies(info: RunInfo, found: pl.DataFrame, windows: Sequence[FaultWindow] = ()) -> list[ScenarioLatency]:
+    """The latency of each scenario under load that has any response, by name; `found` are all responses of the load."""
     load = info.load
     if load is None:
         return []
-    groups = by_scenario(responses(under_load(info, operations), info.ends))
-    return [_scenario(name, found, load.rate_of(name), load.measured, windows) for name, found in groups.items()]
+    by_scenario = found.partition_by("scenario", as_dict=True)
+    return [
+        _scenario(str(name), mine, load.rate_of(str(name)), load.measured, windows)
+        for (name,), mine in sorted(by_scenario.items())
+    ]
 
 
-def group(name: str, found: Sequence[Response]) -> Group:
+def group(name: str, found: pl.DataFrame) -> Group:
     """Counts and percentiles of some responses."""
-    outcomes = Counter(response.outcome for response in found)
-    good = [response for response in found if response.outcome is Outcome.ANSWERED]
-    missing = outcomes[Outcome.UNANSWERED]
+    outcomes = found["outcome"]
+    missing = int((outcomes == Outcome.UNANSWERED).sum())
     return Group(
         name=name,
         iterations=len(found),
-        answered=outcomes[Outcome.ANSWERED],
-        failed=outcomes[Outcome.FAILED],
+        answered=int((outcomes == Outcome.ANSWERED).sum()),
+        failed=int((outcomes == Outcome.FAILED).sum()),
         unanswered=missing,
-        response=_distribution([r.time for r in good if r.time is not None], missing),
-        service=_distribution([r.service for r in good if r.service is not None], missing),
+        response=_distribution(answered_times(found), missing),
+        service=_distribution(answered_times(found, "service"), missing),
     )
 
 
 def _scenario(
-    name: str, found: Sequence[Response], rate: float, duration: float, windows: Sequence[FaultWindow]
+    name: str, found: pl.DataFrame, rate: float, duration: float, windows: Sequence[FaultWindow]
 ) -> ScenarioLatency:
-    began = found[0].intended
+    began, last = found["intended"][0], found["answered"].max()
     whole = group("all", found)
-    ends = [response.answered for response in found if response.answered is not None]
-    took = max([duration, *(end - began for end in ends)])
+    took = max(duration, last - began) if isinstance(last, float) else duration
     return ScenarioLatency(
         scenario=name,
         intended_rate=rate,
@@ -119,19 +125,18 @@ def _scenario(
         whole=whole,
         over_time=_over_time(found, began),
         splits=tuple(_split(found, window) for window in windows),
-        responses=tuple(found),
+        responses=found,
     )
 
 
-def _over_time(found: Sequence[Response], began: float) -> tuple[Moment, ...]:
-    width = max(1, math.ceil((found[-1].intended - began) / MOST_BUCKETS))
-    buckets: dict[int, list[Response]] = defaultdict(list)
-    for response in found:
-        buckets[int((response.intended - began) // width)].append(response)
-    return tuple(_moment(number * width, width, buckets[number]) for number in sorted(buckets))
+def _over_time(found: pl.DataFrame, began: float) -> tuple[Moment, ...]:
+    width = max(1, math.ceil((found["intended"][-1] - began) / MOST_BUCKETS))
+    bucket = ((pl.col("intended") - began) // width).cast(pl.Int64).alias("bucket")
+    buckets = found.with_columns(bucket).partition_by("bucket", as_dict=True, maintain_order=True)
+    return tuple(_moment(number * width, width, mine) for (number,), mine in buckets.items())
 
 
-def _moment(since: float, width: float, found: Sequence[Response]) -> Moment:
+def _moment(since: float, width: float, found: pl.DataFrame) -> Moment:
     told = group("", found)
     return Moment(
         since=since,
@@ -143,22 +148,15 @@ def _moment(since: float, width: float, found: Sequence[Response]) -> Moment:
     )
 
 
-def _split(found: Sequence[Response], window: FaultWindow) -> Split:
-    phases: dict[str, list[Response]] = {"before": [], "during": [], "after": []}
-    for response in found:
-        phases[_phase(response, window)].append(response)
-    return Split(window=window, groups=tuple(group(name, phase) for name, phase in phases.items()))
+def _split(found: pl.DataFrame, window: FaultWindow) -> Split:
+    after = pl.col("intended") >= window.healed
+    before = ~after & (pl.col("answered") < window.injected).fill_null(value=False)
+    phases = {"before": before, "during": ~before & ~after, "after": after}
+    return Split(window=window, groups=tuple(group(name, found.filter(phase)) for name, phase in phases.items()))
 
 
-def _phase(response: Response, window: FaultWindow) -> str:
-    if response.intended >= window.healed:
-        return "after"
-    over = response.answered is not None and response.answered < window.injected
-    return "before" if over else "during"
-
-
-def _distribution(samples: Sequence[float], missing: int) -> Distribution:
-    ordered = sorted(samples)
+def _distribution(samples: pl.Series, missing: int) -> Distribution:
+    ordered = samples.sort()
     p50, p90, p95, p99, p999, longest = (
         percentile(ordered, percent, missing=missing) for percent in (50, 90, 95, 99, 99.9, 100)
     )

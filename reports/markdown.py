@@ -1,33 +1,52 @@
 """The table of objectives as Markdown, for a job summary or a pull request."""
 
-from reports.gate import GateResult, RunGate
-from reports.sentence import QUESTION, answer
+from collections.abc import Sequence
 
-MARKS = {"holds": "✅ holds", "fails": "❌ fails", "unknown": "❔ unknown"}
+from harness.records.verdicts import ObjectiveResult
+from reports.gate import GateResult
+from reports.sentence import QUESTION, RUN_MARKS, answer_of, judged, measured, notes
+
+MARKS = {"holds": "✅", "fails": "❌", "unknown": "❔"}
+WAIVED = "⚠️"
 
 
 def markdown(result: GateResult) -> str:
-    """One section a run: its verdict, then the table of its objectives."""
-    parts = [_run(run) for run in result.runs]
-    if len(result.runs) != 1:
-        parts.append(f"**{len(result.runs)} runs, overall: {result.overall}**")
-    return "\n\n".join(parts) + "\n"
-
-
-def _run(run: RunGate) -> str:
-    said = answer(run)
+    """The verdict, then the table of all objectives, then the runs they were measured in."""
+    said = answer_of(result)
+    several = len(result.runs) != 1
     lines = [f"## {QUESTION} {said.word}", "", _text(f"{said.reason} {said.aims}".strip())]
-    if run.partial:
-        lines += ["", "> **Partial run**: it was cut off before its end."]
-    lines += ["", f"{_text(run.title)} · `{_text(run.run)}`", ""]
-    if run.objectives:
-        lines += ["| Objective | Measured | Must be | Weight | Verdict |", "| --- | ---: | --- | --- | --- |"]
-    lines += [
-        f"| {_text(r.title)} | {_text(r.measured)} | {_text(r.threshold)} | {'hard' if r.hard else 'aim'} "
-        f"| {MARKS[r.verdict]} |"
-        for r in run.objectives
+    lines += [line for run in result.runs if run.partial for line in ("", f"> **Partial run**: {_cut(run.run)}")]
+    if not several:
+        lines += ["", f"{_text(result.runs[0].title)} · `{_text(result.runs[0].run)}`"]
+    if result.objectives:
+        lines += ["", *_table(result.objectives, several=several)]
+    if told := notes(result.objectives):
+        lines += ["", *(f"- {_text(note)}" for note in told)]
+    if several or result.unreadable:
+        lines += ["", *(f"- {RUN_MARKS[run.verdict]} `{_text(run.run)}`: {_text(run.title)}" for run in result.runs)]
+        lines += [f"- **not read**: `{_text(each.directory)}`: {_text(each.reason)}" for each in result.unreadable]
+    return "\n".join(lines) + "\n"
+
+
+def _cut(run: str) -> str:
+    return f"`{_text(run)}` was cut off before its end."
+
+
+def _table(results: Sequence[ObjectiveResult], *, several: bool) -> list[str]:
+    heads = ["Objective", "Measured", "Must be", "Weight", "Verdict"] + ["Run"] * several
+    rules = ["---", "---:", "---", "---", "---"] + ["---"] * several
+    rows = [
+        [
+            _text(each.title),
+            _text(measured(each)),
+            _text(each.threshold),
+            "hard" if each.hard else "aim",
+            f"{WAIVED if each.waived else MARKS[each.verdict]} {judged(each)}",
+            *([_text(each.run)] * several),
+        ]
+        for each in results
     ]
-    return "\n".join(lines).rstrip()
+    return [f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows)]
 
 
 def _text(words: str) -> str:

@@ -1,7 +1,11 @@
 """The metrics of a run: only what was measured; what was not is absent."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import polars as pl
 
 from harness.checking.bootstrap import percentile_interval
 from harness.checking.capacity import capacity_of
@@ -10,14 +14,20 @@ from harness.checking.load import lags
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import median, percentile
 from harness.checking.recovery import Recovered, Untold
-from harness.checking.responses import Outcome, Response, responses, under_load
+from harness.checking.recovery_by_class import by_class
+from harness.checking.responses import answered_times, unanswered, under_load
+from harness.records.checks import Check
+from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation, substream
 from harness.records.run import NotARun, Recorded
+from harness.records.samples import MEMORY, Sample
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
 from reports.drift import drift_of
+from reports.figures import things
+from reports.latency import responses_of
 from reports.recovery import recoveries_of
 
 UNITS = {
@@ -40,26 +50,50 @@ UNITS = {
     "drifting": "",
     "knee": "",
     "recovery_max": "s",
+    "recovery_over_budget": "",
+    "worker_memory_max": "MB",
+    "type_errors": "",
+    "unexplained_ignores": "",
+    "tests_failed": "",
+    "tests_run": "",
+    "tests_missing": "",
+    "branch_coverage": "%",
+    "flakes": "",
+    "mutation_score": "%",
+    "vulnerabilities_dependencies": "",
+    "vulnerabilities_code": "",
+    "secrets": "",
+    "visibility": "%",
+    "deployment_lost": "",
 }
 """Every metric there is, and its unit."""
 
 PERCENTILES = {"response_p50": 50, "response_p95": 95, "response_p99": 99, "response_max": 100}
+WORKER = "worker-"
+"""How the names of workers begin, as sources of samples."""
+MEGABYTE = 1e6
 SCALES = {("s", "s"): 1.0, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("ms", "ms"): 1.0, ("rows/s", "rows/s"): 1.0}
 
 
+@lru_cache(maxsize=1)
 def metrics(recorded: Recorded) -> dict[str, Metric]:
-    """Every metric this run has measured, in the unit of UNITS. Raises NotARun if its files cannot be read."""
-    operations = under_load(recorded.info, recorded.read(Operation))
-    answers = responses(operations, recorded.info.ends)
+    """Every metric this run has measured, in the unit of UNITS. Raises NotARun if its files cannot be read.
+
+    Kept for whoever asks next of the same run: the gate does, and the top of its page.
+    """
+    answers = responses_of(recorded)
     found = (
         *_measured(recorded.read(Measurement)),
         *_judged(recorded.read(Judgement)),
         *_faults(recorded.read(FaultWindow)),
         *_latency(answers),
-        *_load(operations, answers),
+        *_load(under_load(recorded.info, recorded.frame(Operation)), answers),
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
-        *_recovery(recoveries_of(recorded)),
+        *_recovery(recovered := recoveries_of(recorded)),
+        *_recovery_by_class(recovered, recorded.experiment()),
+        *_memory(recorded.read(Sample)),
+        *_checked(recorded.read(Check)),
     )
     return {name: metric for name, metric in found if metric is not None}
 
@@ -112,25 +146,22 @@ def _only_unknown(verdicts: Counter[Verdict]) -> bool:
     return bool(verdicts[Verdict.UNKNOWN]) and not verdicts[Verdict.INVALID]
 
 
-def _latency(found: Sequence[Response]) -> Iterable[Found]:
-    times = [r.time * 1e3 for r in found if r.outcome is Outcome.ANSWERED and r.time is not None]
-    unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
+def _latency(found: pl.DataFrame) -> Iterable[Found]:
+    times, missing = answered_times(found).sort() * 1e3, unanswered(found)
     for name, percent in PERCENTILES.items():
-        yield name, _metric(percentile(times, percent, missing=unanswered), f"n={len(times) + unanswered:,}")
+        yield name, _metric(percentile(times, percent, missing=missing), f"n={len(times) + missing:,}")
 
 
-def _load(operations: Sequence[Operation], found: Sequence[Response]) -> Iterable[Found]:
-    if not operations:
+def _load(operations: pl.DataFrame, found: pl.DataFrame) -> Iterable[Found]:
+    if operations.is_empty():
         return
-    starts = [operation for operation in operations if operation.kind is Kind.START]
     late = lags(operations)
-    yield "lag_p99", _metric(percentile([each * 1e3 for each in late], 99), f"n={len(late):,}")
-    asked = {(operation.scenario, operation.iteration) for operation in operations}
-    served = {(start.scenario, start.iteration) for start in starts if start.ack is Ack.OK}
-    yield "unserved", Metric(value=len(asked - served), detail=f"of {len(asked):,} iterations")
-    unanswered = sum(response.outcome is Outcome.UNANSWERED for response in found)
-    detail = f"of {len(found):,} iterations" if found else "none waits for an answer"
-    yield "unanswered", Metric(value=unanswered, detail=detail)
+    yield "lag_p99", _metric(percentile(late * 1e3, 99), f"n={len(late):,}")
+    served = (pl.col("kind") == Kind.START) & (pl.col("ack") == Ack.OK)
+    asked = operations.group_by("scenario", "iteration").agg(served=served.any())["served"]
+    yield "unserved", Metric(value=len(asked) - int(asked.sum()), detail=f"of {len(asked):,} iterations")
+    detail = "none waits for an answer" if found.is_empty() else f"of {len(found):,} iterations"
+    yield "unanswered", Metric(value=unanswered(found), detail=detail)
 
 
 def _drift(found: Sequence[Drift]) -> Iterable[Found]:
@@ -152,6 +183,33 @@ def _recovery(found: Sequence[Recovered]) -> Iterable[Found]:
         slowest, window = max(told, key=lambda each: each[0])
         detail = f"from heal to steady, after {window.name} on {window.on}; {len(told)} of {len(found)} told"
         yield "recovery_max", Metric(value=slowest, detail=detail)
+
+
+def _recovery_by_class(found: Sequence[Recovered], experiment: ExperimentInfo | None) -> Iterable[Found]:
+    if experiment is None:
+        return
+    within = experiment.recovery.within
+    classes = by_class(found, within)
+    if classes:
+        worst, over = classes[0], sum(each.over(within) for each in classes)
+        took = "never steady" if math.isinf(worst.p95) else shown(worst.p95, "s")
+        detail = f"slowest: {worst.fault}, p95 {took}, n={worst.faults}; {shown(within, 's')} allowed"
+        yield "recovery_over_budget", Metric(value=over, detail=f"of {len(classes)}; {detail}")
+
+
+def _memory(samples: Iterable[Sample]) -> Iterable[Found]:
+    taken = [each for each in samples if each.name == MEMORY and each.source.startswith(WORKER)]
+    if taken:
+        most = max(taken, key=lambda each: each.value)
+        workers = len({each.source for each in taken})
+        detail = f"{most.source} of {things(workers, 'worker')}, n={len(taken):,}"
+        yield "worker_memory_max", Metric(value=most.value / MEGABYTE, detail=detail)
+
+
+def _checked(checks: Iterable[Check]) -> Iterable[Found]:
+    for check in checks:
+        if check.metric in UNITS and check.value is not None:
+            yield check.metric, Metric(value=check.value, detail=check.detail, measured=check.measured)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

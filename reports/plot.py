@@ -1,6 +1,6 @@
-"""A picture for every page: drawn once for a wide one and once for a narrow one."""
+"""A picture for every page: drawn once for a wide one and once for a narrow one, and what it shows as a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -17,3 +17,11 @@ class Plot(Struct, frozen=True, kw_only=True):
     def drawn(cls, draw: Callable[[float], str]) -> "Plot":
         """By a function of the width in pixels."""
         return cls(wide=draw(WIDE), narrow=draw(NARROW))
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """What a plot shows, for whoever reads better than they see: words and figures as they are shown."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    """Each as long as `head`; its first says what the row is of."""

@@ -1,14 +1,17 @@
 """The books of a run: what was asked for, beside what the server, the ledger and the business rows hold."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import polars as pl
 from msgspec import Struct
 
+from harness.records.columns import Frames, Value
 from harness.records.discrepancies import Discrepancy, DiscrepancyKind
-from harness.records.effects import Effect, EffectKind, Fact, Source
-from harness.records.operations import Ack, Kind, Operation
-from harness.records.workflows import WorkflowRun
+from harness.records.effects import EffectKind, Fact, Source
+from harness.records.operations import Ack, Kind
+from harness.records.workflows import Activity, WorkflowRun
 
 REASON = "rejected: "
 """Prefix of the values of a fact that count rejected rows by reason."""
@@ -98,79 +101,78 @@ def disagreements(found: Sequence[Discrepancy]) -> Disagreements:
     )
 
 
-def books(
-    operations: Sequence[Operation],
-    workflows: Sequence[WorkflowRun],
-    effects: Sequence[Effect],
-    facts: Iterable[Fact],
-) -> Books:
+def books(operations: pl.DataFrame, workflows: Frames, effects: pl.DataFrame, facts: Frames) -> Books:
     """Count everything that one run recorded."""
     return Books(
-        starts=_starts(operations, workflows),
-        workflows=_workflows(workflows),
+        starts=_starts(operations, workflows[WorkflowRun]),
+        workflows=_workflows(workflows[WorkflowRun], workflows[Activity]),
         ledger=_ledger(effects),
-        rows=_rows(facts),
+        rows=rows_of(facts),
     )
 
 
-def _starts(operations: Sequence[Operation], workflows: Sequence[WorkflowRun]) -> Starts | None:
-    starts = [operation for operation in operations if operation.kind is Kind.START]
-    if not starts:
+def rows_of(facts: Frames) -> tuple[Rows, ...]:
+    """What the business rows say, scenario by scenario, by name."""
+    short = pl.col("expected") - pl.col("found")
+    counted = (
+        facts[Fact]
+        .group_by(pl.col("scenario").cast(pl.String))
+        .agg(
+            pl.col("expected", "found").sum(),
+            facts=pl.len(),
+            missing=short.clip(0).sum(),
+            surplus=(-short).clip(0).sum(),
+        )
+    )
+    summed = facts[Value].group_by("scenario", "name", maintain_order=True).agg(pl.col("number").sum())
+    values: dict[str, dict[str, int]] = defaultdict(dict)
+    for scenario, name, number in summed.iter_rows():
+        values[scenario][name] = number
+    return tuple(_of_scenario(row, values[row["scenario"]]) for row in counted.sort("scenario").iter_rows(named=True))
+
+
+def _starts(operations: pl.DataFrame, runs: pl.DataFrame) -> Starts | None:
+    starts = operations.select("kind", "ack", "workflow_id").filter(pl.col("kind") == Kind.START)
+    if starts.is_empty():
         return None
-    acks = Counter(start.ack for start in starts)
-    known = {run.workflow_id for run in workflows}
+    acknowledged = starts.filter(pl.col("ack") == Ack.OK)
     return Starts(
         asked=len(starts),
-        acknowledged=acks[Ack.OK],
-        refused=acks[Ack.FAIL],
-        unanswered=acks[Ack.INFO],
-        known=sum(start.ack is Ack.OK and start.workflow_id in known for start in starts),
+        acknowledged=len(acknowledged),
+        refused=len(starts.filter(pl.col("ack") == Ack.FAIL)),
+        unanswered=len(starts.filter(pl.col("ack") == Ack.INFO)),
+        known=len(acknowledged.join(runs, on="workflow_id", how="semi")),
     )
 
 
-def _workflows(runs: Sequence[WorkflowRun]) -> Workflows | None:
-    if not runs:
+def _workflows(runs: pl.DataFrame, activities: pl.DataFrame) -> Workflows | None:
+    if runs.is_empty():
         return None
-    activities = [activity for run in runs for activity in run.activities]
+    attempts = activities["attempts"]
     return Workflows(
         runs=len(runs),
-        by_status=dict(Counter(run.status for run in runs).most_common()),
-        attempts=sum(activity.attempts for activity in activities),
-        retries=sum(max(0, activity.attempts - 1) for activity in activities),
+        by_status=dict(runs["status"].value_counts(sort=True).iter_rows()),
+        attempts=int(attempts.sum()),
+        retries=int((attempts - 1).clip(0).sum()),
     )
 
 
-def _ledger(effects: Sequence[Effect]) -> Ledger | None:
-    if not effects:
+def _ledger(effects: pl.DataFrame) -> Ledger | None:
+    if effects.is_empty():
         return None
-    kinds = Counter(effect.kind for effect in effects)
-    sources = {effect.source for effect in effects}
+    by_journal = bool((effects["source"] == Source.WAL).any())
     return Ledger(
-        forward=kinds[EffectKind.FORWARD],
-        compensations=kinds[EffectKind.COMPENSATION],
-        keys=len({effect.key for effect in effects}),
-        retried=None if Source.WAL in sources else sum((effect.attempt or 1) > 1 for effect in effects),
+        forward=len(effects.filter(pl.col("kind") == EffectKind.FORWARD)),
+        compensations=len(effects.filter(pl.col("kind") == EffectKind.COMPENSATION)),
+        keys=effects.select(pl.struct("workflow_id", "step", "item").n_unique()).item(),
+        retried=None if by_journal else int((effects["attempt"] > 1).sum()),
     )
 
 
-def _rows(facts: Iterable[Fact]) -> tuple[Rows, ...]:
-    by_scenario: dict[str, list[Fact]] = {}
-    for fact in facts:
-        by_scenario.setdefault(fact.scenario, []).append(fact)
-    return tuple(_of_scenario(name, found) for name, found in sorted(by_scenario.items()))
-
-
-def _of_scenario(scenario: str, facts: Sequence[Fact]) -> Rows:
-    values: Counter[str] = Counter()
-    for fact in facts:
-        values.update(fact.values)
+def _of_scenario(counted: Mapping[str, Any], values: Mapping[str, int]) -> Rows:
+    by_name, most_first = sorted(values.items()), Counter(values).most_common()
     return Rows(
-        scenario=scenario,
-        facts=len(facts),
-        expected=sum(fact.expected for fact in facts),
-        found=sum(fact.found for fact in facts),
-        missing=sum(max(0, fact.expected - fact.found) for fact in facts),
-        surplus=sum(max(0, fact.found - fact.expected) for fact in facts),
-        values={name: number for name, number in sorted(values.items()) if not name.startswith(REASON)},
-        reasons={name.removeprefix(REASON): number for name, number in values.most_common() if name.startswith(REASON)},
+        **counted,
+        values={name: number for name, number in by_name if not name.startswith(REASON)},
+        reasons={name.removeprefix(REASON): number for name, number in most_first if name.startswith(REASON)},
     )

@@ -1,11 +1,13 @@
 """The slowest workflows of a run, with what their activities had to retry."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 
+import polars as pl
 from msgspec import Struct
 
-from harness.records.anatomy import Anatomy
-from harness.records.workflows import Activity, WorkflowRun
+from harness.records.anatomy import Part
+from harness.records.columns import RUN
 from reports.anatomy import WORDS
 from reports.figures import share
 from reports.webui import WebUI
@@ -38,39 +40,40 @@ class Slow(Struct, frozen=True, kw_only=True):
     retried: tuple[Retried, ...]
 
 
-def slowest(runs: Iterable[WorkflowRun], ui: WebUI, most: int = 10) -> list[Slow]:
+def slowest(runs: pl.DataFrame, activities: pl.DataFrame, ui: WebUI, most: int = 10) -> list[Slow]:
     """The closed runs that took longest, longest first. Of one that is still open nobody knows how long it takes."""
-    closed = [(run.closed - run.started, run) for run in runs if run.closed is not None]
-    closed.sort(key=lambda pair: (-pair[0], pair[1].workflow_id))
-    return [_slow(run, took, ui) for took, run in closed[:most]]
+    took = (pl.col("closed") - pl.col("started")).alias("took")
+    closed = runs.select(RUN, took, "workflow_id").filter(pl.col("took").is_not_null())
+    longest = closed.sort("took", "workflow_id", descending=[True, False]).head(most)
+    found = longest.join(runs.drop("workflow_id"), on=RUN, maintain_order="left")
+    retried = activities.filter(pl.col("attempts") > 1, pl.col(RUN).is_in(found[RUN].implode()))
+    return [_slow(row, retried.filter(pl.col(RUN) == row[RUN]), ui) for row in found.iter_rows(named=True)]
 
 
-def _slow(run: WorkflowRun, took: float, ui: WebUI) -> Slow:
-    again = [activity for activity in run.activities if activity.attempts > 1]
+def _slow(run: Mapping[str, Any], again: pl.DataFrame, ui: WebUI) -> Slow:
     return Slow(
-        workflow_id=run.workflow_id,
-        link=ui.history(run.workflow_id, run.run_id),
-        type=run.type,
-        status=run.status,
-        took=took,
-        spent=_spent(run.anatomy, took),
-        retries=sum(activity.attempts - 1 for activity in again),
+        workflow_id=run["workflow_id"],
+        link=ui.history(run["workflow_id"], run["run_id"]),
+        type=run["type"],
+        status=run["status"],
+        took=run["took"],
+        spent=_spent({part: run[part] for part in Part}, run["took"]),
+        retries=int((again["attempts"] - 1).sum()),
         retried=_grouped(again),
     )
 
 
-def _spent(anatomy: Anatomy | None, took: float) -> str:
-    if anatomy is None or not anatomy.seconds:
+def _spent(seconds: Mapping[Part, float | None], took: float) -> str:
+    known = {part: length for part, length in seconds.items() if length}
+    if not known:
         return ""
-    part, seconds = max(anatomy.seconds.items(), key=lambda each: each[1])
-    return f"{WORDS[part].name}, {share(seconds, took)}"
+    part = max(known, key=lambda each: known[each])
+    return f"{WORDS[part].name}, {share(known[part], took)}"
 
 
-def _grouped(activities: Iterable[Activity]) -> tuple[Retried, ...]:
-    groups: dict[tuple[str, str | None], list[int]] = {}
-    for activity in activities:
-        groups.setdefault((activity.type, activity.last_failure), []).append(activity.attempts)
+def _grouped(again: pl.DataFrame) -> tuple[Retried, ...]:
+    groups = again.group_by("type", "last_failure", maintain_order=True).agg(pl.len(), pl.col("attempts").max())
     return tuple(
-        Retried(type=name, activities=len(attempts), attempts=max(attempts), failure=failure)
-        for (name, failure), attempts in groups.items()
+        Retried(type=name, activities=activities, attempts=attempts, failure=failure)
+        for name, failure, activities, attempts in groups.iter_rows()
     )

@@ -1,9 +1,10 @@
 """Small plots of one figure over time, to be set below each other on one scale."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from harness.records.faults import FaultWindow
-from reports.svg import add, drawing, identifier, line, linear, markup
+from reports.svg import Scale, add, drawing, identifier, line, linear, markup
 from reports.timeline import Span
 
 WIDTH, HEIGHT = 300.0, 40.0
@@ -37,5 +38,16 @@ def spark(
     if len(points) == 1:
         add(svg, "path", class_="dots", d=line([(x(points[0][0]), y(points[0][1]))]) + "h0")
     else:
-        add(svg, "path", class_="line spark", d=line([(x(time), y(value)) for time, value in points]))
+        add(svg, "path", class_="line spark", d=line([(x(time), y(value)) for time, value in extremes(points, x)]))
     return markup(svg)
+
+
+def extremes(points: Sequence[Point], x: Scale) -> list[Point]:
+    """Of the points, which are in the order of time, all that can be seen: the least and the greatest of each pixel."""
+    if len(points) <= 2 * WIDTH:
+        return list(points)
+    seen: list[Point] = []
+    for _, found in groupby(points, key=lambda point: int(x(point[0]))):
+        column = list(found)
+        seen += sorted({min(column, key=lambda point: point[1]), max(column, key=lambda point: point[1])})
+    return seen

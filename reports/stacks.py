@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
+import polars as pl
 from msgspec import Struct
 
-from harness.records.anatomy import Anatomy, Part
+from harness.records.anatomy import Part
 from reports.anatomy import WORDS, KindAnatomy, means
 from reports.curves import MARKED, MARKED_NARROW
 from reports.figures import duration, things
@@ -75,7 +76,7 @@ def stacks(kind: KindAnatomy, number: int, *, width: float = 960) -> str:
     return markup(svg)
 
 
-def columns_of(runs: Sequence[Anatomy], most: int) -> list[Column]:
+def columns_of(runs: pl.DataFrame, most: int) -> list[Column]:
     """The runs, from the shortest to the longest, in columns that lie side by side."""
     number = len(runs)
     end = math.log10(2 * number)  # half a rank beyond the last but one, so that the slowest has some width

@@ -1,12 +1,39 @@
 """A small typed way to draw SVG inside an HTML page: elements, scales, and dots by the thousand in one path."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-Scale = Callable[[float], float]
+import polars as pl
+from msgspec import Struct
+
 SEEN = 0.8
 """Pixels that the shortest bar is long, so that it can be seen."""
+
+
+class Scale(Struct, frozen=True):
+    """From a domain of values to pixels: of one value when it is called, of a whole column by `column`."""
+
+    domain: tuple[float, float]
+    to: tuple[float, float]
+    log: bool = False
+    """Whether each power of ten is as wide as the next; values below the domain are drawn at its lower end then."""
+
+    def __call__(self, value: float) -> float:
+        """Where a value lies."""
+        (low, high), (begin, end) = self._ends(), self.to
+        at = math.log10(max(value, self.domain[0])) if self.log else value
+        return begin + (at - low) / (high - low or 1.0) * (end - begin)
+
+    def column(self, values: pl.Expr) -> pl.Expr:
+        """Where each value of a column lies."""
+        (low, high), (begin, end) = self._ends(), self.to
+        at = values.clip(self.domain[0]).log10() if self.log else values
+        return begin + (at - low) / (high - low or 1.0) * (end - begin)
+
+    def _ends(self) -> tuple[float, float]:
+        low, high = self.domain
+        return (math.log10(low), math.log10(high)) if self.log else (low, high)
 
 
 def drawing(name: str, width: float, height: float, *, title: str, description: str) -> Element:
@@ -39,6 +66,12 @@ def hint(element: Element, words: str) -> Element:
     return element
 
 
+def read_off(svg: Element, places: Iterable[float], top: float, bottom: float) -> None:
+    """Note where each row of the table below the picture lies in it, so that a script can tell the row that is near."""
+    svg.set("data-at", " ".join(_short(place) for place in places))
+    svg.set("data-between", f"{_short(top)} {_short(bottom)}")
+
+
 def identifier(name: str) -> str:
     """A name as part of an element's id."""
     return "".join(character if character.isalnum() else "-" for character in name)
@@ -57,14 +90,20 @@ def dots(points: Iterable[tuple[float, float]], grid: float = 0.1) -> str:
 
 def bars(spans: Iterable[tuple[float, float, float]]) -> str:
     """A path of level bars, each (from x, to x, y). Those of one level that touch are drawn as one."""
-    merged: list[tuple[float, float, float]] = []
-    for left, right, y in sorted(spans, key=lambda span: (span[2], span[0])):
-        end = max(right, left + SEEN)
-        if merged and merged[-1][2] == y and left <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]), y)
-        else:
-            merged.append((left, end, y))
-    return "".join(f"M{_short(left)} {_short(y)}H{_short(end)}" for left, end, y in merged)
+    columns = dict.fromkeys(("left", "right", "y"), pl.Float64)
+    return bars_of(pl.DataFrame(list(spans), schema=columns, orient="row"))
+
+
+def bars_of(spans: pl.DataFrame) -> str:
+    """The same, of columns `left`, `right` and `y`."""
+    end = pl.max_horizontal("right", pl.col("left") + SEEN)
+    until = pl.col("end").cum_max().shift(1).over("y")
+    ordered = spans.with_columns(end=end).sort("y", "left")
+    bar = (pl.col("left") > until).fill_null(value=True).cum_sum()
+    merged = ordered.group_by(bar.alias("bar"), maintain_order=True).agg(
+        pl.col("left").first(), pl.col("y").first(), pl.col("end").max()
+    )
+    return "".join(f"M{_short(left)} {_short(y)}H{_short(right)}" for _, left, y, right in merged.iter_rows())
 
 
 def line(points: Sequence[tuple[float, float] | None]) -> str:
@@ -81,15 +120,12 @@ def line(points: Sequence[tuple[float, float] | None]) -> str:
 
 def linear(domain: tuple[float, float], to: tuple[float, float]) -> Scale:
     """A scale from a domain of values to pixels."""
-    low, high = domain
-    span = high - low or 1.0
-    return lambda value: to[0] + (value - low) / span * (to[1] - to[0])
+    return Scale(domain, to)
 
 
 def logarithmic(domain: tuple[float, float], to: tuple[float, float]) -> Scale:
     """A logarithmic scale; values below the domain are drawn at its lower end."""
-    inner = linear((math.log10(domain[0]), math.log10(domain[1])), to)
-    return lambda value: inner(math.log10(max(value, domain[0])))
+    return Scale(domain, to, log=True)
 
 
 def decades(samples: Iterable[float]) -> tuple[tuple[float, float], list[float]]:
@@ -105,6 +141,12 @@ def decades(samples: Iterable[float]) -> tuple[tuple[float, float], list[float]]
     return (low, high), ticks
 
 
+def ends_of(samples: pl.Series) -> list[float]:
+    """The least that is above zero and the greatest, which is all that an axis has to know; none of no samples."""
+    positive = samples.filter(samples > 0)
+    return [positive.min(), positive.max()] if len(positive) else []  # type: ignore[list-item]  # of floats
+
+
 def even_ticks(span: float, most: int) -> list[float]:
     """Round values from 0 up to `span`, at most about `most` of them."""
     if span <= 0:
@@ -113,6 +155,14 @@ def even_ticks(span: float, most: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
     return [number * step for number in range(int(span / step + 1e-9) + 1)]
+
+
+def whole_axis(most: float, ticks: int) -> tuple[float, list[float]]:
+    """Where an axis from zero ends that holds `most`, on a round value, and its ticks: about so many."""
+    found = even_ticks(most, ticks)
+    if found[-1] < most:
+        found.append(found[-1] + (found[1] if len(found) > 1 else most))
+    return found[-1] or 1.0, found
 
 
 def _attribute(name: str) -> str:

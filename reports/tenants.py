@@ -1,19 +1,12 @@
 """What each tenant of a load felt: whether one waits for what another asked."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+import polars as pl
 
-from harness.checking.responses import Response
-from harness.records.operations import Iteration
-from reports.latency import Group, ScenarioLatency, group
+from reports.latency import Group, group
 
 
-def tenants(iterations: Iterable[Iteration], latencies: Iterable[ScenarioLatency]) -> list[Group]:
+def tenants(iterations: pl.DataFrame, responses: pl.DataFrame) -> list[Group]:
     """The responses of each tenant, over all scenarios, by name; none where the load has no tenants."""
-    tenant = {(each.scenario, each.index): each.tenant for each in iterations}
-    found: dict[str, list[Response]] = defaultdict(list)
-    for latency in latencies:
-        for response in latency.responses:
-            if name := tenant.get((response.scenario, response.iteration), ""):
-                found[name].append(response)
-    return [group(name, found[name]) for name in sorted(found)]
+    tenant = iterations.filter(pl.col("tenant") != "").rename({"index": "iteration"})
+    found = responses.join(tenant, on=["scenario", "iteration"]).partition_by("tenant", as_dict=True)
+    return [group(str(name), mine) for (name,), mine in sorted(found.items())]

@@ -1,25 +1,65 @@
-"""The table of objectives as plain text, for a terminal or a pipe."""
+"""The table of objectives for a terminal, or as plain text for a pipe."""
 
+import io
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.checking.objectives import shown
 from harness.records.effects import Fact
 from harness.records.run import Recorded
-from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict
+from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
+from reports.canary import Proof
 from reports.gate import GateResult, RunGate
-from reports.reconciliation import books
-from reports.sentence import MARKS, answer
+from reports.reconciliation import rows_of
+from reports.sentence import MARKS, RUN_MARKS, answer_of, judged, measured, notes
 
 FINDINGS = 5
 """How many findings of an invariant are told before the rest is counted."""
-HEADINGS = ("", "objective", "measured", "must be", "weight", "verdict")
+UNKNOWN = ", which shuts the gate"
+BOUNDLESS = 10_000
+NARROW, SLIM = 110, 60
+"""Columns of a terminal below which weight and run are left out; below which the mark alone tells the verdict."""
+COLOURS = {Verdict.VALID: "bold green", Verdict.INVALID: "bold red", Verdict.UNKNOWN: "bold yellow"}
 
 
-def text(result: GateResult) -> str:
-    """One aligned table a run, each with its verdict below it; the overall verdict at the end of several."""
-    parts = [_run(run) for run in result.runs]
-    if len(result.runs) != 1:
-        parts.append(f"{len(result.runs)} runs, overall: {result.overall}")
-    return "\n\n".join(parts) + "\n"
+def text(result: GateResult, *, width: int | None = None, colour: bool = False) -> str:
+    """One table of all objectives, the runs where there are several, and the verdict in words below them.
+
+    `width` is that of the terminal; where there is none, no line is broken.
+    """
+    table = _table(result, width or BOUNDLESS) if result.objectives else "no objective applies to this kind of run"
+    said = [Text(_printable(note), style="yellow") for note in notes(result.objectives)]
+    runs = [_runs(result)] if len(result.runs) != 1 or result.unreadable else []
+    verdict = Text(_printable(str(answer_of(result))), style=COLOURS[result.overall])
+    return _drawn([Text(_head(result), style="bold"), "", table, "", *said, *runs, verdict], width, colour=colour)
+
+
+def proofs_text(proofs: Sequence[Proof], *, width: int | None = None, colour: bool = False) -> str:
+    """A line for each objective and kind of run: its bad value, and what the gate said of that."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for heading in ("", "objective", "must be", "kind", "planted", "verdict"):
+        table.add_column(heading, no_wrap=heading in {"", "must be", "kind"})
+    for proof in proofs:
+        mark, style = ("✗", "red") if proof.problems else ("✓", "green")
+        told = "; ".join(proof.problems) or proof.verdict + UNKNOWN * (
+            proof.verdict is ObjectiveVerdict.UNKNOWN
+        ) + "".join(f", and with it: {title}" for title in proof.also)
+        objective = proof.objective
+        planted = shown(proof.planted, objective.unit)
+        table.add_row(
+            Text(mark, style), objective.title, objective.threshold, proof.kind, planted, Text(_printable(told), style)
+        )
+    unproven = {proof.objective for proof in proofs if proof.problems}
+    number = len({proof.objective for proof in proofs})
+    if unproven:
+        verdict = Text(f"{len(unproven)} of {number} objectives are not proven to fail.", style="bold red")
+    else:
+        verdict = Text(f"All {number} objectives fail where they must.", style="bold green")
+    return _drawn([table, "", verdict], width, colour=colour)
 
 
 def judgement_text(judgement: Judgement) -> str:
@@ -35,7 +75,7 @@ def judgement_text(judgement: Judgement) -> str:
 def rows_text(recorded: Recorded) -> str:
     """What the stores hold, scenario by scenario: rows expected and found, and why rows were rejected."""
     lines = []
-    for rows in books((), (), (), recorded.read(Fact)).rows:
+    for rows in rows_of(recorded.frames(Fact)):
         counts = ", ".join(f"{name} {count:,}" for name, count in rows.values.items())
         lines.append(
             f"{rows.scenario}: {rows.expected:,} rows expected, {rows.found:,} found" + f" ({counts})" * bool(counts)
@@ -44,35 +84,76 @@ def rows_text(recorded: Recorded) -> str:
     return "\n".join(_printable(line) for line in lines)
 
 
-def _run(run: RunGate) -> str:
-    head = f"{run.title} · {run.run}" + (" · PARTIAL: cut off before its end" if run.partial else "")
-    rows = [
-        (
-            MARKS[result.verdict],
-            result.title,
-            _short(result),
-            result.threshold,
-            "hard" if result.hard else "aim",
-            result.verdict.value,
-        )
-        for result in run.objectives
-    ]
-    table = _aligned([HEADINGS, *rows]) if rows else ["no objective applies to this kind of run"]
-    return "\n".join(_printable(line) for line in (head, "", *table, "", str(answer(run))))
+def _drawn(parts: Sequence[RenderableType], width: int | None, *, colour: bool) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=width or BOUNDLESS,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
+def _head(result: GateResult) -> str:
+    if len(result.runs) != 1:
+        return f"{len(result.runs)} runs"
+    (run,) = result.runs
+    return _printable(f"{run.title} · {run.run}" + _partial(run))
+
+
+def _partial(run: RunGate) -> str:
+    return " · PARTIAL: cut off before its end" if run.partial else ""
+
+
+def _table(result: GateResult, width: int) -> Table:
+    wide, slim = width >= NARROW, width < SLIM
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("objective")
+    table.add_column("measured")
+    table.add_column("must be", no_wrap=True)
+    if wide:
+        table.add_column("weight", no_wrap=True)
+    if not slim:
+        table.add_column("verdict")
+    several = wide and len(result.runs) != 1
+    if several:
+        table.add_column("run", no_wrap=True)
+    for each in result.objectives:
+        style = _colour(each)
+        cells: list[str | Text] = [Text(MARKS[each.verdict], style), each.title, measured(each), each.threshold]
+        cells += ["hard" if each.hard else "aim"] if wide else []
+        cells += [] if slim else [Text(judged(each), style)]
+        cells += [each.run] if several else []
+        table.add_row(*(cell if isinstance(cell, Text) else Text(_printable(cell)) for cell in cells))
+    return table
+
+
+def _runs(result: GateResult) -> Table:
+    table = Table(box=None, show_header=False, show_edge=False, pad_edge=False)
+    for run in result.runs:
+        told = f"{run.run}: {run.title}{_partial(run)}"
+        table.add_row(Text(RUN_MARKS[run.verdict], COLOURS[run.verdict]), Text(_printable(told)))
+    for each in result.unreadable:
+        unread = Text(_printable(f"{each.directory}: NOT READ: {each.reason}"))
+        table.add_row(Text(RUN_MARKS[Verdict.UNKNOWN], COLOURS[Verdict.UNKNOWN]), unread)
+    table.add_row("")
+    return table
+
+
+def _colour(result: ObjectiveResult) -> str:
+    if result.verdict is ObjectiveVerdict.HOLDS:
+        return "green"
+    return "red" if result.verdict is ObjectiveVerdict.FAILS and result.hard and not result.waived else "yellow"
 
 
 def _printable(line: str) -> str:
     """What was recorded must not steer the terminal it is shown on."""
     return "".join(character if character.isprintable() else "?" for character in line)
-
-
-def _short(result: ObjectiveResult) -> str:
-    """What was measured; why it is not known is in the sentence below the table."""
-    unknown = result.verdict is ObjectiveVerdict.UNKNOWN
-    return result.measured.partition(" (")[0] if unknown else result.measured

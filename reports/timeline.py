@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.responses import Outcome
 from harness.records.faults import FaultWindow
+from reports.crowds import cross, crowd, places
 from reports.figures import duration, things
 from reports.latency import ScenarioLatency
 from reports.svg import (
@@ -15,6 +17,7 @@ from reports.svg import (
     decades,
     dots,
     drawing,
+    ends_of,
     even_ticks,
     hint,
     identifier,
@@ -33,7 +36,9 @@ LETTER = 6.9
 
 
 MANY = 2_000
-"""More dots than that are drawn small, one for all that fall on the same 2 by 2 pixels, to keep the file small."""
+"""More dots than that are drawn small, one for all that fall on the same place, to keep the file small."""
+MOST_MARKS = 200
+"""Failures that are marked each, with words of its own; of more, one is marked for all that fall on the same place."""
 NO_ANSWER = 28
 """Pixels above the plot for iterations that nobody answered."""
 
@@ -46,6 +51,10 @@ class Span(Struct, frozen=True, kw_only=True):
 
     def shows(self, window: FaultWindow) -> bool:
         return window.healed > self.since and window.injected < self.until
+
+
+AS_IT_IS = linear((0.0, 1.0), (0.0, 1.0))
+"""For what is in pixels already."""
 
 
 class Frame(Struct, frozen=True, kw_only=True):
@@ -64,7 +73,7 @@ class Frame(Struct, frozen=True, kw_only=True):
 def span_of(latency: ScenarioLatency, windows: Iterable[FaultWindow] = ()) -> Span:
     """From the first intended start to the last answer, the end of the load, or the heal of a fault within it."""
     until = latency.began + latency.duration
-    ends = [response.answered for response in latency.responses if response.answered is not None]
+    ends = ends_of(latency.responses["answered"])
     healed = [window.healed for window in windows if latency.began < window.injected < until]
     return Span(since=latency.began, until=max([until, *ends, *healed]))
 
@@ -74,8 +83,8 @@ def response_times(latency: ScenarioLatency, windows: Sequence[FaultWindow], *, 
     span = span_of(latency, windows)
     shown_windows = [window for window in windows if span.shows(window)]
     lanes = label_lanes(shown_windows, span, width)
-    unanswered = [r for r in latency.responses if r.answered is None]
-    top = 12 + LABEL * lanes + (NO_ANSWER if unanswered else 0)
+    unheard = latency.responses["answered"].has_nulls()
+    top = 12 + LABEL * lanes + (NO_ANSWER if unheard else 0)
     frame = Frame(left=LEFT, right=width - 10, top=top, bottom=top + (300 if width > 600 else 240))
     svg = drawing(
         f"response-{identifier(latency.scenario)}-{width:g}",
@@ -85,8 +94,7 @@ def response_times(latency: ScenarioLatency, windows: Sequence[FaultWindow], *, 
         description=_described(latency, shown_windows),
     )
     x = linear((span.since, span.until), (frame.left, frame.right))
-    times = [r.time for r in latency.responses if r.time is not None]
-    domain, ticks = decades(times)
+    domain, ticks = decades(ends_of(latency.responses["time"]))
     y = logarithmic(domain, (frame.bottom, frame.top))
     for tick in ticks:
         add(svg, "line", class_="grid", x1=frame.left, x2=frame.right, y1=y(tick), y2=y(tick))
@@ -139,27 +147,26 @@ def draw_time_axis(svg: Element, span: Span, x: Scale, frame: Frame, words: str)
 
 
 def _draw_dots(svg: Element, latency: ScenarioLatency, x: Scale, y: Scale, frame: Frame) -> None:
-    answered = [
-        (x(r.intended), y(r.time)) for r in latency.responses if r.outcome is Outcome.ANSWERED and r.time is not None
-    ]
+    is_answer = pl.col("outcome") == Outcome.ANSWERED
+    points = latency.responses.select("iteration", "outcome", x="intended", y="time")
+    answered, others = points.filter(is_answer), points.filter(~is_answer)
     if len(answered) <= MANY:
-        add(svg, "path", class_="dots", d=dots(answered))
+        add(svg, "path", class_="dots", d=dots((x(at), y(time)) for at, time in answered.select("x", "y").iter_rows()))
     else:
-        add(svg, "path", class_="dots many", d=dots(answered, grid=2))
+        add(svg, "path", class_="dots many", d=crowd(answered, x, y))
     lane = frame.top - NO_ANSWER / 2
-    if any(r.answered is None for r in latency.responses):
+    if latency.responses["answered"].has_nulls():
         add(svg, "text", "no answer", class_="tick end", x=frame.left - 8, y=lane + 4)
-    for response in latency.responses:
-        if response.outcome is Outcome.ANSWERED:
-            continue
-        at, height = x(response.intended), lane if response.time is None else y(response.time)
-        mark = add(
-            svg,
-            "path",
-            class_=f"mark {response.outcome}",
-            d=f"M{at - 4:.1f} {height - 4:.1f}l8 8m0 -8l-8 8",
-        )
-        hint(mark, f"iteration {response.iteration}: {response.outcome}")
+    if len(others) <= MOST_MARKS:
+        for iteration, outcome, at, time in others.iter_rows():
+            mark = add(svg, "path", class_=f"mark {outcome}", d=cross(x(at), lane if time is None else y(time)))
+            hint(mark, f"iteration {iteration}: {outcome}")
+        return
+    for outcome, found in others.partition_by("outcome", as_dict=True).items():
+        heights = found.with_columns(y=y.column(pl.col("y")).fill_null(lane))
+        d = "".join(cross(at, level) for at, level in places(heights, x, AS_IT_IS, MOST_MARKS))
+        mark = add(svg, "path", class_=f"mark {outcome[0]}", d=d)
+        hint(mark, f"{things(len(found), 'iteration')}: {outcome[0]}; those on one place are marked once")
 
 
 def _draw_percentiles(svg: Element, latency: ScenarioLatency, x: Scale, y: Scale) -> None:

@@ -12,7 +12,7 @@ from harness.records import samples as names
 from harness.records.faults import FaultWindow
 from harness.records.run import Recorded
 from harness.records.samples import CLIENT, MACHINE, Sample, series
-from harness.records.workflows import WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun
 from reports.figures import bytes_of, percent
 from reports.sparks import spark
 from reports.timeline import Span
@@ -72,7 +72,7 @@ def tuning_of(recorded: Recorded, windows: Sequence[FaultWindow]) -> Tuning | No
     times = [sample.time for sample in samples]
     span = Span(since=min(times), until=max([*times, min(times) + 1]))
     return Tuning(
-        advice=advise(samples, recorded.read(WorkflowRun)),
+        advice=advise(samples, recorded.frames(WorkflowRun)[Activity]),
         processes=_processes(seen, span, windows),
         gauges=[*_matching(seen, span, windows), *_slots(seen, span, windows)],
         seconds=span.until - span.since,

@@ -63,7 +63,9 @@ class Kept(Scenario[Missing]):
     async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
         return await _letters(_postgres(stores), iterations)
 
-    def check(self, given: Missing, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:  # noqa: ARG002  # what is missing is missing, whatever its name
+    def check(
+        self, given: Missing, operations: Sequence[Operation], facts: Sequence[Fact]
+    ) -> Sequence[Finding]:  # what is missing is missing, whatever its name
         findings = _unlettered(operations, facts)
         findings += [
             _finding(op.workflow_id, "impossible", f"it ended {op.status} without its file")
@@ -137,10 +139,10 @@ class Swept(Scenario[None]):
     proves = "a workflow that is terminated cannot keep its own letter: the digest's sweep does"
     ends = frozenset({"completed", "terminated"})
 
-    def draw(self, rng: Random) -> None:  # noqa: ARG002  # there is nothing to choose
+    def draw(self, rng: Random) -> None:  # there is nothing to choose
         return None
 
-    async def run(self, app: App, given: None) -> None:  # noqa: ARG002  # there is nothing to choose
+    async def run(self, app: App, given: None) -> None:  # there is nothing to choose
         paused = await _load(
             app,
             app.workspace / "never.csv",
@@ -158,7 +160,7 @@ class Swept(Scenario[None]):
     async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> Mapping[int, Sequence[Fact]]:
         return await _letters(_postgres(stores), iterations)
 
-    def check(self, given: None, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:  # noqa: ARG002
+    def check(self, given: None, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:
         ended = {op.workflow_id.rpartition(".")[2]: op for op in _results(operations)}
         letters = [fact for fact in facts if fact.step == LETTER]
         if not letters and "digest" in ended and ended["digest"].status == "completed":

@@ -37,7 +37,7 @@ class Given(Struct, frozen=True, kw_only=True):
 class _Orders(Scenario[GivenT]):
     """Stock is counted, orders are placed; every one ends as it may, and money and goods agree everywhere."""
 
-    def policy(self, given: GivenT) -> Policy:  # noqa: ARG002
+    def policy(self, given: GivenT) -> Policy:
         """How long the orders may take, and who must be asked."""
         return Policy()
 
@@ -140,7 +140,7 @@ class Count(_Orders[Given]):
     def draw(self, rng: Random) -> Given:
         return Given(on_hand=(rng.randint(0, 1_000),), orders=())
 
-    def allowed(self, given: Given) -> frozenset[str]:  # noqa: ARG002
+    def allowed(self, given: Given) -> frozenset[str]:
         return frozenset()
 
     def check(self, given: Given, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:
@@ -169,7 +169,7 @@ class Place(_Orders[Given]):
             price_cents=rng.randint(1, 10_000),
         )
 
-    def allowed(self, given: Given) -> frozenset[str]:  # noqa: ARG002
+    def allowed(self, given: Given) -> frozenset[str]:
         return frozenset({"confirmed"})
 
 
@@ -188,7 +188,7 @@ class Cancel(_Orders[SecondThoughts]):
     def draw(self, rng: Random) -> SecondThoughts:
         return SecondThoughts(on_hand=(5,), orders=((rng.randint(1, 5),),), after=rng.uniform(0.0, 0.4))
 
-    def allowed(self, given: SecondThoughts) -> frozenset[str]:  # noqa: ARG002
+    def allowed(self, given: SecondThoughts) -> frozenset[str]:
         return frozenset({"confirmed", "cancelled"})
 
     async def meanwhile(self, app: App, given: SecondThoughts, started: Started) -> None:
@@ -285,7 +285,7 @@ class Contended(_Orders[Given]):
         wanted = sum(quantity for (quantity,) in orders)
         return Given(on_hand=(rng.randint(1, wanted - 1),), orders=orders)
 
-    def allowed(self, given: Given) -> frozenset[str]:  # noqa: ARG002
+    def allowed(self, given: Given) -> frozenset[str]:
         return frozenset({"confirmed", "out_of_stock"})
 
     def check(self, given: Given, operations: Sequence[Operation], facts: Sequence[Fact]) -> Sequence[Finding]:

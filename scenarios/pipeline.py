@@ -247,7 +247,7 @@ class LoadReference(Scenario[tuple[str, ...]]):
     weight = 0
     proves = "three small files of different schemas load side by side, and no row of them is rejected"
 
-    def draw(self, rng: Random) -> tuple[str, ...]:  # noqa: ARG002  # there is nothing to choose
+    def draw(self, rng: Random) -> tuple[str, ...]:  # there is nothing to choose
         return REFERENCE
 
     async def run(self, app: App, given: tuple[str, ...]) -> None:

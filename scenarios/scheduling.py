@@ -205,7 +205,9 @@ class Applied(_Schedules[Change]):
 
         await _insist(trigger)
 
-    def judge(self, given: Change, waited: set[str], facts: Sequence[Fact]) -> Sequence[Finding]:  # noqa: ARG002  # each was waited for by itself
+    def judge(
+        self, given: Change, waited: set[str], facts: Sequence[Fact]
+    ) -> Sequence[Finding]:  # each was waited for by itself
         declared = {one.key: one.number for one in given.after}
         findings = []
         for fact in facts:

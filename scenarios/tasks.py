@@ -105,7 +105,7 @@ class _Batches(Scenario[Batch]):
             findings.append(_finding("disorder", f"{disorder} times an item began before one it needs", workflow_id))
         return findings
 
-    def _allowed(self, given: Batch, operations: Sequence[Operation]) -> dict[str, frozenset[str]]:  # noqa: ARG002
+    def _allowed(self, given: Batch, operations: Sequence[Operation]) -> dict[str, frozenset[str]]:
         """The ends that each item may have come to."""
         return _ends(given.tasks)
 

@@ -69,13 +69,13 @@ def _is_of_a_service(error: Exception) -> bool:
 
 
 def _worker(options: argparse.Namespace) -> int:
-    import asyncio  # noqa: PLC0415 each command imports what it needs
-    import gc  # noqa: PLC0415
-    import logging  # noqa: PLC0415
+    import asyncio
+    import gc
+    import logging
 
     gc.disable()  # what is imported stays: collecting meanwhile finds nothing, and costs a tenth of the start-up
-    from system.settings import Settings  # noqa: PLC0415
-    from system.worker import run_worker  # noqa: PLC0415
+    from system.settings import Settings
+    from system.worker import run_worker
 
     gc.freeze()
     gc.enable()
@@ -85,17 +85,17 @@ def _worker(options: argparse.Namespace) -> int:
 
 
 def _workers(options: argparse.Namespace) -> int:
-    from system.fleet import command  # noqa: PLC0415
-    from system.settings import Settings  # noqa: PLC0415
+    from system.fleet import command
+    from system.settings import Settings
 
     return command.run(Settings.from_environment(), least=options.min, most=options.max)
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    from system.settings import Settings  # noqa: PLC0415
-    from system.storage.migrations import downgrade, upgrade  # noqa: PLC0415
+    from system.settings import Settings
+    from system.storage.migrations import downgrade, upgrade
 
     settings = Settings.from_environment()
     if options.down is not None:
@@ -109,15 +109,15 @@ def _migrate(options: argparse.Namespace) -> int:
 
 
 async def _register(settings: Settings) -> None:
-    from system.connection import connect  # noqa: PLC0415
-    from system.search_attributes import register  # noqa: PLC0415
+    from system.connection import connect
+    from system.search_attributes import register
 
     await register(await connect(settings))
 
 
 def _load(options: argparse.Namespace) -> int:
-    from system.pipeline import command  # noqa: PLC0415
-    from system.settings import Settings  # noqa: PLC0415
+    from system.pipeline import command
+    from system.settings import Settings
 
     return command.load(
         Settings.from_environment(),

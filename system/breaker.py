@@ -90,7 +90,7 @@ class Breakers:
 
     def _admit(self, name: str, context: Context) -> bool:
         """Return whether this call is a probe; purgatory itself lets any number through while half-open."""
-        from purgatory.domain.model import HALF_OPENED, OpenedState  # noqa: PLC0415
+        from purgatory.domain.model import HALF_OPENED, OpenedState  # noqa: PLC0415 - slow to import, and rarely needed
 
         if name in self._probing:
             raise BreakerOpen(name, PROBE_SECONDS)

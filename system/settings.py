@@ -28,7 +28,7 @@ class Settings:
     """Where the services are, and how much one worker takes on."""
 
     database_url: str = field(repr=False)
-    """``postgresql://user:password@host:port/database``"""
+    """``postgresql://user@host:port/database``, with the password behind the user if there is one"""
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "default"
     task_queue: str = "system"

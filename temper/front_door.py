@@ -12,7 +12,19 @@ import typer
 import chaos  # noqa: F401
 import loadtests  # noqa: F401
 import reports  # noqa: F401
-from temper import comparing, demo, experiments, load, load_ui, replay, reporting, scenarios, services, shrinking
+from temper import (
+    comparing,
+    demo,
+    experiments,
+    load,
+    load_ui,
+    quality,
+    replay,
+    reporting,
+    scenarios,
+    services,
+    shrinking,
+)
 from temper.ending import FAILED, GOOD, INTERRUPTED, explain
 from temper.load_options import EXAMPLE
 from temper.terminal import screen
@@ -57,7 +69,10 @@ app.command(epilog="Example: temper doctor")(services.doctor)
 app.command(epilog="Example: temper init && $EDITOR temper.toml")(services.init)
 app.command(epilog="Example: temper up --only postgres,redis --port postgres=5432")(services.up)
 app.command(epilog="Example: temper demo")(demo.demo)
-app.command(epilog="Example: temper report --open")(reporting.report)
+app.command(epilog="Example: temper quality types secrets")(quality.quality)
+app.command(epilog="Example: temper report --open; of several runs: temper report RUN RUN -o report.html")(
+    reporting.report
+)
 app.command(epilog="Example: temper gate --strict --json")(reporting.gate)
 app.command(epilog="Example: temper compare load-20260101-120000-1a2b load-20260102-120000-3c4d --tolerate 5%")(
     comparing.compare

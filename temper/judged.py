@@ -1,5 +1,6 @@
 """A run from its beginning to its verdict: a testbed, then what is observed, judged, reported and put to the gate."""
 
+import os
 import re
 import shlex
 import sys
@@ -13,7 +14,8 @@ import typer
 
 from harness.errors import CannotRun
 from harness.options import pairs_of, ports_of, providers_of
-from temper.ending import FAILED, GOOD
+from temper.faces import code_of, show
+from temper.policies import policy_of
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from harness.scenario import Scenario
     from harness.target import Target
     from harness.testbed import Testbed
+    from reports.objectives import Policy
 
 RESULTS = Path("results")
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
@@ -69,10 +72,12 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
         external=pairs_of(plan.external),
         ports=ports_of(plan.ports),
     )
+    by = policy_of(plan.target.directory / plan.target.file.objectives if plan.target.file.objectives else None)
     command = plan.command or as_called() + ("" if "--seed" in sys.argv else f" --seed {plan.seed}")
     with Run.create(
         RESULTS, kind=plan.kind, title=plan.title, target=plan.target.file.name, seed=plan.seed, command=command
     ) as run:
+        listed(run)
         screen.say(f"run {run.info.id}, seed {plan.seed}; logs in {run.logs}")
         try:
             async with Testbed.standing(plan.target, run, wanted, screen.say) as bed:
@@ -83,9 +88,16 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
             run.end()
         except BaseException:
             if (run.directory / "operations.jsonl").exists():
-                screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
+                screen.say(f"the run was cut off; what it recorded: {write_report(run.directory, by)}")
             raise
-    _finish(run, write_report(run.directory))
+    put_to_gate(run, write_report(run.directory, by), by)
+
+
+def listed(run: "Run") -> None:
+    """Add its directory to the file that TEMPER_RUNS names, if it names one: so a lane knows which runs it made."""
+    if runs := os.environ.get("TEMPER_RUNS"):
+        with Path(runs).open("a", encoding="utf-8") as file:
+            file.write(f"{run.directory.resolve()}\n")
 
 
 def as_called() -> str:
@@ -98,27 +110,19 @@ def directory_of(run: str) -> Path:
     return Path(run) if (Path(run) / "run.json").exists() else RESULTS / run
 
 
-def _finish(run: "Run", page: Path) -> None:
+def put_to_gate(run: "Run", page: Path, by: "Policy") -> None:
+    """Say what a run that has ended came to; leaves the command with a bad exit code where its gate is shut."""
     from harness.records.run import Recorded
+    from reports.gate import gate_of
     from reports.terminal import rows_text
 
     if rows := rows_text(Recorded(run.directory)):
         print(f"What the stores hold:\n{rows}\n")
-    code = put_to_gate([run.directory], "text", strict=False)
+    result = gate_of([run.directory], by=by)
+    show(result)
     print(f"report: {page}", flush=True)
-    if code:
+    if code := code_of(result):
         raise typer.Exit(code)
-
-
-def put_to_gate(directories: Sequence[Path], form: str, *, strict: bool) -> int:
-    from harness.records.verdicts import Verdict
-    from reports.gate import gate_of, to_json
-    from reports.markdown import markdown
-    from reports.terminal import text
-
-    result = gate_of(directories, strict=strict)
-    print({"text": text, "json": to_json, "markdown": markdown}[form](result), flush=True)
-    return GOOD if result.overall is Verdict.VALID else FAILED
 
 
 def choose(path: Path, names: Sequence[str] | None, *, every: bool) -> tuple["Target", list["Scenario[Any]"]]:

@@ -6,35 +6,87 @@ from typing import Annotated
 
 import typer
 
-from temper.judged import RESULTS, directory_of, put_to_gate
-from temper.options import RunsArgument
+from harness.errors import CannotRun
+from temper.ending import FAILED
+from temper.faces import append_summary, code_of, show, show_self_test, write_junit
+from temper.judged import RESULTS, directory_of
+from temper.options import DEFAULT_TARGET, RunsArgument, TargetOption
+from temper.policies import policy_of_target
+from temper.terminal import screen
 
 
 def report(
     runs: RunsArgument = None,
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to; of several runs: report.html here.")
+    ] = None,
+    show_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
-    """Write a run's report anew: results/<run>/report.html, one file, nothing fetched."""
+    """Write the report of a run anew, or of several together: one file of HTML, nothing fetched."""
     import webbrowser
 
-    from reports.html import write_report
+    from reports.gate import gate_of
+    from reports.html import FILE, write_report, write_set
 
-    for directory in _directories(runs):
-        page = write_report(directory)
-        print(page)
-        if show:
-            webbrowser.open(page.resolve().as_uri())
+    path = _file(out) if out else None
+    by, directories = policy_of_target(target), _directories(runs)
+    judged = None if len(directories) == 1 else gate_of(directories, by=by)
+    if judged is None:
+        page = write_report(directories[0], by, path)
+    else:
+        page = write_set(directories, path or Path(FILE), judged)
+        for each in judged.unreadable:
+            screen.say(f"temper: {each.reason}")
+    print(page)
+    if show_page:
+        webbrowser.open(page.resolve().as_uri())
+    if judged and judged.unreadable:
+        raise typer.Exit(FAILED)
 
 
 def gate(
     runs: RunsArgument = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For other programs; docs/schema/gate.schema.json describes it.")
+    ] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="What was not measured fails, aims too.")] = False,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Every objective there is must be measured by one of these runs.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write it as JUnit XML too, for CI systems.")
+    ] = None,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Append it as Markdown to the file that GITHUB_STEP_SUMMARY names, if any."),
+    ] = False,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Prove that each objective can fail, by runs with one bad value each.")
+    ] = False,
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
-    """Show the objectives of runs, and exit 0 only if every hard one holds."""
-    form = "json" if as_json else "markdown" if as_markdown else "text"
-    raise typer.Exit(put_to_gate(_directories(runs), form, strict=strict))
+    """Show the objectives of runs, and exit 0 only if every hard one holds; of several runs the worst counts."""
+    from reports.gate import gate_of
+
+    by = policy_of_target(target)
+    if self_test:
+        raise typer.Exit(show_self_test(by))
+    result = gate_of(_directories(runs), strict=strict, complete=complete, by=by)
+    show(result, "json" if as_json else "markdown" if as_markdown else "text")
+    if junit is not None:
+        write_junit(result, junit)
+    if summary:
+        append_summary(result)
+    raise typer.Exit(code_of(result))
+
+
+def _file(path: Path) -> Path:
+    if path.is_dir() or not path.parent.is_dir():
+        what = "a directory" if path.is_dir() else f"in {path.parent}, which is no directory"
+        raise CannotRun(f"The report cannot be written to {path}: it is {what}.", remedy="Name a file with -o FILE.")
+    return path
 
 
 def _directories(runs: Sequence[str] | None) -> list[Path]:

@@ -19,7 +19,7 @@ from scenarios.outside.client import Outside
 
 ROOT = Path(__file__).parent.parent
 
-pytest_plugins = ["pytester", "system_fixtures", "commands"]
+pytest_plugins = ["pytester", "system_fixtures", "commands", "small_project"]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("tests", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -4,7 +4,6 @@ One that was interrupted goes on where it was, as long as the sources are the sa
 """
 
 import argparse
-import hashlib
 import os
 import platform
 import subprocess
@@ -13,39 +12,14 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from xml.etree import ElementTree as ET
-from xml.etree.ElementTree import Element
 
 import msgspec
 
+from harness.quality.flakes import ENOUGH, Record, Repetition, digest
+from harness.quality.junit import read_junit
+from harness.records.checks import Outcome
+
 ROOT = Path(__file__).parent.parent
-SOURCES = ("*.py", "*.toml", "*.txt", "tests/data")
-
-
-class Repetition(msgspec.Struct, frozen=True, kw_only=True):
-    """How all tests went, once. `failed` are their ids; `seconds` include the start of the servers."""
-
-    seed: int
-    ended: str
-    seconds: float
-    passed: int
-    failed: list[str]
-
-
-class Record(msgspec.Struct, kw_only=True):
-    """Every repetition of the same sources, whose digest is `sources`."""
-
-    command: str
-    sources: str
-    machine: str
-    repetitions: list[Repetition]
-
-
-def digest() -> str:
-    """Tell the sources apart: of every file git knows, and of what was changed since."""
-    known = subprocess.run(["git", "ls-files", "-s", "--", *SOURCES], cwd=ROOT, capture_output=True, check=True)
-    changed = subprocess.run(["git", "diff", "HEAD", "--", *SOURCES], cwd=ROOT, capture_output=True, check=True)
-    return hashlib.sha256(known.stdout + changed.stdout).hexdigest()[:16]
 
 
 def machine() -> str:
@@ -57,7 +31,7 @@ def read(path: Path) -> Record | None:
     if not path.exists():
         return None
     found = msgspec.json.decode(path.read_bytes(), type=Record)
-    return found if (found.sources, found.machine) == (digest(), machine()) else None
+    return found if (found.sources, found.machine) == (digest(ROOT), machine()) else None
 
 
 def write(path: Path, record: Record) -> None:
@@ -72,8 +46,8 @@ def repeat(seed: int, options: list[str]) -> Repetition:
         result, output = Path(folder, "result.xml"), Path(folder, "output.txt")
         command = [sys.executable, "-m", "pytest", "-p", "randomly", f"--randomly-seed={seed}", *options]
         code = run([*command, f"--junitxml={result}"], output)
-        cases = list(ET.parse(result).iter("testcase")) if result.exists() else []
-        failed = sorted({name_of(case) for case in cases if {"failure", "error"} & tags(case)})
+        cases = read_junit(result) if result.exists() else []
+        failed = sorted({case.name for case in cases if case.outcome is Outcome.FAILED})
         if code or failed:
             print(output.read_text(), flush=True)
         if bool(code) != bool(failed):
@@ -82,7 +56,7 @@ def repeat(seed: int, options: list[str]) -> Repetition:
         seed=seed,
         ended=f"{datetime.now(tz=UTC):%Y-%m-%dT%H:%M:%SZ}",
         seconds=round(time.monotonic() - began, 1),
-        passed=sum(not tags(case) & {"failure", "error", "skipped"} for case in cases),
+        passed=sum(case.outcome is Outcome.PASSED for case in cases),
         failed=failed,
     )
 
@@ -97,22 +71,14 @@ def run(command: list[str], output: Path) -> int:
             raise
 
 
-def tags(case: Element) -> set[str]:
-    return {child.tag for child in case}
-
-
-def name_of(case: Element) -> str:
-    return f"{case.get('classname')}::{case.get('name')}"
-
-
 def main() -> int:
     """Repeat until there are enough; returns 1 if anything ever failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("record", type=Path, help="the file with what is recorded")
-    parser.add_argument("--repetitions", type=int, default=20)
+    parser.add_argument("--repetitions", type=int, default=ENOUGH)
     arguments, options = parser.parse_known_args()
     command = " ".join(["pytest", "-p randomly", *options])
-    record = read(arguments.record) or Record(command=command, sources=digest(), machine=machine(), repetitions=[])
+    record = read(arguments.record) or Record(command=command, sources=digest(ROOT), machine=machine(), repetitions=[])
     for seed in range(len(record.repetitions) + 1, arguments.repetitions + 1):
         done = repeat(seed, options)
         record.repetitions.append(done)

@@ -50,7 +50,7 @@ def healthy(seconds: float = 120.0) -> list[Sample]:
             for source in ("temporal", "worker-1", names.CLIENT, names.MACHINE)
             for sample in (
                 *counted(source, names.CPU, 30.0, every=seconds, since=seconds),
-                *counted(source, names.MEMORY, 2.0**27, 2.0**28, every=seconds),
+                *counted(source, names.MEMORY, 2.0**26, 2.0**27, every=seconds),
             )
         ),
     ]

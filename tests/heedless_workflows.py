@@ -47,7 +47,7 @@ class Counter:
     """Counts what it is told, and continues as new when it has worked; by its plan, it forgets what came meanwhile."""
 
     @workflow.init
-    def __init__(self, plan: str, count: int) -> None:  # noqa: ARG002 as `run` takes it
+    def __init__(self, plan: str, count: int) -> None:
         self._count = self._before = count
 
     @workflow.run

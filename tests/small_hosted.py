@@ -20,7 +20,7 @@ class Starts(Quiet):
 
     name = "small-starts"
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await app.start("Echo", "hello")
 
 
@@ -29,7 +29,7 @@ class Hasty(Quiet):
 
     name = "small-hasty"
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await app.result(await app.start("Echo", "hello", run_timeout=timedelta(seconds=1)))
 
 
@@ -38,10 +38,10 @@ class Marks(Quiet):
 
     name = "small-marks"
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await app.result(await app.start("Marks", {"path": str(marks_of(app.iteration))}))
 
-    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:  # noqa: ARG002
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:
         """Count the lines, and take the file away."""
         facts = {}
         for each in iterations:

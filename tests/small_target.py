@@ -22,7 +22,7 @@ class Echoes(Quiet):
     name = "small-echo"
     proves = "a word comes back"
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await app.result(await app.start("Echo", "hello", result_type=str))
 
 
@@ -31,7 +31,7 @@ class Steady(Quiet):
 
     name = "small-steady"
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await app.result(await app.start("Steady", ""))
 
 
@@ -40,7 +40,7 @@ class Failing(Quiet):
 
     name = "small-failing"
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await app.result(await app.start("Fails", "on purpose"))
 
 

@@ -31,16 +31,16 @@ class Quiet(Scenario[Any]):
     proves = "the driver records what happened"
     timeout = 20.0
 
-    def draw(self, rng: Random) -> Any:  # noqa: ARG002  # there is nothing to choose
+    def draw(self, rng: Random) -> Any:  # there is nothing to choose
         return None
 
     async def run(self, app: App, given: Any) -> None:
         """Do nothing; subclasses do."""
 
-    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:  # noqa: ARG002
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:
         return {iteration.index: [] for iteration in iterations}
 
-    def check(self, given: Any, operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:  # noqa: ARG002
+    def check(self, given: Any, operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:
         return []
 
 

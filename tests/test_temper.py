@@ -33,6 +33,7 @@ VERBS = [
     ("replay",),
     ("replay", "record"),
     ("replay", "check"),
+    ("quality",),
     ("report",),
     ("gate",),
     ("compare",),
@@ -68,6 +69,8 @@ WRONG = {
     "shrinking in no run": (("chaos", "shrink", "nowhere", "--runs", "0"), "Invalid value for '--runs'"),
     "no such run": (("gate", "nowhere"), "results/nowhere is not a run"),
     "no run yet": (("report",), "results holds no run yet"),
+    "a report into a directory": (("report", "-o", "."), "The report cannot be written to .: it is a directory"),
+    "a report into no directory": (("report", "-o", "a/b.html"), "it is in a, which is no directory"),
     "one run to compare": (("compare", "nowhere"), "Name the run before it first"),
     "no such runs to compare": (("compare", "nowhere", "elsewhere"), "results/nowhere is not a run"),
     "a margin that is none": (("compare", "nowhere", "elsewhere", "--tolerate", "much"), "'much' is no share"),
@@ -221,6 +224,9 @@ async def test_a_scenario_is_run_reported_and_put_to_the_gate(system: tuple[str,
     assert report.code == 0, report
     assert report.out.strip().endswith("report.html")
     assert (run / "report.html").exists()
+    together = await temper("report", run.name, str(run), "-o", "both.html", directory=tmp_path)
+    assert (together.code, together.out.strip()) == (0, "both.html")
+    assert "2 runs together" in (tmp_path / "both.html").read_text()
 
 
 DIGEST = ROOT / "tests/data/histories/dead_letters.Digest/completed-activity.json"

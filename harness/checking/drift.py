@@ -4,14 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.checking.responses import Outcome, Response
+from harness.checking.responses import Outcome
 from harness.checking.trend import FEWEST, trend
 from harness.records.samples import CONNECTIONS, FILES, MACHINE, MEMORY, THREADS, Sample
 from harness.records.verdicts import Verdict
-from harness.records.workflows import WorkflowRun
 
 WINDOWS = 60
 """Parts of the time, each of which counts by its median: samples close together are not independent of each other."""
@@ -80,19 +80,17 @@ def drifting(found: Iterable[Drift]) -> int | None:
     return sum(drift.verdict is Verdict.INVALID for drift in clear)
 
 
-def watched(
-    samples: Iterable[Sample], responses: Iterable[Response] = (), runs: Iterable[WorkflowRun] = ()
-) -> list[Series]:
+def watched(samples: Iterable[Sample], responses: pl.DataFrame, runs: pl.DataFrame) -> list[Series]:
     """The series that must not grow: of each process, of the response time, and of the histories' length."""
     taken: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for sample in samples:
         if sample.name in WATCHED and sample.source != MACHINE:
             taken[sample.source, sample.name].append((sample.time, sample.value))
-    for response in responses:
-        if response.outcome is Outcome.ANSWERED and response.time is not None:
-            taken[response.scenario, RESPONSE_TIME].append((response.intended, response.time))
-    for run in runs:
-        taken[run.type, HISTORY].append((run.started, run.events))
+    answers = responses.filter(pl.col("outcome") == Outcome.ANSWERED)
+    for scenario, intended, time in answers.select("scenario", "intended", "time").iter_rows():
+        taken[scenario, RESPONSE_TIME].append((intended, time))
+    for type_, started, events in runs.select("type", "started", "events").iter_rows():
+        taken[type_, HISTORY].append((started, events))
     return [
         Series(source=source, name=name, unit=WATCHED[name], points=points) for (source, name), points in taken.items()
     ]

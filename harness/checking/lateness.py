@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.percentiles import percentile
-from harness.checking.responses import Outcome, Response
+from harness.checking.responses import Outcome
 from harness.records.experiment import Steady
 
 QUIET = 2.0
@@ -26,22 +27,19 @@ class Life(Struct, frozen=True, kw_only=True):
     served: bool
     """Whether an answer came, good or bad: that a workflow failed is for others to judge."""
 
-    @classmethod
-    def of(cls, response: Response) -> "Life":
-        """Where a start was refused, nobody waited for an answer: it ended as it was meant to begin."""
-        ended = response.answered
-        if ended is None:
-            ended = NEVER if response.outcome is Outcome.UNANSWERED else response.intended
-        return cls(
-            key=(response.scenario, response.iteration),
-            intended=response.intended,
-            ended=ended,
-            served=response.answered is not None,
-        )
-
     def later_than(self, limit: float) -> bool:
         """Whether no answer came within so many seconds."""
         return not self.served or self.ended - self.intended > limit
+
+
+def lives_of(responses: pl.DataFrame) -> list[Life]:
+    """The life of each response. Where a start was refused, nobody waited: it ended as it was meant to begin."""
+    unheard = pl.when(pl.col("outcome") == Outcome.UNANSWERED).then(NEVER).otherwise("intended")
+    told = responses.select("scenario", "iteration", "intended", "answered", ended=pl.coalesce("answered", unheard))
+    return [
+        Life(key=(scenario, iteration), intended=intended, ended=ended, served=answered is not None)
+        for scenario, iteration, intended, answered, ended in told.iter_rows()
+    ]
 
 
 def limit_of(lives: Iterable[Life], first: float, steady: Steady) -> float:

@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from harness.records.verdicts import ObjectiveResult, ObjectiveVerdict, Verdict
 
+NOT_MEASURED = "not measured"
+
 
 class Metric(Struct, frozen=True, kw_only=True):
     """One measured figure, in the unit its objective is written in."""
@@ -16,6 +18,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     value: float
     detail: str = ""
     """What stands behind it: "median 0.98, n=30"."""
+    measured: float | None = None
+    """When, in seconds since the Unix epoch, where that is not when its run was; None where it is."""
 
 
 class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,12 +35,20 @@ class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     equals: float | None = None
     hard: bool
     kinds: tuple[Literal["scenario", "load", "capacity", "soak", "chaos", "demo", "quality"], ...]
+    once: bool = False
+    """Of several runs together it is enough that one has measured it; else each run of its kinds must have."""
     command: str = ""
     """What measures it: "nox -s types"."""
 
     def __post_init__(self) -> None:
         if sum(limit is not None for _, limit in self._limits()) != 1:
             message = f"objective {self.metric!r} needs exactly one of at_most, below, at_least, above, equals"
+            raise ValueError(message)
+        if not self.kinds:
+            message = f"objective {self.metric!r} has no kinds, so that it applies to no run"
+            raise ValueError(message)
+        if not math.isfinite(self.limit):
+            message = f"objective {self.metric!r} has the threshold {self.limit}, beside which nothing can be held"
             raise ValueError(message)
 
     @property
@@ -57,6 +69,12 @@ class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             or (self.equals is not None and value == self.equals)
         )
 
+    def badness(self, value: float) -> float:
+        """How bad a value is beside others of the same metric: the higher, the worse."""
+        if self.equals is not None:
+            return abs(value - self.equals)
+        return value if self.at_most is not None or self.below is not None else -value
+
     def _limits(self) -> tuple[tuple[str, float | None], ...]:
         return (
             ("≤", self.at_most),
@@ -67,20 +85,35 @@ class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
 
-def evaluate(objectives: Iterable[Objective], metrics: Mapping[str, Metric], kind: str) -> list[ObjectiveResult]:
-    """Each objective that applies to this kind of run, beside its metric. A missing metric is unknown."""
-    return [_evaluate(objective, metrics.get(objective.metric)) for objective in objectives if kind in objective.kinds]
+def evaluate(
+    objectives: Iterable[Objective],
+    metrics: Mapping[str, Metric],
+    kind: str,
+    *,
+    run: str = "",
+    measured: float | None = None,
+) -> list[ObjectiveResult]:
+    """Each objective that applies to this kind of run, beside its metric. A missing metric is unknown.
+
+    `run` is the run's name, and `measured` when it was.
+    """
+    return [
+        result_of(objective, metrics.get(objective.metric), run=run, measured=measured)
+        for objective in objectives
+        if kind in objective.kinds
+    ]
 
 
 def gate(results: Sequence[ObjectiveResult], *, strict: bool = False) -> Verdict:
     """May we ship? Invalid if a hard objective fails; unknown if one was not measured, or none applied.
 
-    A strict gate wants every objective, aims too, measured; an aim that is missed never closes it.
+    A strict gate wants every objective, aims too, measured; an aim that is missed never closes it. Nor does what is
+    waived.
     """
-    hard = [result for result in results if result.hard]
-    verdicts = [_gate_verdict(result) for result in hard]
+    verdicts = [_gate_verdict(result) for result in results if result.hard]
     if strict:
-        verdicts += [Verdict.UNKNOWN for result in results if result.verdict is ObjectiveVerdict.UNKNOWN]
+        unknown = [result for result in results if result.verdict is ObjectiveVerdict.UNKNOWN and not result.waived]
+        verdicts += [Verdict.UNKNOWN for _ in unknown]
     return Verdict.worst(verdicts)
 
 
@@ -88,6 +121,8 @@ def shown(value: float, unit: str) -> str:
     """A figure as a person reads it: three significant digits, or whole and grouped from a hundred on; its unit."""
     if not value:
         return f"0 {unit}".strip()
+    if not math.isfinite(value):
+        return f"{value} {unit}".strip()
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     if "." in text:
@@ -95,21 +130,27 @@ def shown(value: float, unit: str) -> str:
     return f"{text} {unit}".strip()
 
 
-def _evaluate(objective: Objective, metric: Metric | None) -> ObjectiveResult:
+def result_of(
+    objective: Objective, metric: Metric | None, *, run: str = "", measured: float | None = None
+) -> ObjectiveResult:
+    """One objective beside its metric; None was not measured."""
     if metric is None:
-        measured, verdict = "not measured", ObjectiveVerdict.UNKNOWN
+        told, verdict = NOT_MEASURED, ObjectiveVerdict.UNKNOWN
     else:
         detail = f" ({metric.detail})" if metric.detail else ""
-        measured = _told_apart(metric.value, objective) + detail
+        told = _told_apart(metric.value, objective) + detail
         verdict = ObjectiveVerdict.HOLDS if objective.holds(metric.value) else ObjectiveVerdict.FAILS
     return ObjectiveResult(
         name=objective.metric,
         title=objective.title,
         hard=objective.hard,
         threshold=objective.threshold,
-        measured=measured,
+        measured=told,
         value=metric.value if metric else None,
         verdict=verdict,
+        run=run,
+        command=objective.command,
+        measured_at=(metric.measured or measured) if metric else None,
     )
 
 
@@ -123,6 +164,8 @@ def _told_apart(value: float, objective: Objective) -> str:
 
 
 def _gate_verdict(result: ObjectiveResult) -> Verdict:
+    if result.waived:
+        return Verdict.VALID
     return {
         ObjectiveVerdict.HOLDS: Verdict.VALID,
         ObjectiveVerdict.UNKNOWN: Verdict.UNKNOWN,

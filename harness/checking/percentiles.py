@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+import polars as pl
 
-def percentile(samples: Sequence[float], percent: float, *, missing: int = 0) -> float | None:
+
+def percentile(samples: Sequence[float] | pl.Series, percent: float, *, missing: int = 0) -> float | None:
     """The smallest sample that at least `percent` per cent of all samples do not exceed.
 
     Nearest rank: sample number ceil(percent / 100 * n) in rising order. No interpolation, so the answer is always
@@ -21,9 +23,10 @@ def percentile(samples: Sequence[float], percent: float, *, missing: int = 0) ->
     rank = math.ceil(Fraction(str(percent)) / 100 * (len(samples) + missing))
     if not 1 <= rank <= len(samples):
         return None
-    return sorted(samples)[rank - 1]
+    ordered = samples.sort() if isinstance(samples, pl.Series) else sorted(samples)
+    return float(ordered[rank - 1])
 
 
-def median(samples: Sequence[float]) -> float | None:
+def median(samples: Sequence[float] | pl.Series) -> float | None:
     """The 50th percentile by nearest rank; None if there are no samples."""
     return percentile(samples, 50)

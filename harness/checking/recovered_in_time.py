@@ -22,13 +22,14 @@ def recovered_in_time(records: Records) -> Judgement:
     if unseen := [each for each in found if each.untold is Untold.NOBODY]:
         reason = f"{_named(unseen[0].window)}: {unseen[0].untold}; let the load go on after it is healed"
         return unknown(RECOVERED, reason, checked=len(found))
-    judged = [each for each in found if _can_be_judged(each, within)]
+    judged = [each for each in found if can_be_judged(each, within)]
     if not judged:
         return unknown(RECOVERED, "; ".join(f"{_named(each.window)}: {each.untold}" for each in found))
     return as_judgement(RECOVERED, len(judged), list(_slow(judged, within)))
 
 
-def _can_be_judged(recovered: Recovered, within: float) -> bool:
+def can_be_judged(recovered: Recovered, within: float) -> bool:
+    """Whether it is known that it was steady in so many seconds, or that it was not."""
     if recovered.untold is Untold.NEXT_FAULT:
         return recovered.watched > within
     return recovered.untold in {None, Untold.NEVER_STEADY}

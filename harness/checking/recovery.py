@@ -6,11 +6,12 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from harness.checking.lateness import NEVER, Life, limit_of, steady_from
+from harness.checking.lateness import NEVER, Life, limit_of, lives_of, steady_from
 from harness.checking.pauses import noticing
 from harness.checking.responses import responses
 from harness.checking.stories import Stories
 from harness.checking.waits import Cause, Wait
+from harness.records.columns import frame_of
 from harness.records.experiment import Steady
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
@@ -79,7 +80,7 @@ def recoveries(
     if not ordered:
         return []
     first = ordered[0].injected
-    lives = [Life.of(response) for response in responses(operations, {})]
+    lives = lives_of(responses(frame_of(Operation, operations), {}))
     limit, stories = limit_of(lives, first, steady), Stories(operations, workflows, first)
     return [_recovered(window, ordered, lives, limit, steady, stories) for window in ordered]
 

@@ -1,13 +1,11 @@
 """What a user of each iteration got: an answer after so long, a failure, or nothing."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-from itertools import groupby
 
-from msgspec import Struct
+import polars as pl
 
-from harness.records.operations import Ack, Kind, Operation
+from harness.records.operations import Ack, Kind
 from harness.records.run import RunInfo
 
 FAILED_ENDS = frozenset({"failed", "timed_out", "terminated"})
@@ -24,71 +22,63 @@ class Outcome(StrEnum):
     UNANSWERED = "unanswered"
 
 
-class Response(Struct, frozen=True, kw_only=True):
-    """One iteration as its user saw it. Times are seconds since the Unix epoch, lengths are seconds."""
-
-    scenario: str
-    iteration: int
-    intended: float
-    outcome: Outcome
-    answered: float | None
-    """When its last result came, good or bad; None if it never did."""
-    service: float | None
-    """From sending its first call to its last result."""
-
-    @property
-    def time(self) -> float | None:
-        """Response time: from the intended start to the last result. A stall of the caller cannot hide in it."""
-        return None if self.answered is None else self.answered - self.intended
+OUTCOMES = pl.Enum([str(outcome) for outcome in Outcome])
 
 
-def under_load(info: RunInfo, operations: Iterable[Operation]) -> list[Operation]:
+def under_load(info: RunInfo, operations: pl.DataFrame) -> pl.DataFrame:
     """The operations of the scenarios that ran under load, once they were warm."""
-    loaded = info.loaded
-    return [operation for operation in operations if operation.scenario in loaded and not operation.warm_up]
+    return operations.filter(pl.col("scenario").is_in(list(info.loaded)), ~pl.col("warm_up"))
 
 
-def responses(operations: Iterable[Operation], ends: Ends) -> list[Response]:
-    """One response an iteration, in the order of intended starts.
+def responses(operations: pl.DataFrame, ends: Ends) -> pl.DataFrame:
+    """One response an iteration, in the order of intended starts: each as its user saw it.
+
+    Its columns: `scenario`, `iteration`; `intended`, when it was meant to start, and `answered`, when its last result
+    came, good or bad, both in seconds since the Unix epoch; `outcome`; `time`, the seconds from one to the other, in
+    which no stall of the caller can hide; and `service`, the seconds from sending its first call. An iteration whose
+    last result never came has none of `answered`, `time` and `service`.
 
     Only scenarios that wait for results have responses. In those, an iteration without a result is unanswered,
     unless a start of it was refused: then it failed. It failed too where its workflow ended as `ends` does not allow.
     """
-    by_iteration: dict[tuple[str, int], list[Operation]] = defaultdict(list)
-    for operation in operations:
-        by_iteration[operation.scenario, operation.iteration].append(operation)
-    waiting = {key[0] for key, calls in by_iteration.items() if any(c.kind is Kind.RESULT for c in calls)}
-    found = [
-        _response(key, calls, FAILED_ENDS.difference(ends.get(key[0], ())))
-        for key, calls in by_iteration.items()
-        if key[0] in waiting
-    ]
-    return sorted(found, key=lambda response: (response.intended, response.scenario, response.iteration))
-
-
-def by_scenario(found: Iterable[Response]) -> dict[str, list[Response]]:
-    """Responses of each scenario, in the order they have."""
-    ordered = sorted(found, key=lambda response: response.scenario)
-    return {name: list(group) for name, group in groupby(ordered, key=lambda response: response.scenario)}
-
-
-def _response(key: tuple[str, int], calls: list[Operation], bad_ends: Collection[str]) -> Response:
-    results = [call for call in calls if call.kind is Kind.RESULT]
-    ends = [call.acknowledged for call in results if call.acknowledged is not None]
-    answered = max(ends) if ends and len(ends) == len(results) else None
-    return Response(
-        scenario=key[0],
-        iteration=key[1],
-        intended=min(call.intended for call in calls),
-        outcome=_outcome(calls, results, bad_ends),
-        answered=answered,
-        service=None if answered is None else answered - min(call.sent for call in calls),
+    is_result, acknowledged = pl.col("kind") == Kind.RESULT, pl.col("acknowledged")
+    result_times = acknowledged.filter(is_result)
+    unheard = (pl.col("ack") == Ack.INFO) | acknowledged.is_null()
+    calls = operations.filter(is_result.any().over("scenario"))
+    found = calls.group_by("scenario", "iteration").agg(
+        pl.col("intended").min(),
+        pl.col("sent").min(),
+        answered=pl.when(result_times.is_null().any()).then(None).otherwise(result_times.max()),
+        failed=((pl.col("ack") == Ack.FAIL) | _ended_badly(ends)).any(),
+        unheard=unheard.filter(is_result).any() | ~is_result.any(),
     )
+    return found.select(
+        "scenario",
+        "iteration",
+        "intended",
+        "answered",
+        outcome=pl.when("failed")
+        .then(pl.lit(Outcome.FAILED, OUTCOMES))
+        .when("unheard")
+        .then(pl.lit(Outcome.UNANSWERED, OUTCOMES))
+        .otherwise(pl.lit(Outcome.ANSWERED, OUTCOMES)),
+        time=pl.col("answered") - pl.col("intended"),
+        service=pl.col("answered") - pl.col("sent"),
+    ).sort("intended", "scenario", "iteration")
 
 
-def _outcome(calls: list[Operation], results: list[Operation], bad_ends: Collection[str]) -> Outcome:
-    if any(call.ack is Ack.FAIL or call.status in bad_ends for call in calls):
-        return Outcome.FAILED
-    if not results or any(call.ack is Ack.INFO or call.acknowledged is None for call in results):
-        return Outcome.UNANSWERED
-    return Outcome.ANSWERED
+def answered_times(found: pl.DataFrame, column: str = "time") -> pl.Series:
+    """The times of the responses that were good answers, in their order: `time` or `service`."""
+    return found.filter(pl.col("outcome") == Outcome.ANSWERED)[column]
+
+
+def unanswered(found: pl.DataFrame) -> int:
+    """How many responses never came."""
+    return found.filter(pl.col("outcome") == Outcome.UNANSWERED).height
+
+
+def _ended_badly(ends: Ends) -> pl.Expr:
+    """Whether a call tells of a workflow that ended as its scenario does not allow."""
+    scenario, status = pl.col("scenario"), pl.col("status")
+    allowed = [(scenario == name) & status.is_in(list(statuses)) for name, statuses in ends.items()]
+    return (status.is_in(list(FAILED_ENDS)) & ~pl.any_horizontal(False, *allowed)).fill_null(value=False)

@@ -1,7 +1,8 @@
 """What to tune: what server and workers measured, beside the thresholds that Temporal publishes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.advice import (
@@ -20,7 +21,6 @@ from harness.checking.objectives import shown
 from harness.checking.percentiles import median, percentile
 from harness.records import samples as names
 from harness.records.samples import CPU, MACHINE, Sample, series
-from harness.records.workflows import WorkflowRun
 
 SYNC_MATCH, SYNC_MATCH_BETTER = 0.95, 0.99
 POLL_SUCCESS = 0.95
@@ -64,17 +64,17 @@ ACTIVITIES = Kind(
 )
 
 
-def advise(samples: Iterable[Sample], runs: Sequence[WorkflowRun] = ()) -> list[Advice]:
+def advise(samples: Iterable[Sample], activities: pl.DataFrame | None = None) -> list[Advice]:
     """Every threshold, beside what was measured. The settings are named as the Python SDK names a worker's.
 
-    Where the histories of `runs` tell exactly how long activities waited, buckets are not asked.
+    Where the histories tell exactly how long their activities waited, buckets are not asked.
     """
     seen = Samples(samples)
     kinds = (WORKFLOW_TASKS, ACTIVITIES)
     return [
         *(_sync_match(seen, kind) for kind in kinds),
         _wait_by_buckets(seen, WORKFLOW_TASKS),
-        _wait_by_histories(seen, runs) or _wait_by_buckets(seen, ACTIVITIES),
+        _wait_by_histories(seen, activities) or _wait_by_buckets(seen, ACTIVITIES),
         *(_slots(seen, kind) for kind in kinds),
         *(_poll_success(seen, kind) for kind in kinds),
         _sticky(seen),
@@ -139,14 +139,12 @@ def _wait(kind: Kind, seen: Samples, verdict: TuningVerdict, measured: str, deta
     )
 
 
-def _wait_by_histories(seen: Samples, runs: Sequence[WorkflowRun]) -> Advice | None:
+def _wait_by_histories(seen: Samples, activities: pl.DataFrame | None) -> Advice | None:
     """Exactly, from the server's event histories; first attempts alone, because a later one waits for its back-off."""
-    waits = [
-        activity.started - activity.scheduled
-        for run in runs
-        for activity in run.activities
-        if activity.attempts == 1 and activity.started is not None
-    ]
+    if activities is None:
+        return None
+    first = activities.filter(pl.col("attempts") == 1, pl.col("started").is_not_null())
+    waits = first["started"] - first["scheduled"]
     worst = percentile(waits, 99)
     if worst is None:
         return None

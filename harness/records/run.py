@@ -1,12 +1,13 @@
 """A run: a directory with everything one run recorded. docs/results.md tells the format."""
 
 import secrets
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from io import FileIO
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,7 @@ from harness.records.faults import FaultWindow
 from harness.records.fingerprint import Fingerprint
 from harness.records.hosted import Hosted
 from harness.records.journal import Commit
+from harness.records.lines import blocks, lines
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
@@ -29,6 +31,11 @@ from harness.records.sessions import Session
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement
 from harness.records.workflows import WorkflowRun
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from harness.records.columns import Frames
 
 RecordT = TypeVar("RecordT", bound=Struct)
 
@@ -106,9 +113,9 @@ FILES: dict[type[Struct], str] = {
 }
 
 
-IDENTITY: dict[type[Struct], Callable[[Any], Hashable]] = {
-    Operation: lambda op: (op.workflow_id, op.kind, op.name, op.sent),
-    FaultWindow: lambda window: (window.name, window.on, window.injected),
+IDENTITY: dict[type[Struct], tuple[str, ...]] = {
+    Operation: ("workflow_id", "kind", "name", "sent"),
+    FaultWindow: ("name", "on", "injected"),
 }
 """Records that are written again when more is known of them: an answer found out later, who felt a fault."""
 
@@ -187,7 +194,7 @@ class Run:
         """Mark the run as whole. A run that never gets here is partial, and says so."""
         ended = datetime.now(tz=UTC).timestamp()
         files = [self.directory / name for name in FILES.values()]
-        records = {path.name: path.read_bytes().count(b"\n") for path in files if path.exists()}
+        records = {path.name: sum(block.count(b"\n") for block in blocks(path)) for path in files if path.exists()}
         self.info = msgspec.structs.replace(self.info, ended=ended, records=records)
         self._write_info()
 
@@ -223,40 +230,70 @@ class Recorded:
             message = f"{directory} has format {found}; this version reads format {FORMAT}"
             raise NotARun(message)
         self.info = self._read_json("run.json", RunInfo)
+        self._frames: dict[type[Struct], Frames] = {}
 
     def read(self, kind: type[RecordT]) -> list[RecordT]:
         """Every record of one kind, in the order it was written; written again, as it was last.
 
         Raises NotARun if a line other than the last cannot be read.
         """
-        path = self.directory / FILES[kind]
-        decoder = msgspec.json.Decoder(kind)
-        lines = self._lines(path)
-        records = []
-        for number, line in enumerate(lines, start=1):
-            if not line:
-                continue
-            try:
-                records.append(decoder.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                if number == len(lines) and self.info.partial:  # no newline behind it: the writer was cut off here
-                    break
-                message = f"{path}, line {number}: {error}"
-                raise NotARun(message) from error
-        identity = IDENTITY.get(kind)
-        return list({identity(record): record for record in records}.values()) if identity else records
+        records = self._each(kind)
+        identity = attrgetter(*IDENTITY[kind]) if kind in IDENTITY else None
+        return list({identity(record): record for record in records}.values()) if identity else list(records)
 
-    def _lines(self, path: Path) -> list[bytes]:
+    def _each(self, kind: type[RecordT]) -> Iterator[RecordT]:
+        """One record after another, as they were written: what was written again comes again."""
+        path, decoder = self.directory / FILES[kind], msgspec.json.Decoder(kind)
         try:
-            lines = path.read_bytes().split(b"\n") if path.exists() else []
+            if not self.info.partial:
+                self._check_count(path, sum(bool(line.strip()) for line in lines(path)))
+            for number, line in enumerate(lines(path), start=1):
+                if not line.strip():
+                    continue
+                try:
+                    record = decoder.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    if self.info.partial and not line.endswith(b"\n"):  # the writer was cut off here
+                        return
+                    message = f"{path}, line {number}: {error}"
+                    raise NotARun(message) from error
+                yield record
         except OSError as error:
             message = f"{path} cannot be read: {error.strerror}"
             raise NotARun(message) from error
-        written, found = self.info.records.get(path.name, 0), sum(map(bool, lines))
+
+    def frames(self, kind: type[Struct]) -> "Frames":
+        """Every record of one kind as columns, as `read` has them; the file is read once, and its columns are kept.
+
+        Raises NotARun if a line other than the last cannot be read, as far as it is asked for.
+        """
+        if kind not in self._frames:
+            self._frames[kind] = self._scanned(kind)
+        return self._frames[kind]
+
+    def frame(self, kind: type[Struct]) -> "DataFrame":
+        """The columns of records of this very kind, without those that stand beside them."""
+        return self.frames(kind)[kind]
+
+    def _scanned(self, kind: type[Struct]) -> "Frames":
+        from harness.records.columns import frames_of, last, scanned  # noqa: PLC0415  # polars is for who judges many
+
+        path = self.directory / FILES[kind]
+        if not path.exists():
+            self._check_count(path, 0)
+            return frames_of(kind, ())
+        try:
+            found = scanned(path, kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, OSError):
+            return frames_of(kind, self.read(kind))  # which tells the line, or leaves out one that was cut off
+        self._check_count(path, found[kind].height)
+        return {**found, kind: last(found[kind], IDENTITY[kind])} if kind in IDENTITY else found
+
+    def _check_count(self, path: Path, found: int) -> None:
+        written = self.info.records.get(path.name, 0)
         if not self.info.partial and found != written:
             message = f"{path} has {found} records, and the run wrote {written}: it was changed afterwards"
             raise NotARun(message)
-        return lines
 
     def fingerprint(self) -> Fingerprint | None:
         if not (self.directory / "fingerprint.json").exists():

@@ -72,3 +72,5 @@ class ObjectiveResult(Struct, frozen=True, kw_only=True):
     """When, in seconds since the Unix epoch; None where it was not measured."""
     waived: str = ""
     """Why its failure is let pass, and until when; empty where it is not."""
+    note: str = ""
+    """What else is to be said of it: that its waiver has expired, or is not needed."""

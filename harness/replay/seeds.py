@@ -61,7 +61,7 @@ async def check(target: Path, folder: Path, seeds: Sequence[int] = SEEDS) -> Asy
         try:
             with os.fdopen(reading, "rb") as told:
                 lines = asyncio.StreamReader(limit=LONGEST_LINE)
-                await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), told)  # noqa: B023
+                await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), told)  # noqa: B023 - it is called at once
                 async for line in lines:
                     yield msgspec.structs.replace(msgspec.json.decode(line, type=Outcome), seed=seed)
             if await child.wait():
@@ -88,7 +88,7 @@ def seed_dependent(outcomes: Iterable[Outcome]) -> list[str]:
 
 async def _replay_twice(target: Path, folder: Path, told_to: BinaryIO) -> None:
     from harness.replay.told import told  # noqa: PLC0415 they import the SDK
-    from harness.target import Target  # noqa: PLC0415
+    from harness.target import Target  # noqa: PLC0415 - so does this
 
     replayer = Target.read(target).replayer()
     histories = list(golden.read(folder))

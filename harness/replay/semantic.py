@@ -102,5 +102,5 @@ class _AsTheyAre(PayloadConverter):
     def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
         return list(values)
 
-    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:  # noqa: ARG002
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:  # noqa: ARG002 - the converter's own signature
         return list(payloads)

@@ -15,7 +15,7 @@ from harness.services.images import image_of
 from harness.services.process import until_ready
 from harness.services.service import READY_SECONDS, STOP_SECONDS, Identity, StartedService
 
-DATABASE = Path("/tmp/temporal.db")  # noqa: S108 - within the container, which is its own
+DATABASE = Path("/tmp/temporal.db")  # noqa: S108  # nosec B108 # within the container, which is its own
 """Where a persistent Temporal keeps its state; the image's user may write there."""
 
 

@@ -212,7 +212,7 @@ class Container:
 
 def _limits(engine: Found) -> list[Any]:
     """Podman would give more than it has itself, and then starts nothing; Docker's own are left as they are."""
-    from docker.types import Ulimit  # noqa: PLC0415
+    from docker.types import Ulimit  # noqa: PLC0415 - an extra
 
     if engine.name != "podman":
         return []

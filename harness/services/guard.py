@@ -65,7 +65,7 @@ def family(pid: int, started: int) -> list[Stat]:
     Children count even where they left the session, as PostgreSQL's backends do. Once a leader is dead,
     only those that stayed in its session or group can still be found. Empty where the pid now belongs to another.
     """
-    table = {int(entry): read_stat(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}  # noqa: PTH208
+    table = {int(entry): read_stat(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}  # noqa: PTH208 - pathlib is a large import
     living = [stat for stat in table.values() if stat is not None and not stat.dead]
     leader = table.get(pid)
     if leader is not None and leader.started != started:
@@ -128,12 +128,12 @@ def still_there(members: Iterable[Stat]) -> list[Stat]:
 
 def remove(path: str, patience: float = 2.0) -> None:
     """Remove a directory of ours, trying again for `patience` seconds while something still writes to it."""
-    if not os.path.basename(path).startswith(PREFIX) or os.path.islink(path):  # noqa: PTH114, PTH119
+    if not os.path.basename(path).startswith(PREFIX) or os.path.islink(path):  # noqa: PTH114, PTH119 - pathlib is a large import
         return
     import shutil  # noqa: PLC0415 - only needed here, at the very end
 
     end = time.monotonic() + patience
-    while os.path.isdir(path) and time.monotonic() < end:  # noqa: PTH112
+    while os.path.isdir(path) and time.monotonic() < end:  # noqa: PTH112 - pathlib is a large import
         shutil.rmtree(path, ignore_errors=True)
         time.sleep(0.02)
 

@@ -126,5 +126,5 @@ class Reaper:
 reaper = Reaper()
 """The one of this process."""
 
-os.register_at_fork(after_in_child=reaper._disown)  # noqa: SLF001
+os.register_at_fork(after_in_child=reaper._disown)  # noqa: SLF001 - the instance of this very module
 atexit.register(reaper.close)

@@ -45,12 +45,12 @@ async def identify(url: str, namespace: str = NAMESPACE) -> Identity:
     await accepts(parts.hostname or "", parts.port or DEFAULT_PORT)
     # In a thread, so that the other services come up while the SDK is being imported.
     await asyncio.to_thread(importlib.import_module, "temporalio.client")
-    from temporalio.api.workflowservice.v1 import (  # noqa: PLC0415
+    from temporalio.api.workflowservice.v1 import (  # noqa: PLC0415 - only now that it has been imported
         DescribeNamespaceRequest,
         GetClusterInfoRequest,
         GetSystemInfoRequest,
     )
-    from temporalio.client import Client  # noqa: PLC0415
+    from temporalio.client import Client  # noqa: PLC0415 - imported by then, as above
     from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415
 
     try:

@@ -66,7 +66,7 @@ class Routes:
         )
         return application
 
-    async def _health(self, request: web.Request) -> web.Response:  # noqa: ARG002
+    async def _health(self, request: web.Request) -> web.Response:
         return _json({"status": "ok"})
 
     async def _authorize(self, request: web.Request) -> web.StreamResponse:

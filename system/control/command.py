@@ -91,7 +91,7 @@ def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
 
 
 async def _single(options: argparse.Namespace) -> int:
-    from system.control.single import act_on  # noqa: PLC0415 each command imports what it needs
+    from system.control.single import act_on
 
     action = _action(options)
     async with _connected() as (_, client, database):
@@ -103,9 +103,9 @@ async def _single(options: argparse.Namespace) -> int:
 
 
 async def _preview(options: argparse.Namespace) -> int:
-    from system.connection import connect  # noqa: PLC0415
-    from system.control.preview import preview  # noqa: PLC0415
-    from system.settings import Settings  # noqa: PLC0415
+    from system.connection import connect
+    from system.control.preview import preview
+    from system.settings import Settings
 
     action = _action(options)
     client = await connect(Settings.from_environment())
@@ -121,8 +121,8 @@ async def _preview(options: argparse.Namespace) -> int:
 
 
 async def _bulk(options: argparse.Namespace) -> int:
-    from system.control import bulk  # noqa: PLC0415
-    from system.control.models import BulkRequest  # noqa: PLC0415
+    from system.control import bulk
+    from system.control.models import BulkRequest
 
     fields = ("by", "reason", "query", "everything", "token", "rate")
     try:
@@ -134,7 +134,7 @@ async def _bulk(options: argparse.Namespace) -> int:
 
 
 async def _show(options: argparse.Namespace) -> int:
-    from system.control import reading  # noqa: PLC0415
+    from system.control import reading
 
     async with _connected() as (_, _, database):
         if options.operation is None:
@@ -150,9 +150,9 @@ async def _show(options: argparse.Namespace) -> int:
 
 @asynccontextmanager
 async def _connected() -> AsyncIterator[tuple[Settings, Client, Pool]]:
-    from system.connection import connect  # noqa: PLC0415
-    from system.settings import Settings  # noqa: PLC0415
-    from system.storage.pool import check_migrated, open_pool  # noqa: PLC0415
+    from system.connection import connect
+    from system.settings import Settings
+    from system.storage.pool import check_migrated, open_pool
 
     settings = Settings.from_environment()
     database = await open_pool(settings)
@@ -213,7 +213,7 @@ def _counts(counts: Any) -> str:
 
 def say(text: str) -> None:
     """Print a line at once."""
-    import sys  # noqa: PLC0415
+    import sys
 
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

@@ -65,7 +65,7 @@ def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
 
 
 async def _list(options: argparse.Namespace) -> int:
-    from system.dead_letters import listing  # noqa: PLC0415 each command imports what it needs
+    from system.dead_letters import listing
 
     async with _database() as (_, database), database.acquire() as connection:
         wanted = _filter(options).model_copy(update={"state": options.state})
@@ -80,7 +80,7 @@ async def _list(options: argparse.Namespace) -> int:
 
 
 async def _groups(options: argparse.Namespace) -> int:
-    from system.dead_letters import listing  # noqa: PLC0415
+    from system.dead_letters import listing
 
     async with _database() as (_, database), database.acquire() as connection:
         groups = await listing.groups(connection, limit=options.limit, only_open=not options.all)
@@ -95,8 +95,8 @@ async def _groups(options: argparse.Namespace) -> int:
 
 
 async def _inspect(options: argparse.Namespace) -> int:
-    from system.connection import connect  # noqa: PLC0415
-    from system.dead_letters.inspection import inspect  # noqa: PLC0415
+    from system.connection import connect
+    from system.dead_letters.inspection import inspect
 
     async with _database() as (settings, database):
         seen = await inspect(database, await connect(settings), options.letter)
@@ -105,9 +105,9 @@ async def _inspect(options: argparse.Namespace) -> int:
 
 
 async def _redrive(options: argparse.Namespace) -> int:
-    from system.connection import connect  # noqa: PLC0415
-    from system.dead_letters.workflow import Redrive  # noqa: PLC0415
-    from system.settings import Settings  # noqa: PLC0415
+    from system.connection import connect
+    from system.dead_letters.workflow import Redrive
+    from system.settings import Settings
 
     wanted = _filter(options)
     if bool(options.letters) + (wanted != Filter()) + options.all != 1:
@@ -128,7 +128,7 @@ async def _redrive(options: argparse.Namespace) -> int:
 
 
 async def _discard(options: argparse.Namespace) -> int:
-    from system.dead_letters import store  # noqa: PLC0415
+    from system.dead_letters import store
 
     async with _database() as (_, database), database.acquire() as connection:
         discarded = await store.discard(connection, options.letters, options.by, options.reason)
@@ -149,8 +149,8 @@ def _report(done: RedriveProgress) -> int:
 
 @asynccontextmanager
 async def _database() -> AsyncIterator[tuple[Settings, Pool]]:
-    from system.settings import Settings  # noqa: PLC0415
-    from system.storage.pool import check_migrated, open_pool  # noqa: PLC0415
+    from system.settings import Settings
+    from system.storage.pool import check_migrated, open_pool
 
     settings = Settings.from_environment()
     database = await open_pool(settings)

@@ -143,7 +143,7 @@ class OrderActivities:
     @activity.defn(name=RELEASE_STOCK)
     @beating()
     @insisting
-    async def release_stock(self, order: OrderRequest) -> Undone:  # noqa: ARG002
+    async def release_stock(self, order: OrderRequest) -> Undone:  # noqa: ARG002 - every step takes the order
         """Put back what is held."""
         effect = Effect.of_attempt("reserve_stock")
 
@@ -163,7 +163,7 @@ class OrderActivities:
     @activity.defn(name=VOID_PAYMENT)
     @beating()
     @insisting
-    async def void_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
+    async def void_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002 - every step takes the order
         """Have the customer's money let go of."""
         return await self._take_back(Effect.of_attempt("authorise_payment"), self._payments, self._payments.clear)
 
@@ -184,7 +184,7 @@ class OrderActivities:
     @activity.defn(name=REFUND_PAYMENT)
     @beating()
     @insisting
-    async def refund_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
+    async def refund_payment(self, order: OrderRequest) -> Undone:  # noqa: ARG002 - every step takes the order
         """Have the money given back that was taken, and reverse it in the ledger."""
         return await self._take_back(Effect.of_attempt("capture_payment"), self._payments, self._payments.refund)
 
@@ -198,7 +198,7 @@ class OrderActivities:
     @activity.defn(name=CANCEL_SHIPMENT)
     @beating()
     @insisting
-    async def cancel_shipment(self, order: OrderRequest) -> Undone:  # noqa: ARG002
+    async def cancel_shipment(self, order: OrderRequest) -> Undone:  # noqa: ARG002 - every step takes the order
         """Have the shipping provider not bring it."""
         return await self._take_back(Effect.of_attempt("arrange_shipment"), self._shipping, self._shipping.clear)
 
@@ -220,7 +220,7 @@ class OrderActivities:
     @activity.defn(name=REVOKE_CONFIRMATION)
     @beating()
     @insisting
-    async def revoke_confirmation(self, order: OrderRequest) -> Undone:  # noqa: ARG002
+    async def revoke_confirmation(self, order: OrderRequest) -> Undone:  # noqa: ARG002 - every step takes the order
         """Let the order not stand after all."""
         effect = Effect.of_attempt("confirm_order")
 

@@ -81,8 +81,8 @@ def add(group: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
 
 
 async def _place(options: argparse.Namespace) -> int:
-    from system.orders.placing import place  # noqa: PLC0415 each command imports what it needs
-    from system.orders.rules import why_bad_id  # noqa: PLC0415
+    from system.orders.placing import place
+    from system.orders.rules import why_bad_id
 
     order_id = options.id or f"order-{secrets.token_hex(4)}"
     if problem := why_bad_id(order_id):
@@ -110,10 +110,10 @@ async def _status(options: argparse.Namespace) -> int:
 
 
 async def _cancel(options: argparse.Namespace) -> int:
-    from temporalio.client import WorkflowUpdateFailedError  # noqa: PLC0415
-    from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415
+    from temporalio.client import WorkflowUpdateFailedError
+    from temporalio.service import RPCError, RPCStatusCode
 
-    from system.orders.placing import reason_of  # noqa: PLC0415
+    from system.orders.placing import reason_of
 
     async with _client() as (_, client):
         handle = client.get_workflow_handle(options.id)
@@ -149,7 +149,7 @@ async def _decide(options: argparse.Namespace, decision: str) -> int:
 
 
 async def _stock(options: argparse.Namespace) -> int:
-    from system.orders.stocktake import Stocktake  # noqa: PLC0415
+    from system.orders.stocktake import Stocktake
 
     count = _checked(StockCount, sku=options.sku, on_hand=options.on_hand)
     async with _client() as (settings, client):
@@ -163,12 +163,12 @@ async def _stock(options: argparse.Namespace) -> int:
 @asynccontextmanager
 async def _client() -> AsyncIterator[tuple[Settings, Client]]:
     """A client, whose refusals are told as what they mean here."""
-    from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError  # noqa: PLC0415
-    from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415
+    from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+    from temporalio.service import RPCError, RPCStatusCode
 
-    from system.connection import connect  # noqa: PLC0415
-    from system.orders.placing import reason_of  # noqa: PLC0415
-    from system.settings import Settings  # noqa: PLC0415
+    from system.connection import connect
+    from system.orders.placing import reason_of
+    from system.settings import Settings
 
     settings = Settings.from_environment()
     try:

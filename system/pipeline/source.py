@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -16,14 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from system.errors import SchemaMismatch, SourceMissing, SourceUnreadable
+from system.pipeline.packed import CORRUPT, is_packed, unpacked
 from system.pipeline.records import Breaks
 from system.pipeline.schema import Schema
 
-BLOCK = 1024 * 1024
-GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 UTF8 = "utf-8"
-ENCRYPTED = 0x1
-"""The bit of a zip member's flags that says so (APPNOTE 4.4.4)."""
 
 
 def is_plain(source: Path, schema: Schema) -> bool:
@@ -35,8 +29,7 @@ def is_plain(source: Path, schema: Schema) -> bool:
     """
     with _reading(source), source.open("rb") as file:
         start = file.read(4)
-    packed = start.startswith((GZIP, ZIP, EMPTY_ZIP))
-    return not packed and _codec(schema) == UTF8 and not start.startswith(codecs.BOM_UTF8)
+    return not is_packed(start) and _codec(schema) == UTF8 and not start.startswith(codecs.BOM_UTF8)
 
 
 def utf8_blocks(source: Path, schema: Schema) -> Iterator[bytes]:
@@ -49,8 +42,8 @@ def utf8_blocks(source: Path, schema: Schema) -> Iterator[bytes]:
 
     """
     codec = _codec(schema)
-    with _reading(source), closing(_unpacked(source)) as file:
-        blocks = _blocks(file) if codec == UTF8 else _transcoded(file, codec)
+    with _reading(source), closing(unpacked(source)) as packed:
+        blocks = packed if codec == UTF8 else _transcoded(packed, codec)
         yield next(blocks, b"").removeprefix(codecs.BOM_UTF8)
         yield from blocks
 
@@ -149,35 +142,9 @@ def _codec(schema: Schema) -> str:
     return UTF8 if name in (UTF8, "utf-8-sig", "ascii") else name
 
 
-def _unpacked(source: Path) -> IO[bytes] | gzip.GzipFile:
-    with source.open("rb") as file:
-        magic = file.read(4)
-    if magic.startswith(GZIP):
-        return gzip.open(source)
-    if magic.startswith((ZIP, EMPTY_ZIP)):
-        return _only_member(source)
-    return source.open("rb", buffering=0)
-
-
-def _only_member(source: Path) -> IO[bytes]:
-    archive = zipfile.ZipFile(source)
-    members = [one for one in archive.infolist() if not one.is_dir()]
-    if len(members) != 1:
-        names = ", ".join(one.filename for one in members) or "none"
-        raise SourceUnreadable(f"{source} must hold exactly one file, found: {names}", str(source))
-    if members[0].flag_bits & ENCRYPTED:
-        raise SourceUnreadable(f"{source} is encrypted: unpack it, and load what it holds", str(source))
-    return archive.open(members[0])
-
-
-def _blocks(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
-
-
-def _transcoded(file: IO[bytes] | gzip.GzipFile, codec: str) -> Iterator[bytes]:
+def _transcoded(blocks: Iterator[bytes], codec: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(codec)()
-    while block := file.read(BLOCK):
+    for block in blocks:
         yield decoder.decode(block).encode(UTF8)
     yield decoder.decode(b"", final=True).encode(UTF8)
 
@@ -206,5 +173,5 @@ def _reading(source: Path) -> Iterator[None]:
         raise SourceUnreadable(
             f"{source} is not {error.encoding}: {error.reason} at byte {error.start}", str(source)
         ) from error
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except CORRUPT as error:
         raise SourceUnreadable(f"{source} is corrupt or truncated: {error}; fetch it again", str(source)) from error

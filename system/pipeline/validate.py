@@ -77,9 +77,8 @@ def _problems(
 ) -> Iterator[Problem]:
     raw, value = parsed.frame[field.name], typed[field.name]
     for text, mask in _rule_breaks(raw, value, unknown.get(field.name, []), field):
-        broken = mask.fill_null(value=False)
-        if broken.any():
-            yield f"{field.name}: {text}", broken
+        if mask.any():
+            yield f"{field.name}: {text}", mask.fill_null(value=False)
 
 
 def _rule_breaks(raw: pl.Series, value: pl.Series, unknown: list[Any], field: SchemaField) -> Iterator[Problem]:
@@ -88,9 +87,9 @@ def _rule_breaks(raw: pl.Series, value: pl.Series, unknown: list[Any], field: Sc
     if field.required and raw.null_count():
         yield "missing", raw.is_null()
     if field.minimum is not None:
-        yield f"below {_plain(field.minimum)}", value < field.minimum
+        yield f"below {_plain(field.minimum)}", value < _exact(field.minimum)
     if field.maximum is not None:
-        yield f"above {_plain(field.maximum)}", value > field.maximum
+        yield f"above {_plain(field.maximum)}", value > _exact(field.maximum)
     if field.max_length is not None:
         yield f"longer than {field.max_length} characters", value.str.len_chars() > field.max_length
     if unknown:
@@ -134,6 +133,11 @@ def _timestamp(raw: pl.Series, formats: tuple[str, ...]) -> pl.Series:
 def _in_years(moments: pl.Series) -> pl.Series:
     """Keep the years 1 to 9999, which PostgreSQL and Python both know."""
     return moments.set(~moments.dt.year().is_between(1, 9999), None)
+
+
+def _exact(number: float) -> float:
+    """Return an integer for an integer's limit: compared with a float, all of a column would become floats first."""
+    return int(number) if number.is_integer() and abs(number) < 2**63 else number
 
 
 def _plain(number: float) -> str:

@@ -103,8 +103,8 @@ def read(path: Path) -> Declaration:
         DeclarationRefused: an entry is wrong; says which.
 
     """
-    from system.plugin import WORKFLOWS  # noqa: PLC0415 each command imports what it needs
-    from system.scheduling.render import inputs  # noqa: PLC0415
+    from system.plugin import WORKFLOWS
+    from system.scheduling.render import inputs
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -117,10 +117,10 @@ def read(path: Path) -> Declaration:
 
 
 async def _apply(options: argparse.Namespace) -> int:
-    from system.connection import connect  # noqa: PLC0415
-    from system.plugin import WORKFLOWS  # noqa: PLC0415
-    from system.scheduling.declare import Declarer  # noqa: PLC0415
-    from system.scheduling.render import inputs  # noqa: PLC0415
+    from system.connection import connect
+    from system.plugin import WORKFLOWS
+    from system.scheduling.declare import Declarer
+    from system.scheduling.render import inputs
 
     declaration = read(options.file)
     settings = Settings.from_environment()
@@ -134,7 +134,7 @@ async def _apply(options: argparse.Namespace) -> int:
 
 
 async def _list(_: argparse.Namespace) -> int:
-    from system.scheduling.models import DECLARED_BY  # noqa: PLC0415
+    from system.scheduling.models import DECLARED_BY
 
     client = await _client()
     rows = []
@@ -150,7 +150,7 @@ async def _list(_: argparse.Namespace) -> int:
 
 
 async def _show(options: argparse.Namespace) -> int:
-    from system.scheduling.models import DECLARED_BY  # noqa: PLC0415
+    from system.scheduling.models import DECLARED_BY
 
     handle = await _handle(options.id)
     with asking(options.id):
@@ -177,7 +177,7 @@ async def _unpause(options: argparse.Namespace) -> int:
 
 
 async def _trigger(options: argparse.Namespace) -> int:
-    from system.scheduling.render import overlap  # noqa: PLC0415
+    from system.scheduling.render import overlap
 
     handle = await _handle(options.id)
     with asking(options.id):
@@ -187,9 +187,9 @@ async def _trigger(options: argparse.Namespace) -> int:
 
 
 async def _backfill(options: argparse.Namespace) -> int:
-    from temporalio.client import ScheduleBackfill  # noqa: PLC0415
+    from temporalio.client import ScheduleBackfill
 
-    from system.scheduling.render import overlap  # noqa: PLC0415
+    from system.scheduling.render import overlap
 
     if options.end < options.start:
         raise InputError(f"--to is {_when(options.end)}: expected a time not before --from, {_when(options.start)}")
@@ -215,7 +215,7 @@ async def _handle(schedule_id: str) -> ScheduleHandle:
 
 
 async def _client() -> Client:
-    from system.connection import connect  # noqa: PLC0415
+    from system.connection import connect
 
     return await connect(Settings.from_environment())
 

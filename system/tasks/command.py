@@ -88,11 +88,11 @@ def read_items(path: Path, priority: int | None) -> list[Item]:
         BatchRefused: a line is no item; says which.
 
     """
-    from pydantic import ValidationError  # noqa: PLC0415 each command imports what it needs
+    from pydantic import ValidationError
 
-    from system.errors import BatchRefused, SourceMissing  # noqa: PLC0415
-    from system.records import explain  # noqa: PLC0415
-    from system.tasks.models import Item  # noqa: PLC0415
+    from system.errors import BatchRefused, SourceMissing
+    from system.records import explain
+    from system.tasks.models import Item
 
     try:
         lines = path.read_bytes().splitlines()
@@ -113,17 +113,17 @@ def read_items(path: Path, priority: int | None) -> list[Item]:
 
 
 async def _submit(settings: Settings, options: argparse.Namespace) -> int:
-    from pydantic import ValidationError  # noqa: PLC0415
-    from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy  # noqa: PLC0415
+    from pydantic import ValidationError
+    from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
-    from system.connection import connect  # noqa: PLC0415
-    from system.errors import SettingsError  # noqa: PLC0415
-    from system.records import explain  # noqa: PLC0415
-    from system.storage import pool  # noqa: PLC0415
-    from system.tasks.handlers import REGISTRY  # noqa: PLC0415
-    from system.tasks.models import BatchRequest  # noqa: PLC0415
-    from system.tasks.submission import check, submit  # noqa: PLC0415
-    from system.tasks.workflow import Batch  # noqa: PLC0415
+    from system.connection import connect
+    from system.errors import SettingsError
+    from system.records import explain
+    from system.storage import pool
+    from system.tasks.handlers import REGISTRY
+    from system.tasks.models import BatchRequest
+    from system.tasks.submission import check, submit
+    from system.tasks.workflow import Batch
 
     items = read_items(options.file, options.priority)
     check(items, REGISTRY)
@@ -158,9 +158,9 @@ async def _submit(settings: Settings, options: argparse.Namespace) -> int:
 
 async def _watch(handle: WorkflowHandle[Batch, BatchReport]) -> int:
     """Show progress until the batch ends; failed tasks make the command fail."""
-    from temporalio.client import WorkflowFailureError  # noqa: PLC0415
+    from temporalio.client import WorkflowFailureError
 
-    from system.tasks.workflow import Batch  # noqa: PLC0415
+    from system.tasks.workflow import Batch
 
     ending = asyncio.ensure_future(handle.result())
     shown = ""
@@ -184,8 +184,8 @@ async def _watch(handle: WorkflowHandle[Batch, BatchReport]) -> int:
 
 
 async def _progress(settings: Settings, options: argparse.Namespace) -> int:
-    from system.connection import connect  # noqa: PLC0415
-    from system.tasks.workflow import Batch  # noqa: PLC0415
+    from system.connection import connect
+    from system.tasks.workflow import Batch
 
     handle: WorkflowHandle[Batch, BatchReport] = (await connect(settings)).get_workflow_handle(options.id)
     _line(_told(await _asked(options.id, lambda: handle.query(Batch.progress))))
@@ -193,13 +193,13 @@ async def _progress(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def _cancel(settings: Settings, options: argparse.Namespace) -> int:
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
-    from system.connection import connect  # noqa: PLC0415
-    from system.errors import InputError  # noqa: PLC0415
-    from system.records import explain  # noqa: PLC0415
-    from system.tasks.models import CancelAllRequest, CancelRequest  # noqa: PLC0415
-    from system.tasks.workflow import Batch  # noqa: PLC0415
+    from system.connection import connect
+    from system.errors import InputError
+    from system.records import explain
+    from system.tasks.models import CancelAllRequest, CancelRequest
+    from system.tasks.workflow import Batch
 
     try:
         everything = CancelAllRequest(by=options.by, reason=options.reason)
@@ -220,7 +220,7 @@ async def _cancel(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _handlers(_: argparse.Namespace) -> int:
-    from system.tasks.handlers import REGISTRY  # noqa: PLC0415
+    from system.tasks.handlers import REGISTRY
 
     for name, handler in sorted(REGISTRY.handlers.items()):
         traits = [word for word, holds in (("cached", handler.pure), ("writes", handler.writes)) if holds]
@@ -233,10 +233,10 @@ def _handlers(_: argparse.Namespace) -> int:
 
 async def _asked(batch_id: str, call: Callable[[], Awaitable[Any]]) -> Any:
     """Make a call to Temporal; what went wrong is said in words of ours."""
-    from temporalio.client import WorkflowQueryFailedError, WorkflowUpdateFailedError  # noqa: PLC0415
-    from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415
+    from temporalio.client import WorkflowQueryFailedError, WorkflowUpdateFailedError
+    from temporalio.service import RPCError, RPCStatusCode
 
-    from system.errors import InputError, Unavailable  # noqa: PLC0415
+    from system.errors import InputError, Unavailable
 
     try:
         return await call()

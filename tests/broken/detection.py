@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -114,6 +115,9 @@ class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, kw_only=True):
     """What was found when it was last sought."""
 
+    command: str = "nox -s detection"
+    date: str = ""
+    """When any of it was last sought."""
     found: list[Detection] = []
     sound: dict[str, str] = {}
     """The verdict on each experiment of our own with the system as it is."""
@@ -269,6 +273,7 @@ def recorded() -> Record:
 def write(record: Record) -> None:
     """Write the record, and the page that is made of it."""
     record.sound = dict(sorted(record.sound.items()))
+    record.date = f"{datetime.now(tz=UTC):%Y-%m-%d}"
     RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
     PAGE.write_text(page(record), encoding="utf-8")
 

@@ -21,7 +21,7 @@ class CancelledMeanwhile(orders.Cancel):
     def __init__(self, faults: FaultPoints) -> None:
         self._faults = faults
 
-    async def meanwhile(self, app: App, given: SecondThoughts, started: Started) -> None:  # noqa: ARG002
+    async def meanwhile(self, app: App, given: SecondThoughts, started: Started) -> None:
         await eventually(self._faults.bitten, timeout=30)
         word = models.Word(by="the customer", reason="found it cheaper")
         await app.update(started, models.CANCEL, word)

@@ -59,7 +59,7 @@ def drop_a_compensation(patch: Patch) -> None:
 def forget_the_idempotency_key(patch: Patch) -> None:
     """Providers are called without a key, so that each call has its effect."""
 
-    async def without_key(self: Provider, path: str, body: Mapping[str, Any], *, key: str, seconds: float) -> Reply:  # noqa: ARG001
+    async def without_key(self: Provider, path: str, body: Mapping[str, Any], *, key: str, seconds: float) -> Reply:
         return await self._call("POST", path, seconds, json=body)
 
     patch(Provider, "post", without_key)
@@ -110,7 +110,7 @@ def retry_inside_the_retry(patch: Patch) -> None:
 def lose_dead_letters(patch: Patch) -> None:
     """A dead letter is said to be kept, and is not."""
 
-    async def keep(_: DeadLetterActivities, failure: Failure) -> Kept:  # noqa: ARG001
+    async def keep(_: DeadLetterActivities, failure: Failure) -> Kept:
         return Kept(letter=0, new=True)
 
     patch(DeadLetterActivities, "keep", activity.defn(name=KEEP)(keep))

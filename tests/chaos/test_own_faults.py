@@ -56,13 +56,13 @@ class Forgetful(Struct):
     on: bool = False
     everybody: list[str] = []
 
-    async def inject(self, stores: Stores, prefix: str) -> None:  # noqa: ARG002
+    async def inject(self, stores: Stores, prefix: str) -> None:
         self.on = True
 
-    async def in_force(self, stores: Stores, prefix: str) -> str:  # noqa: ARG002
+    async def in_force(self, stores: Stores, prefix: str) -> str:
         return "it says so" if self.on else ""
 
-    async def heal(self, stores: Stores, prefix: str) -> None:  # noqa: ARG002
+    async def heal(self, stores: Stores, prefix: str) -> None:
         self.on = False
 
     async def met(self, stores: Stores, prefix: str) -> Sequence[str] | None:

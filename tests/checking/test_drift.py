@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from random import Random
 
+import polars as pl
 import pytest
 
 from harness.checking.drift import HISTORY, RESPONSE_TIME, Drift, Series, drifting, drifts, watched
-from harness.checking.responses import Outcome, Response
+from harness.checking.responses import Outcome
+from harness.records.columns import frame_of
 from harness.records.samples import CONNECTIONS, CPU, FILES, MACHINE, MEMORY, THREADS, Sample
 from harness.records.verdicts import Verdict
 from harness.records.workflows import WorkflowRun
@@ -129,9 +131,6 @@ def test_what_may_not_grow_is_watched() -> None:
     def sample(source: str, name: str) -> Sample:
         return Sample(time=1.0, source=source, name=name, value=2.0)
 
-    def response(outcome: Outcome, answered: float | None) -> Response:
-        return Response(scenario="s", iteration=0, intended=3.0, outcome=outcome, answered=answered, service=None)
-
     run = WorkflowRun(
         scenario="s",
         iteration=0,
@@ -146,8 +145,15 @@ def test_what_may_not_grow_is_watched() -> None:
     names = (MEMORY, FILES, THREADS, CONNECTIONS, CPU)
     found = watched(
         [*(sample("worker-1", name) for name in names), sample(MACHINE, MEMORY), sample("worker-1", MEMORY)],
-        [response(Outcome.ANSWERED, 3.5), response(Outcome.FAILED, 9.0), response(Outcome.UNANSWERED, None)],
-        [run],
+        pl.DataFrame(
+            {
+                "scenario": ["s", "s", "s"],
+                "intended": [3.0, 3.0, 3.0],
+                "outcome": [Outcome.ANSWERED, Outcome.FAILED, Outcome.UNANSWERED],
+                "time": [0.5, 6.0, None],
+            }
+        ),
+        frame_of(WorkflowRun, [run]),
     )
     assert [(each.source, each.name, each.unit, list(each.points)) for each in found] == [
         ("worker-1", MEMORY, "bytes", [(1, 2), (1, 2)]),

@@ -7,6 +7,7 @@ from handwritten_records import operation
 from harness.checking.applicable import applicable
 from harness.checking.invariants import Records
 from harness.checking.load import lags, sent_on_time
+from harness.records.columns import frame_of
 from harness.records.load import LoadInfo
 from harness.records.operations import Operation
 from harness.records.verdicts import Verdict
@@ -27,7 +28,8 @@ def judged(*operations: Operation, load: LoadInfo = LOAD) -> tuple[Verdict, int,
 
 def test_the_first_call_of_an_iteration_tells_how_late_it_was() -> None:
     """Later ones wait for the first, which is no fault of the generator's."""
-    assert lags([call(0, 0.5), call(0, 0.01), call(0, 2.0), call(1, 0.2)]) == pytest.approx([0.01, 0.2])
+    calls = [call(0, 0.5), call(0, 0.01), call(0, 2.0), call(1, 0.2)]
+    assert lags(frame_of(Operation, calls)).to_list() == pytest.approx([0.01, 0.2])
 
 
 def test_a_generator_that_kept_its_times_is_trusted() -> None:

@@ -9,6 +9,7 @@ from handwritten_samples import BEGIN, counted, flat, scraped
 from harness.checking.advice import Advice, TuningVerdict
 from harness.checking.tuning import advise
 from harness.records import samples as names
+from harness.records.columns import frames_of
 from harness.records.samples import CPU, MACHINE, Sample, series
 from harness.records.workflows import Activity, WorkflowRun
 
@@ -60,7 +61,8 @@ def run_with(*waited: float, attempts: int = 1) -> WorkflowRun:
 
 def told(title: str, *samples: Sequence[Sample], runs: Sequence[WorkflowRun] = ()) -> Advice:
     """The advice of this title."""
-    return next(advice for advice in advise(flat(*samples), runs) if advice.title == title)
+    activities = frames_of(WorkflowRun, runs)[Activity]
+    return next(advice for advice in advise(flat(*samples), activities) if advice.title == title)
 
 
 SYNC = "Sync match rate, workflow tasks"

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import activity
@@ -94,7 +94,7 @@ async def test_it_is_given_what_temporal_would_give() -> None:
     """A field by its name; times that are near, as deadlines are reckoned from them."""
     attempt = Attempt(2, start_to_close_timeout=timedelta(minutes=5))
     assert attempt.info.start_to_close_timeout == timedelta(minutes=5)
-    now = datetime.now(timezone.utc)  # noqa: UP017
+    now = datetime.now(UTC)
     assert now - timedelta(minutes=5) < attempt.info.started_time <= now
     with pytest.raises(TypeError, match="atempt"):
         Attempt(atempt=2)

@@ -53,7 +53,7 @@ class Acts(Quiet):
         self.act = act
         self.timeout = timeout
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await self.act(app)
 
 

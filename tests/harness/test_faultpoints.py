@@ -152,6 +152,15 @@ async def test_every_attempt_of_a_range_exhausts_the_retries(here: Marked) -> No
     assert [attempt for _, attempt, _, _ in here.bitten] == [1, 2, 3]
 
 
+async def test_the_first_attempt_that_gets_there_is_bitten(here: Marked) -> None:
+    """Whichever it is, and as many as are wanted: the first fails on its way there, the fourth goes through."""
+    here.at("marks").before()
+    here.at("marks", attempt=range(1, 100), times=2).after_commit()
+    assert await here.run(attempts=4) == [4]
+    assert here.marks == ["1 2", "1 3", "1 4"]
+    assert here.bitten == [("1", 1, "before", "raise"), ("1", 2, "after", "raise"), ("1", 3, "after", "raise")]
+
+
 @pytest.mark.parametrize(("point", "marks"), [("before", []), ("after", ["1 1"])])
 async def test_a_step_fails_for_good(here: Marked, point: str, marks: list[str]) -> None:
     """What may not be retried is not: one attempt, one bite."""
@@ -434,6 +443,12 @@ def test_what_can_never_bite_is_refused(faults: FaultPoints, choice: dict[str, A
     """Attempts and calls are counted from 1."""
     with pytest.raises(ValueError, match="counted from 1"):
         faults.at("marks", **choice)
+
+
+def test_a_fault_that_never_bites_is_refused(faults: FaultPoints) -> None:
+    """It is left out instead."""
+    with pytest.raises(ValueError, match="times=0: a fault bites once at least"):
+        faults.at("marks", times=0)
 
 
 def test_one_workflow_or_those_that_begin_so(faults: FaultPoints) -> None:

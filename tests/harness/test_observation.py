@@ -183,10 +183,10 @@ class Judged(Quiet):
         self.asked: list[list[int]] = []
         self.checked: list[int] = []
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await app.result(await app.start("Echo", "x"))
 
-    async def observe(self, stores: Stores, iterations: Any) -> dict[int, list[Fact]]:  # noqa: ARG002
+    async def observe(self, stores: Stores, iterations: Any) -> dict[int, list[Fact]]:
         self.asked.append([iteration.index for iteration in iterations])
         return {
             iteration.index: [
@@ -203,7 +203,7 @@ class Judged(Quiet):
             for iteration in iterations
         }
 
-    def check(self, given: Any, operations: Any, facts: Any) -> list[Finding]:  # noqa: ARG002
+    def check(self, given: Any, operations: Any, facts: Any) -> list[Finding]:
         index = operations[0].iteration
         if self.breaks:
             raise LookupError("odd")

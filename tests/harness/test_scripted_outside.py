@@ -1,7 +1,7 @@
 """The outside answers as it is scripted, over HTTP, and tells whose call it was."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -11,7 +11,7 @@ from harness.scripted_outside import NotAttributed, ScriptedOutside
 
 
 def attempt(workflow_id: str, number: int = 1) -> Attempted:
-    began = datetime.now(timezone.utc)  # noqa: UP017
+    began = datetime.now(UTC)
     return Attempted(workflow_id, "a-run", "charge", "1", number, began)
 
 

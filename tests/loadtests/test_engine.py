@@ -31,16 +31,16 @@ class Acts(Scenario[Any]):
     def __init__(self, act: Callable[[App], Awaitable[Any]]) -> None:
         self.act = act
 
-    def draw(self, rng: Random) -> Any:  # noqa: ARG002
+    def draw(self, rng: Random) -> Any:
         return None
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         await self.act(app)
 
-    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:  # noqa: ARG002
+    async def observe(self, stores: Stores, iterations: Sequence[Iteration]) -> dict[int, list[Fact]]:
         return {}
 
-    def check(self, given: Any, operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:  # noqa: ARG002
+    def check(self, given: Any, operations: Sequence[Operation], facts: Sequence[Fact]) -> list[Finding]:
         return []
 
 

@@ -36,7 +36,7 @@ class Answered(Quiet):
     kinds: tuple[Kind, ...] = (Kind.START, Kind.RESULT)
     status = "completed"
 
-    async def run(self, app: App, given: object) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: object) -> None:
         for kind in self.kinds:
             app.record(
                 Operation(
@@ -75,7 +75,7 @@ class GivenUp(Quiet):
 
     name = "small-given-up"
 
-    async def run(self, app: App, given: object) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: object) -> None:
         started = await app.start("Never", None)
         query = f'WorkflowId = "{started.id}" AND ExecutionStatus = "Running"'
 
@@ -97,7 +97,7 @@ class Fired(Quiet):
 
     name = "small-fired"
 
-    async def run(self, app: App, given: object) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: object) -> None:
         await app.start("Echo", "hello")
 
 

@@ -31,7 +31,7 @@ class Twofold(Quiet):
 
     name = "small-twofold"
 
-    async def run(self, app: App, given: Any) -> None:  # noqa: ARG002
+    async def run(self, app: App, given: Any) -> None:
         for part in ("one", "other"):
             await app.result(await app.start("Echo", "hello", part=part, result_type=str))
 

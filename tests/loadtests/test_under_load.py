@@ -53,7 +53,7 @@ async def test_an_open_loop_is_driven_recorded_and_judged(stack: Stack, tmp_path
     assert {(op.scenario, op.iteration) for op in operations if op.warm_up} == {
         (each.scenario, each.index) for each in iterations[1:3]
     }
-    assert not any(op.warm_up for op in counted(recorded.info, operations))
+    assert not counted(recorded.info, recorded.frame(Operation))["warm_up"].any()
     assert (seen[-1].planned, seen[-1].started, seen[-1].ended, seen[-1].shed) == (10, 10, 10, 0)
     assert {judgements[f"{name}: its own check"] for name in ("small-echo", "small-steady")} == {Verdict.VALID}
     assert judgements["every workflow closed"] is Verdict.VALID

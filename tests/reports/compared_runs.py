@@ -39,9 +39,12 @@ def load_run(
     operations: list[Operation] = []
     for number in range(ITERATIONS):
         operations += iteration(number, number * SECONDS / ITERATIONS, took(number))
+    sampled = any(isinstance(record, Sample) for record in records)
+    moments = () if sampled else range(SECONDS)
+    memory = [Sample(time=BEGIN + n, source="worker-1", name=MEMORY, value=1e8, unit="bytes") for n in moments]
     return write_run(
         results,
-        [*operations, *judgements, *records],
+        [*operations, *judgements, *records, *memory],
         kind=kind,
         load=LOAD,
         fingerprint=fingerprint,

@@ -11,6 +11,7 @@ import pytest
 from handwritten_runs import EVIL, spent, workflow
 
 from harness.records.anatomy import Anatomy, Part
+from harness.records.columns import frame_of
 from harness.records.workflows import WorkflowRun
 from reports.anatomy import WORDS, KindAnatomy, Times, anatomies
 from reports.stacks import columns_of, stacks
@@ -21,7 +22,7 @@ def ran(anatomy: Anatomy, scenario: str = "slice", type_: str = "Pipeline") -> W
 
 
 def kind_of(runs: Sequence[Anatomy], scenario: str = "slice") -> KindAnatomy:
-    (kind,) = anatomies(ran(anatomy, scenario) for anatomy in runs)
+    (kind,) = anatomies(frame_of(WorkflowRun, [ran(anatomy, scenario) for anatomy in runs]))
     return kind
 
 
@@ -55,7 +56,7 @@ def test_kinds_are_told_apart_by_scenario_and_type_the_longest_first() -> None:
         *[ran(spent(worker=2.0), "whole")] * 2,
         workflow(1, None),
     ]
-    found = anatomies(runs)
+    found = anatomies(frame_of(WorkflowRun, runs))
     assert [(kind.scenario, kind.type, len(kind.runs)) for kind in found] == [
         ("slice", "Child", 1),
         ("whole", "Pipeline", 2),
@@ -67,7 +68,7 @@ def test_kinds_are_told_apart_by_scenario_and_type_the_longest_first() -> None:
 
 def test_open_runs_have_no_anatomy() -> None:
     """Nobody knows what they will spend."""
-    assert anatomies([workflow(0, None)]) == []
+    assert anatomies(frame_of(WorkflowRun, [workflow(0, None)])) == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_runs_that_took_no_time_are_told_as_such() -> None:
 def test_columns_lie_side_by_side_and_the_slowest_run_has_its_own() -> None:
     """However many there are: from the fastest at 0 to half a rank beyond the last but one."""
     for number in (1, 2, 7, 100, 5000):
-        columns = columns_of([spent(worker=n + 1.0) for n in range(number)], 120)
+        columns = columns_of(kind_of([spent(worker=n + 1.0) for n in range(number)]).runs, 120)
         assert columns[0].left == 0
         assert all(one.right == other.left for one, other in pairwise(columns))
         assert all(column.left < column.right for column in columns)
@@ -138,7 +139,7 @@ def test_columns_lie_side_by_side_and_the_slowest_run_has_its_own() -> None:
 
 def test_a_column_of_many_runs_is_their_mean_and_lies_where_they_do() -> None:
     """A thousand runs: the column that ends at the ninetieth percentile has runs up to number 900."""
-    columns = columns_of([spent(worker=float(n)) for n in range(1000)], 60)
+    columns = columns_of(kind_of([spent(worker=float(n)) for n in range(1000)]).runs, 60)
     before = 0
     for column in columns:
         assert column.left == pytest.approx(-log10(1 - before / 1000), abs=1e-9)

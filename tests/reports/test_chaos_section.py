@@ -7,7 +7,7 @@ import msgspec
 from handwritten_runs import judged
 from handwritten_stories import AROUND, EXPERIMENT, LOAD, activity, call, served, story, task, window
 from msgspec import Struct
-from test_html import Page
+from pages import Page
 
 from harness.records.experiment import ExperimentInfo
 from harness.records.operations import Ack, Kind

@@ -101,8 +101,10 @@ def test_of_several_runs_the_worst_wins(tmp_path: Path) -> None:
         (good.name, Verdict.VALID),
         (bad.name, Verdict.INVALID),
     ]
-    assert text(result).endswith("2 runs, overall: invalid\n")
-    assert "**2 runs, overall: invalid**" in markdown(result)
+    assert text(result).startswith("2 runs\n")
+    assert f"✓  {good.name}: A run written by hand\n✗  {bad.name}" in text(result)
+    assert f"- ✓ `{good.name}`" in markdown(result)
+    assert f"- ✗ `{bad.name}`" in markdown(result)
 
 
 def test_without_a_run_nothing_is_known() -> None:
@@ -128,9 +130,10 @@ def test_the_terminal_table_is_aligned(tmp_path: Path) -> None:
     """Every column begins at the same place in every line, and the verdict is the last line."""
     lines = text(gate_of([whole_run(tmp_path)])).splitlines()
     table = lines[2:-2]
+    assert lines[1] == lines[-2] == ""
     place = table[0].index("must be")
     assert [line[place] for line in table[2:]] == list("<≤<≤≥====")
-    assert {line[place - 1] for line in table} == {" "}
+    assert {line[place - 1] for line in (table[0], *table[2:])} == {" "}
     assert lines[-1].startswith("May we ship? Yes")
 
 

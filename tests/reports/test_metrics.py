@@ -4,16 +4,28 @@ from pathlib import Path
 
 import pytest
 from handwritten_runs import cut, iteration, judged, measured, result, start, whole_run, write_run
+from handwritten_samples import counted
+from handwritten_stories import AROUND, EXPERIMENT, served, window
+from handwritten_stories import LOAD as LOAD_OF_EXPERIMENT
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.checking.objectives import Metric
+from harness.records.checks import Check
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack
-from harness.records.run import NotARun, Recorded
+from harness.records.run import NotARun, Recorded, Run
+from harness.records.samples import FILES, MEMORY
 from harness.records.verdicts import Verdict
 from reports.metrics import UNITS, metrics
 
 LOAD = {"slice": (2.0, 10.0)}
+OF_SOURCES = {
+    *("type_errors", "unexplained_ignores", "tests_failed", "tests_run", "tests_missing", "branch_coverage", "flakes"),
+    *("mutation_score", "vulnerabilities_dependencies", "vulnerabilities_code", "secrets"),
+    *("visibility", "deployment_lost"),
+}
+"""What a run of kind `quality` measures, or nothing yet."""
 
 
 def of(tmp_path: Path, *records: Struct, load: dict[str, tuple[float, float]] | None = None) -> dict[str, Metric]:
@@ -27,7 +39,10 @@ def test_an_empty_run_has_no_metric_at_all(tmp_path: Path) -> None:
 
 def test_a_whole_run_has_every_metric(tmp_path: Path) -> None:
     """A demo that measured everything has each metric of UNITS, and no other."""
-    assert metrics(Recorded(whole_run(tmp_path))).keys() == UNITS.keys() - {"drifting", "knee"}
+    assert (
+        metrics(Recorded(whole_run(tmp_path))).keys()
+        == UNITS.keys() - {"drifting", "knee", "recovery_over_budget"} - OF_SOURCES
+    )
 
 
 def test_startup_is_the_slowest_and_its_ratio_that_of_medians(tmp_path: Path) -> None:
@@ -165,3 +180,69 @@ def test_unanswered_are_iterations_whose_result_did_not_come(tmp_path: Path) -> 
 def test_without_load_there_is_no_latency(tmp_path: Path) -> None:
     """Iterations that were not under load say nothing about it."""
     assert of(tmp_path, *iteration(0, 0.0, 0.5)) == {}
+
+
+def test_the_memory_of_a_worker_is_the_most_that_any_had_at_once(tmp_path: Path) -> None:
+    """In megabytes; neither what else it used, nor what others did."""
+    found = of(
+        tmp_path,
+        *counted("worker-1", MEMORY, 90e6, 150e6, 80e6),
+        *counted("worker-2", MEMORY, 120e6),
+        *counted("worker-1", FILES, 9e9),
+        *counted("temporal", MEMORY, 900e6),
+        *counted("bare-1", MEMORY, 900e6),
+    )
+    assert found["worker_memory_max"] == Metric(value=150.0, detail="worker-1 of 2 workers, n=4")
+    assert "worker_memory_max" not in of(tmp_path, *counted("temporal", MEMORY, 900e6))
+
+
+def of_experiment(
+    tmp_path: Path, *windows: FaultWindow, within: float = 6.0, late: float | None = 24.0
+) -> Metric | None:
+    """Recovery of an experiment that allows so many seconds; whoever began at 12 was late until then."""
+    experiment = replace(EXPERIMENT, recovery=replace(EXPERIMENT.recovery, within=within))
+    with Run.create(tmp_path, kind="chaos", title="", target="system", seed=7, command="temper") as run:
+        run.under_load(LOAD_OF_EXPERIMENT)
+        run.write_experiment(experiment)
+        run.write_all([*AROUND, *served(0, 12.0, late), *windows])
+    return metrics(Recorded(run.directory)).get("recovery_over_budget")
+
+
+def test_recovery_is_held_to_its_budget_class_by_class(tmp_path: Path) -> None:
+    """Eleven seconds are too many where six are allowed, and few enough where eleven are."""
+    slow = of_experiment(tmp_path, window())
+    assert slow == Metric(value=1, detail="of 1; slowest: link_down, p95 11 s, n=1; 6 s allowed")
+    assert of_experiment(tmp_path, window(), within=11) == Metric(
+        value=0, detail="of 1; slowest: link_down, p95 11 s, n=1; 11 s allowed"
+    )
+
+
+def test_a_class_that_recovered_is_not_told_by_one_that_did_not(tmp_path: Path) -> None:
+    """One of two classes is over, and named."""
+    early = replace(window(2.0, 3.0), name="worker_killed")
+    found = of_experiment(tmp_path, early, window())
+    assert found == Metric(value=1, detail="of 2; slowest: link_down, p95 11 s, n=1; 6 s allowed")
+
+
+def test_one_that_is_never_steady_again_is_over(tmp_path: Path) -> None:
+    """However long was allowed."""
+    found = of_experiment(tmp_path, window(), late=None, within=20)
+    assert found is not None
+    assert (found.value, "p95 never steady" in found.detail) == (1, True)
+
+
+def test_where_no_recovery_can_be_told_none_is_in_its_budget(tmp_path: Path) -> None:
+    """A fault that was never in force tells nothing; nor does a run without an experiment."""
+    assert of_experiment(tmp_path, window(in_force=False)) is None
+    assert "recovery_over_budget" not in of(tmp_path, *AROUND, window())
+
+
+def test_what_tools_found_of_the_sources_are_metrics(tmp_path: Path) -> None:
+    """With what stands behind each; what a tool could not look at is absent, as is a metric nobody knows."""
+    found = of(
+        tmp_path,
+        Check(metric="type_errors", value=2, detail="of 7 source files", measured=1.0),
+        Check(metric="secrets", value=None, reason="no repository", measured=1.0),
+        Check(metric="smells", value=3, measured=1.0),
+    )
+    assert found == {"type_errors": Metric(value=2, detail="of 7 source files", measured=1.0)}

@@ -6,28 +6,37 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
+import polars as pl
 import pytest
 from handwritten_runs import EVIL, activity, cut, iteration, measured, result, start, workflow, write_run
 
+from harness.checking.responses import responses
+from harness.records.columns import frame_of, frames_of
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
 from harness.records.run import Recorded
+from harness.records.workflows import Activity, WorkflowRun
 from reports import activities, timeline
 from reports.curves import percentile_curve
 from reports.latency import ScenarioLatency, latencies
 from reports.strips import domains, strip
-from reports.svg import bars, decades, dots, even_ticks, line, logarithmic
+from reports.svg import bars, decades, dots, even_ticks, line, logarithmic, whole_axis
 
 OPERATIONS = [op for n in range(10) for op in iteration(n, n, 0.1 * (n + 1))]
 
 
 def latency(tmp_path: Path, operations: Sequence[Operation]) -> ScenarioLatency:
     info = Recorded(write_run(tmp_path, load={"slice": (1.0, 10.0)})).info
-    return latencies(info, operations)[0]
+    return latencies(info, responses(frame_of(Operation, operations), info.ends))[0]
 
 
 def drawn(tmp_path: Path, operations: Sequence[Operation], *windows: FaultWindow, width: float = 960) -> Element:
     return fromstring(timeline.response_times(latency(tmp_path, operations), windows, width=width))
+
+
+def of(*runs: WorkflowRun) -> pl.DataFrame:
+    """Their activities."""
+    return frames_of(WorkflowRun, runs)[Activity]
 
 
 def of_class(svg: Element, name: str) -> list[Element]:
@@ -147,7 +156,7 @@ def test_activities_have_a_lane_a_type_and_retries_are_marked() -> None:
     runs = [
         workflow(0, 5, activity(0, 0, 1, type_="prepare"), activity(1, 1, 3, attempts=4), activity(2, 1, 2)),
     ]
-    found = activities.activities_within(runs)
+    found = activities.activities_within(of(*runs))
     svg = fromstring(activities.attempts(found, activities.span_of(found), [cut(1, 2)]))
     assert [lane.text for lane in of_class(svg, "lane")] == ["prepare", "load_chunk"]
     (retried,) = of_class(svg, "retried")
@@ -158,7 +167,7 @@ def test_activities_have_a_lane_a_type_and_retries_are_marked() -> None:
 
 def test_activities_that_ran_at_once_lie_below_each_other() -> None:
     """Bars that overlap in time share no row, up to the most rows a lane has; then they share the soonest free."""
-    found = activities.activities_within([workflow(0, 9, *(activity(n, n / 100, 5 - n / 10) for n in range(20)))])
+    found = activities.activities_within(of(workflow(0, 9, *(activity(n, n / 100, 5 - n / 10) for n in range(20)))))
     svg = fromstring(activities.attempts(found, activities.span_of(found), [], width=340))
     (path,) = of_class(svg, "run")
     rows = re.findall(r"M[\d.]+ ([\d.]+)H", path.get("d", ""))
@@ -167,7 +176,7 @@ def test_activities_that_ran_at_once_lie_below_each_other() -> None:
 
 def test_activities_one_after_the_other_share_a_row() -> None:
     """The first free row is taken."""
-    found = activities.activities_within([workflow(0, 9, *(activity(n, n, n + 0.5) for n in range(5)))])
+    found = activities.activities_within(of(workflow(0, 9, *(activity(n, n, n + 0.5) for n in range(5)))))
     (path,) = of_class(fromstring(activities.attempts(found, activities.span_of(found), [])), "run")
     assert len(set(re.findall(r"M[\d.]+ ([\d.]+)H", path.get("d", "")))) == 1
 
@@ -176,8 +185,9 @@ def test_an_open_activity_reaches_to_the_end_and_one_beside_the_span_is_left_out
     """Nobody knows when it ended, so it has not."""
     runs = [workflow(0, None, activity(0, 0, None), activity(1, 90, 95), activity(2, -9, -5))]
     span = timeline.Span(since=1_000.0, until=1_010.0)
-    (found,) = activities.activities_within(runs, span)
-    (path,) = of_class(fromstring(activities.attempts([found], span, [])), "run")
+    found = activities.activities_within(of(*runs), span)
+    assert len(found) == 1
+    (path,) = of_class(fromstring(activities.attempts(found, span, [])), "run")
     assert path.get("d", "").endswith("H950")
 
 
@@ -258,3 +268,14 @@ def test_what_is_below_a_logarithmic_axis_is_drawn_at_its_end() -> None:
 def test_even_ticks_are_round(span: float, ticks: list[float]) -> None:
     """Steps are 1, 2 or 5 of a power of ten."""
     assert even_ticks(span, 5) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(
+    ("most", "axis"),
+    [(79.0, [0, 20, 40, 60, 80]), (80.0, [0, 20, 40, 60, 80]), (0.3, [0, 0.1, 0.2, 0.3]), (0.0, [0])],
+)
+def test_an_axis_from_zero_ends_above_what_it_holds(most: float, axis: list[float]) -> None:
+    """On a round value; one that holds nothing still has a length."""
+    end, ticks = whole_axis(most, 4)
+    assert ticks == pytest.approx(axis)
+    assert end == pytest.approx(axis[-1] or 1.0)

@@ -13,7 +13,7 @@ from harness.stack import KINDS, Stack
 
 NAMES = sorted(KINDS)
 URLS = {
-    "postgres": "postgresql://someone:secret@{}/app?sslmode=disable",
+    "postgres": "postgresql://someone:secret@{}/app?sslmode=disable",  # pragma: allowlist secret - nobody's
     "redis": "redis://:secret@{}/3",
     "temporal": "{}",
     "toxiproxy": "http://{}",

@@ -74,7 +74,7 @@ async def unavailable(work: Work) -> Done:
 
 
 @activity.defn(name="failing.stall")
-async def stall(work: Work) -> Done:  # noqa: ARG001 it never gets to it
+async def stall(work: Work) -> Done:
     """Wait for longer than it may."""
     await asyncio.sleep(60)
     raise AssertionError

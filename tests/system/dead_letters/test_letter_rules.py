@@ -72,7 +72,8 @@ def test_another_type_or_place_is_another_fault(
 
 def test_fingerprints_are_the_same_in_every_version() -> None:
     """Letters are grouped by them in the database; half a character is no obstacle."""
-    assert fingerprint("Declined", "orders.charge", "card 4 of 'ann' was declined") == "4bb074cdbf916356"
+    known = "4bb074cdbf916356"  # pragma: allowlist secret - a hash
+    assert fingerprint("Declined", "orders.charge", "card 4 of 'ann' was declined") == known
     assert fingerprint("Declined", "orders.charge", "\ud800") == fingerprint("Declined", "orders.charge", "?")
 
 

@@ -37,7 +37,7 @@ BACK = (
 )
 AGAIN_AND_AGAIN = range(1, 1000)
 """Attempts: whichever of them comes through, if the machine is so busy that one is given up."""
-FOR_A_WHILE = range(1, 5)
+FOR_A_WHILE = 4
 """Attempts: they take three seconds, in which a cancellation arrives that is to come before the next one."""
 
 Direction = Literal["forward", "compensating"]
@@ -55,7 +55,8 @@ class Combination:
     ends: str
     cancel: Cancel | None = None
     """Sent once the fault has bitten."""
-    attempts: int | range = 1
+    times: int | None = 1
+    """How many attempts the fault bites at most; None is all of them."""
     run: str = ""
     """Tells its order apart from those of other runs: the outside world remembers all it ever saw."""
 
@@ -75,7 +76,7 @@ class Combination:
 
     def set_up(self, faults: FaultPoints) -> None:
         """Arm the fault; and, for a compensation, what makes the order go back: from its very end, if it can."""
-        self.arm(faults.at(self.step, workflow_id=self.order_id, attempt=self.attempts))
+        self.arm(faults.at(self.step, workflow_id=self.order_id, attempt=AGAIN_AND_AGAIN, times=self.times))
         if self.direction == "compensating" and not self.in_doubt:
             faults.at(CONFIRM_ORDER, workflow_id=self.order_id, attempt=AGAIN_AND_AGAIN).after_commit(retryable=False)
 
@@ -99,7 +100,7 @@ class _Recorder(Place):
     def __init__(self) -> None:
         self.point = ""
 
-    def _arm(self, point: str, act: str) -> Armed:  # noqa: ARG002
+    def _arm(self, point: str, act: str) -> Armed:
         self.point = point
         return Armed(Path())
 
@@ -156,12 +157,8 @@ def _diagonal(combinations: Sequence[Combination], steps: Sequence[str]) -> Iter
 def _forward(step: str) -> Iterator[Combination]:
     last = step == CONFIRM_ORDER
     yield Combination(step, "forward", "fails once", fails_again, "confirmed")
-    yield Combination(
-        step, "forward", "fails for good before its effect", fails_before, "failed", attempts=AGAIN_AND_AGAIN
-    )
-    yield Combination(
-        step, "forward", "fails for good after its effect", fails_after, "failed", attempts=AGAIN_AND_AGAIN
-    )
+    yield Combination(step, "forward", "fails for good before its effect", fails_before, "failed")
+    yield Combination(step, "forward", "fails for good after its effect", fails_after, "failed")
     # From its last step on an order can no longer be cancelled by its customer.
     yield Combination(
         step,
@@ -170,7 +167,7 @@ def _forward(step: str) -> Iterator[Combination]:
         fails_again,
         "confirmed" if last else "cancelled",
         cancel="by its customer",
-        attempts=range(1, 4) if last else AGAIN_AND_AGAIN,
+        times=3 if last else None,
     )
     yield Combination(
         step,
@@ -187,7 +184,7 @@ def _forward(step: str) -> Iterator[Combination]:
         fails_again,
         "canceled",
         cancel="by its operator",
-        attempts=AGAIN_AND_AGAIN,
+        times=None,
     )
     yield Combination(
         step, "forward", "cancelled by its operator after its effect", lost, "canceled", cancel="by its operator"
@@ -208,5 +205,5 @@ def _back(step: str) -> Iterator[Combination]:
     who: tuple[Cancel, ...] = get_args(Cancel)
     for cancel in who:
         before, after = (f"cancelled {cancel} {when} its effect" for when in ("before", "after"))
-        yield Combination(step, "compensating", before, fails_again, "failed", cancel=cancel, attempts=FOR_A_WHILE)
+        yield Combination(step, "compensating", before, fails_again, "failed", cancel=cancel, times=FOR_A_WHILE)
         yield Combination(step, "compensating", after, lost, "failed", cancel=cancel)

@@ -66,7 +66,7 @@ async def test_no_compensation_fails_for_good(nowhere: OrderActivities, database
 async def test_what_is_retried_already_and_a_doubt_that_is_given_up_stay_as_they_are(error: Exception) -> None:
     """Only a final error is another one afterwards."""
 
-    async def compensation(order: OrderRequest) -> Record:  # noqa: ARG001
+    async def compensation(order: OrderRequest) -> Record:
         raise error
 
     with pytest.raises(type(error)) as raised:

@@ -63,11 +63,11 @@ class Slots(CustomSlotSupplier):
         self._comes_back = True
         self.give()
 
-    async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:  # noqa: ARG002 all slots are alike
+    async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:
         await self._free.acquire()
         return SlotPermit()
 
-    def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:  # noqa: ARG002
+    def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:
         return None
 
     def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:

@@ -1,0 +1,120 @@
+"""Which comments and marks silence a tool, or leave out a test, without telling why."""
+
+import ast
+import io
+import re
+import time
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.quality.tool import Project
+from harness.records.checks import Check
+
+SILENCES = re.compile(
+    r"#\s*(?:type:\s*ignore|noqa|nosec|pragma:\s*(?:no cover|no branch|allowlist secret)"
+    r"|ruff:\s*noqa|mypy:\s*ignore-errors|pyright:\s*ignore|pylint:\s*disable)"
+    r"(?:\[[^\]]*\]|\s*[:=]?\s*[A-Z]{1,4}\d+(?:[,\s]+[A-Z]{1,4}\d+)*)?"
+)
+"""A comment that silences, up to where its explanation would be."""
+MARKS = re.compile(r"\b(?:mark\.(?:skip|skipif|xfail)|skip|xfail|importorskip)\b")
+LEFT_OUT = ("skip", "skipif", "xfail")
+WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+async def unexplained_ignores(project: Project) -> list[Check]:
+    """How many of them there are in the Python files of the sources; unknown where one cannot be read."""
+    files = sorted(path for source in project.section.sources for path in python_files(project.directory / source))
+    findings = []
+    seen = 0
+    for path in files:
+        told = path.relative_to(project.directory).as_posix()
+        try:
+            silenced = list(ignores(path.read_bytes()))
+        except (SyntaxError, tokenize.TokenError, UnicodeDecodeError, ValueError) as error:
+            return [_check(None, reason=f"{told} cannot be read as Python: {error}")]
+        seen += len(silenced)
+        findings += [f"{told}:{line}: {text}" for line, text, explained in silenced if not explained]
+    if not files:
+        return [_check(None, reason=f"there is no Python file in {', '.join(project.section.sources)}")]
+    return [_check(len(findings), detail=f"of {seen:,} in {len(files):,} files", findings=tuple(findings))]
+
+
+def python_files(source: Path) -> Iterator[Path]:
+    """The Python files at this path, or below it."""
+    return iter([source]) if source.is_file() else source.rglob("*.py")
+
+
+def ignores(source: bytes) -> Iterator[tuple[int, str, bool]]:
+    """Each of them, by its line: what it says, and whether it, the comment after it or the line above tells why.
+
+    Raises SyntaxError, TokenError or UnicodeDecodeError for what is no Python.
+    """
+    text = source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
+    if SILENCES.search(text):
+        yield from _comments(text)
+    if MARKS.search(text):
+        yield from _marks(text)
+
+
+def _comments(text: str) -> Iterator[tuple[int, str, bool]]:
+    lines = text.splitlines()
+    explained: set[tuple[int, str]] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        silences = SILENCES.findall(token.string) if token.type == tokenize.COMMENT else []
+        if silences:
+            line = token.start[0]
+            told = _tells(SILENCES.sub("", token.string)) or _comment_above(lines, line)
+            # One reason does for the lines of a block, such as imports.
+            told = told or all((line - 1, silence) in explained for silence in silences)
+            if told:
+                explained |= {(line, silence) for silence in silences}
+            yield line, token.string, told
+
+
+def _marks(text: str) -> Iterator[tuple[int, str, bool]]:
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for mark in node.decorator_list:
+                if _leaves_out(mark):
+                    above = _comment_above(lines, mark.lineno)
+                    yield mark.lineno, ast.unparse(mark), _has_reason(mark) or above
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"pytest.skip", "pytest.xfail"}:
+            yield node.lineno, ast.unparse(node), _has_reason(node) or _comment_above(lines, node.lineno)
+
+
+def _leaves_out(mark: ast.expr) -> bool:
+    named = mark.func if isinstance(mark, ast.Call) else mark
+    return isinstance(named, ast.Attribute) and named.attr in LEFT_OUT and "mark" in ast.unparse(named.value)
+
+
+def _has_reason(call: ast.expr) -> bool:
+    """Whether it says why, be that a text which is put together when it is called."""
+    if not isinstance(call, ast.Call):
+        return False
+    said = [keyword.value for keyword in call.keywords if keyword.arg in {"reason", "msg"}]
+    texts = said or [each for each in call.args if not isinstance(each, ast.Constant) or isinstance(each.value, str)]
+    return any(not isinstance(each, ast.Constant) or _tells(str(each.value)) for each in texts)
+
+
+def _comment_above(lines: list[str], line: int) -> bool:
+    above = lines[line - 2].strip() if line > 1 else ""
+    return above.startswith("#") and not SILENCES.search(above) and _tells(above)
+
+
+def _tells(text: str) -> bool:
+    return bool(WORD.search(text))
+
+
+def _check(value: float | None, *, reason: str = "", detail: str = "", findings: tuple[str, ...] = ()) -> Check:
+    return Check(
+        metric="unexplained_ignores",
+        value=value,
+        reason=reason,
+        detail=detail,
+        findings=findings,
+        command="temper quality ignores",
+        tool="temper",
+        measured=time.time(),
+    )

@@ -1,0 +1,126 @@
+"""Records that are kept with the sources tell when they were taken, and of what they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from quality_projects import project_of
+from small_project import commit
+
+from harness.quality.flakes import ENOUGH, digest, flakes
+from harness.quality.mutation import mutation_score
+from harness.quality.section import QualitySection
+from harness.records.checks import Check
+
+SECTION = QualitySection(flakes="flakes.json", mutation="mutation.json")
+NOON = 1_767_960_000.0
+"""2026-01-09T12:00:00Z."""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """With two modules that are committed."""
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    commit(tmp_path)
+    return tmp_path
+
+
+async def flakes_of(
+    repository: Path, sources: str | None = None, failed: tuple[str, ...] = (), times: int = ENOUGH
+) -> Check:
+    each = {"seed": 1, "ended": "2026-01-09T12:00:00Z", "seconds": 1.0, "passed": 7, "failed": []}
+    repetitions = [{**each, "failed": [name]} for name in failed] + [each] * (times - len(failed))
+    own = digest(repository) if sources is None else sources
+    record = {"command": "pytest", "sources": own, "machine": "", "repetitions": repetitions}
+    (repository / "flakes.json").write_text(json.dumps(record))
+    (check,) = await flakes(project_of(repository, SECTION))
+    return check
+
+
+async def test_flakes_are_tests_that_failed_in_any_repetition(repository: Path) -> None:
+    """Each counts once; the date is that of the record."""
+    check = await flakes_of(repository, failed=("t::b", "t::a", "t::b"))
+    assert (check.value, check.findings) == (2, ("t::a", "t::b"))
+    assert (check.detail, check.measured) == ("in 20 repetitions of 7 tests", NOON)
+    assert (await flakes_of(repository)).value == 0
+
+
+async def test_repetitions_of_other_sources_say_nothing_of_these(repository: Path) -> None:
+    """A change that is not committed makes them others; what failed then is still told."""
+    check = await flakes_of(repository, sources="0123", failed=("t::a",))
+    assert (check.value, check.reason) == (None, "the record is of other sources than these")
+    assert check.findings == ("t::a",)
+    before = digest(repository)
+    (repository / "b.py").write_text("x = 2\n")
+    assert (await flakes_of(repository, sources=before)).value is None
+    commit(repository)
+    assert digest(repository) != before
+
+
+async def test_too_few_repetitions_say_little(repository: Path) -> None:
+    """Nor do none at all."""
+    check = await flakes_of(repository, times=19)
+    assert (check.value, check.reason) == (None, "the tests were repeated 19 times, and 20 are wanted")
+    assert (await flakes_of(repository, times=0)).reason == "the record has no repetition"
+
+
+RECORD: dict[str, Any] = {
+    "command": "nox -s mutation",
+    "date": "2026-01-09T12:00:00+00:00",
+    "total": {"score": 91.5, "mutants": 200},
+    "modules": {"a.py": {"score": 95.0, "mutants": 150}, "b.py": {"score": 81.0, "mutants": 50}},
+}
+
+
+async def mutation_of(repository: Path, record: dict[str, Any]) -> Check:
+    (repository / "mutation.json").write_text(json.dumps(record))
+    (check,) = await mutation_score(project_of(repository, SECTION))
+    return check
+
+
+async def test_a_score_is_told_with_its_date_and_what_has_changed_since(repository: Path) -> None:
+    """The modules of which most went unnoticed come first."""
+    at = commit_now(repository)
+    check = await mutation_of(repository, {**RECORD, "commit": at})
+    assert (check.value, check.measured) == (91.5, NOON)
+    assert check.detail == f"of 200 mutants, at {at[:12]}; 0 of 2 modules have changed since"
+    assert check.findings == ("b.py: 81 % of 50", "a.py: 95 % of 150")
+    (repository / "b.py").write_text("x = 2\n")
+    check = await mutation_of(repository, {**RECORD, "commit": at})
+    assert "1 of 2 modules have changed since" in check.detail
+    check = await mutation_of(repository, {**RECORD, "commit": "f" * 40})
+    assert check.value == 91.5
+    assert "what has changed since cannot be told" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"total": {"score": 0.0, "mutants": 0}}, "of no mutant"),
+        ({"date": "yesterday"}, "cannot be used"),
+        ({"total": None}, "cannot be used"),
+    ],
+)
+async def test_a_record_that_cannot_be_used_is_no_score(repository: Path, change: dict[str, Any], why: str) -> None:
+    """Why is said."""
+    check = await mutation_of(repository, {**RECORD, "commit": "f" * 40, **change})
+    assert check.value is None
+    assert why in check.reason
+
+
+async def test_without_a_record_nothing_is_known(repository: Path) -> None:
+    """Nor outside a repository, of flakes."""
+    for measure in (flakes, mutation_score):
+        (check,) = await measure(project_of(repository, SECTION))
+        assert check.value is None
+        assert "there is no such record" in check.reason
+    (repository / "flakes.json").write_text("[]")
+    (check,) = await flakes(project_of(repository, SECTION))
+    assert "cannot be used" in check.reason
+
+
+def commit_now(repository: Path) -> str:
+    (repository / "c.py").write_text("x = 3\n")
+    return commit(repository)

@@ -102,6 +102,16 @@ def test_iterations_that_fail_are_told(tmp_path: Path, base: Path) -> None:
     assert "of 2 figures nothing can be told" in in_words(found)
 
 
+def test_who_fails_soon_makes_nobody_faster(tmp_path: Path, base: Path) -> None:
+    """A failure is no answer, however fast it comes: it is in no response time, and in no throughput."""
+    took, fail = times(2), range(0, 1_000, 5)
+    found = compared(base, load_run(tmp_path, lambda number: 0.001 if number in fail else took(number), failing=fail))
+    assert row(found, "slice", "response time, mean").told in {Told.SAME, Told.NO_EVIDENCE}
+    assert row(found, "slice", "response time, p50").told in {Told.SAME, Told.NO_EVIDENCE}
+    assert row(found, "slice", "answered").change.other == pytest.approx(8, abs=0.1)
+    assert row(found, "slice", "failed or unanswered").change.other == pytest.approx(0.2)
+
+
 def test_what_is_answered_after_the_load_is_no_throughput(tmp_path: Path, base: Path) -> None:
     """Whoever takes a minute for each answers 40 of 100 seconds' iterations while the load goes on."""
     found = compared(base, load_run(tmp_path, lambda _: 60.0))

@@ -71,6 +71,13 @@ def test_a_crowd_is_drawn_by_as_few_strokes_as_is_asked_for(points: list[tuple[f
     assert 1 <= len(found) == len(set(found)) <= most
 
 
+def test_dots_next_to_each_other_are_one_stroke_and_a_gap_stays_a_gap() -> None:
+    """Three in a row, one beyond a gap, and one in the row below."""
+    dots = scattered([(0.0, 0.0), (2.0, 0.0), (4.0, 0.0), (8.0, 0.0), (10.0, 2.0)])
+    as_it_is = linear((0.0, 1.0), (0.0, 1.0))
+    assert crowd(dots, as_it_is, as_it_is) == "M0 0h4M8 0h0M10 2h0"
+
+
 def test_the_slowest_of_very_many_is_drawn_where_it_is(tmp_path: Path) -> None:
     """One of 30,000 took a hundred times as long: the highest stroke is its own, and at the time it was meant for."""
     took = [0.1 + n % 977 / 5_000 for n in range(30_000)]
@@ -139,7 +146,7 @@ def test_a_long_line_keeps_its_least_and_its_greatest() -> None:
 
 def test_a_short_line_is_drawn_through_every_point() -> None:
     """Where there is room for all."""
-    points = [(float(n), float(n % 7)) for n in range(100)]
+    points = [(n / 100, float(n % 7)) for n in range(500)]
     assert extremes(points, linear((0.0, 100.0), (0.0, 300.0))) == points
 
 

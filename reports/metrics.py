@@ -20,9 +20,9 @@ from harness.records.operations import Ack, Kind, Operation, substream
 from harness.records.run import NotARun, Recorded
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
+from reports.aftermath import aftermath_of
 from reports.drift import drift_of
 from reports.latency import responses_of
-from reports.recovery import recoveries_of
 
 UNITS = {
     "worker_startup_max": "s",
@@ -66,7 +66,7 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_load(under_load(recorded.info, recorded.frame(Operation)), answers),
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
-        *_recovery(recoveries_of(recorded)),
+        *_recovery(aftermath_of(recorded).recovered),
     )
     return {name: metric for name, metric in found if metric is not None}
 

@@ -10,13 +10,12 @@ from msgspec import Struct
 
 from harness.checking.quantities import BLOCKS, Quantity, Sums, in_order, percentiles, totals
 from harness.checking.responses import Outcome
-from harness.records.faults import FaultWindow
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.run import Recorded
 from harness.records.samples import CLIENT, CPU, MACHINE, MEMORY, Sample
+from reports.aftermath import aftermath_of
 from reports.latency import responses_of
-from reports.recovery import recoveries_of
 
 ALL = "all scenarios"
 WORKERS = "workers"
@@ -172,7 +171,7 @@ def _better(unit: str) -> Better:
 
 def _recovery(recorded: Recorded) -> Iterator[Figure]:
     taken: dict[str, list[float]] = defaultdict(list)
-    for recovered in recoveries_of(recorded) if recorded.read(FaultWindow) else ():  # which reads all operations again
+    for recovered in aftermath_of(recorded).recovered:
         if recovered.seconds is not None:
             taken[f"{recovered.window.name} on {recovered.window.on}"].append(recovered.seconds)
     for name, samples in taken.items():

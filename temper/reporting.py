@@ -34,9 +34,9 @@ def report(
     judged = None if len(directories) == 1 else gate_of(directories, by=by)
     try:
         page = write_set(directories, path or Path(FILE), judged) if judged else write_report(directories[0], by, path)
-    except OverflowError as error:
+    except (ArithmeticError, ValueError) as error:
         which = "One of these runs" if judged else str(directories[0])
-        message = f"{which} has times or figures beyond all measure, which no page can show."
+        message = f"{which} has times or figures that no page can show ({error})."
         raise CannotRun(
             message, remedy="Its files were changed: `temper gate` shows what can be told of it."
         ) from error

@@ -205,4 +205,4 @@ def test_a_run_with_times_beyond_all_measure_has_no_report(here: Here, good: Pat
     path.write_text("\n".join([lines[0], json.dumps(operation), *lines[2:]]) + "\n")
     ended = here("report", good.name)
     assert (ended.code, "Traceback" in ended.err) == (2, False)
-    assert f"{good.name} has times or figures beyond all measure" in ended.err
+    assert f"{good.name} has times or figures that no page can show" in ended.err

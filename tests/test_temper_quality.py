@@ -138,6 +138,7 @@ def test_what_a_run_of_the_tests_has_left_is_used(here: Here, project: Path) -> 
     assert here("quality", "tests", "coverage", *given).code == 1
     recorded = Recorded(latest(project / "results"))
     found = {check.metric: check.value for check in recorded.read(Check)}
+    assert {check.measured for check in recorded.read(Check)} == {junit.stat().st_mtime, coverage.stat().st_mtime}
     assert found["tests_run"] == 1
     assert found["tests_missing"] == 4
     assert found["branch_coverage"] == pytest.approx(100 * 4 / 6)

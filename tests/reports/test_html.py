@@ -147,7 +147,11 @@ def test_an_empty_run_says_of_everything_that_it_was_not_measured(tmp_path: Path
 def test_a_run_of_kind_quality_has_no_parts_of_a_target(tmp_path: Path) -> None:
     """It looked at sources: of latency or of rows there is nothing to be said, and nothing in the contents."""
     told = page(write_run(tmp_path, kind="quality"))
-    assert [words for level, words in told.headings if level == 2] == ["Since the last good run", "Objectives", "Conditions"]
+    assert [words for level, words in told.headings if level == 2] == [
+        "Since the last good run",
+        "Objectives",
+        "Conditions",
+    ]
     assert {"#objectives", "#conditions"} <= set(told.addresses)
     assert not {"#latency", "#data", "#books"} & set(told.addresses)
 

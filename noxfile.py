@@ -223,6 +223,7 @@ def gates(session: nox.Session) -> None:
         session.error("No lane made a run.")
     if not made_runs(session, ("report", *runs, "--out", "results/gates.html"), listed):
         not_run.append("report")
+    session.log(f"To keep what was measured as evidence: nox -s claims -- {' '.join(runs)}")
     if not_run:
         session.warn(f"COULD NOT BE RUN: {', '.join(not_run)}. What follows is of the others.")
     run(session, "temper", "gate", "--complete", *runs)
@@ -246,7 +247,7 @@ def flakes(session: nox.Session) -> None:
     """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
     session.notify("claims", [])
     compile_sources(session)
-    run(session, "tests.flakes", FLAKES, *(session.posargs or SIDE_BY_SIDE))
+    script(session, "tests/flakes.py", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
 
 @nox.session(python=False)

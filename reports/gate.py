@@ -76,8 +76,6 @@ def gate_of(
             results = waive(results_of(recorded, by.objectives), by.waivers, today)
             runs.append(_run_gate(recorded, results, by, strict=strict))
         except NotARun as error:
-            if len(directories) == 1:
-                raise
             unreadable.append(Unreadable(directory=str(directory), reason=str(error)))
             continue
         raw.append((recorded.info.kind, results))

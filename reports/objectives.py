@@ -12,6 +12,7 @@ from msgspec import Struct
 from harness.checking.objectives import Objective, evaluate
 from harness.checking.waivers import Waiver
 from harness.records.checks import Check
+from harness.records.repeated import refuse_repeated
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
 from reports.metrics import UNITS, metrics
@@ -66,7 +67,11 @@ def policy(path: Path = OBJECTIVES) -> Policy:
 
 
 def results_of(recorded: Recorded, objectives: tuple[Objective, ...] | None = None) -> list[ObjectiveResult]:
-    """Each objective that applies to this run's kind, beside what the run measured. Default: those of the file."""
+    """Each objective that applies to this run's kind, beside what the run measured. Default: those of the file.
+
+    Raises NotARun if the run cannot be read, or is not as it was written.
+    """
+    refuse_repeated(recorded)
     info = recorded.info
     results = evaluate(
         load() if objectives is None else objectives,

@@ -107,7 +107,11 @@ def as_called() -> str:
 
 def directory_of(run: str) -> Path:
     """The directory of a run that is told by its path, or by its name below `results`."""
-    return Path(run) if (Path(run) / "run.json").exists() else RESULTS / run
+    try:
+        found = (Path(run) / "run.json").exists()
+    except OSError:  # it may be there, and be nobody's to look into: whoever reads it says so
+        found = True
+    return Path(run) if found else RESULTS / run
 
 
 def put_to_gate(run: "Run", page: Path, by: "Policy") -> None:

@@ -32,12 +32,16 @@ def report(
     path = _file(out) if out else None
     by, directories = policy_of_target(target), _directories(runs)
     judged = None if len(directories) == 1 else gate_of(directories, by=by)
-    if judged is None:
-        page = write_report(directories[0], by, path)
-    else:
-        page = write_set(directories, path or Path(FILE), judged)
-        for each in judged.unreadable:
-            screen.say(f"temper: {each.reason}")
+    try:
+        page = write_set(directories, path or Path(FILE), judged) if judged else write_report(directories[0], by, path)
+    except (ArithmeticError, ValueError) as error:
+        which = "One of these runs" if judged else str(directories[0])
+        message = f"{which} has times or figures that no page can show ({error})."
+        raise CannotRun(
+            message, remedy="Its files were changed: `temper gate` shows what can be told of it."
+        ) from error
+    for each in judged.unreadable if judged else ():
+        screen.say(f"temper: {each.reason}")
     print(page)
     if show_page:
         webbrowser.open(page.resolve().as_uri())

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 RecordT = TypeVar("RecordT", bound=Struct)
 
 FORMAT = 2
+END_OF_CALENDAR = datetime.max.replace(tzinfo=UTC).timestamp()
 
 
 class NotARun(Exception):
@@ -69,6 +70,13 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     """How many lines each file has, once the run has ended: fewer are a run that was cut afterwards."""
     load: LoadInfo | None = None
     """What was put under load, and how; None where nothing was."""
+
+    def __post_init__(self) -> None:
+        """Refuse a moment that no calendar has. Raises ValueError."""
+        for moment in (self.started, self.ended):
+            if moment is not None and not 0 <= moment < END_OF_CALENDAR:
+                message = f"{moment} is no moment"
+                raise ValueError(message)
 
     @property
     def partial(self) -> bool:

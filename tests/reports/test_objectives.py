@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from handwritten_runs import judged, whole_run, write_run
 
+from harness.checking.objectives import Objective
 from harness.records.checks import Check
 from harness.records.run import Recorded
 from harness.records.verdicts import ObjectiveVerdict, Verdict
-from reports.objectives import BadObjectives, load, results_of
+from reports.objectives import BadObjectives, load, policy, results_of
 
 GOOD = '[[objective]]\nmetric = "lost"\ntitle = "Lost"\nequals = 0\nhard = true\nkinds = ["demo"]\n'
 
@@ -103,6 +104,9 @@ def test_objectives_can_be_given(tmp_path: Path) -> None:
         ("objective = 3\n", "expected \\[\\[objective\\]\\] and"),
         ("", "expected \\[\\[objective\\]\\] and"),
         ("= nonsense", "Invalid"),
+        (GOOD + GOOD, "objectives 1 and 2 are both hard for lost, of one kind of run"),
+        (GOOD.replace("equals = 0", "equals = nan"), "has the threshold nan, beside which nothing can be held"),
+        (GOOD.replace('["demo"]', "[]"), "has no kinds, so that it applies to no run"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -126,3 +130,52 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     """The error is ours, not the file system's."""
     with pytest.raises(BadObjectives, match="there is no such file"):
         load(tmp_path / "none.toml")
+
+
+def test_must_and_aim_of_one_metric_are_two(tmp_path: Path) -> None:
+    """As are two of one weight, for other kinds of run."""
+    path = tmp_path / "objectives.toml"
+    path.write_text(GOOD + GOOD.replace("hard = true", "hard = false") + GOOD.replace('"demo"', '"load"'))
+    assert [(each.hard, each.kinds) for each in load(path)] == [
+        (True, ("demo",)),
+        (False, ("demo",)),
+        (True, ("load",)),
+    ]
+
+
+def test_a_file_may_extend_ours(tmp_path: Path) -> None:
+    """What it has for a metric takes the place of ours of the same weight; its waivers may be for what is ours."""
+    path = tmp_path / "objectives.toml"
+    path.write_text("extends = true\n" + GOOD + '[[waiver]]\nmetric = "doubled"\nreason = "why"\nuntil = 2026-12-31\n')
+    extended = policy(path)
+    assert len(extended.objectives) == len(load())
+    assert [each.title for each in extended.objectives if each.metric == "lost"] == ["Lost"]
+    assert [each.metric for each in extended.waivers] == ["doubled"]
+
+
+def test_a_file_may_have_nothing_but_waivers_for_ours(tmp_path: Path) -> None:
+    """It extends ours, or there would be no objectives at all."""
+    path = tmp_path / "objectives.toml"
+    path.write_text("extends = true\n")
+    assert policy(path).objectives == load()
+
+
+def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
+    """A directory is none."""
+    with pytest.raises(BadObjectives, match="cannot be read: Is a directory"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("objective", load(), ids=lambda each: f"{each.metric}, {'hard' if each.hard else 'aim'}")
+def test_each_objective_says_what_measures_it(objective: Objective) -> None:
+    """Whoever finds it unknown knows what to run; of these two, that nothing does yet."""
+    assert bool(objective.command) is (objective.metric not in {"visibility", "deployment_lost"})
+
+
+def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
+    """Whoever copies it has objectives that can be read."""
+    page = (Path(__file__).parents[2] / "docs/gate.md").read_text()
+    path = tmp_path / "objectives.toml"
+    path.write_text("extends = true" + page.partition("```\nextends = true")[2].partition("```")[0])
+    copied = policy(path)
+    assert (copied.objectives[-1].metric, copied.waivers[0].metric) == ("response_p99", "worker_memory_max")

@@ -9,6 +9,7 @@ from handwritten_runs import judged, write_run
 
 from harness.records.verdicts import Verdict
 from reports.gate import GateResult, gate_of, to_json
+from reports.html import write_report
 from reports.markdown import markdown
 from reports.objectives import BadObjectives, policy
 from reports.sentence import answer_of
@@ -86,6 +87,21 @@ def test_what_nobody_measured_can_be_waived(tmp_path: Path) -> None:
     run = write_run(tmp_path, [judged("nothing lost")], kind="scenario")
     assert gate_of([run], complete=True, by=policy(path), today=TODAY).overall is Verdict.VALID
     assert gate_of([run], complete=True, by=policy(path), today=date(2027, 1, 1)).overall is Verdict.UNKNOWN
+
+
+def test_the_page_says_so_too(tmp_path: Path) -> None:
+    """Of one that lets pass, of one that has expired, and of one that is not needed."""
+    path = tmp_path / "objectives.toml"
+    endless, old = WAIVER.replace("2026-12-31", "9999-12-31"), WAIVER.replace("2026-12-31", "2020-01-31")
+    for lost, waiver, told in (
+        (2, endless, "until 9999-12-31: the bus drops two"),
+        (2, old, "its waiver expired on 2020-01-31: the bus drops two"),
+        (0, endless, "its waiver until 9999-12-31 is not needed"),
+    ):
+        path.write_text(LOST + waiver)
+        found = judged("nothing lost", Verdict.INVALID if lost else Verdict.VALID, lost)
+        page = write_report(write_run(tmp_path, [found], kind="scenario"), policy(path)).read_text(encoding="utf-8")
+        assert told in page.partition('id="objectives"')[2]
 
 
 @pytest.mark.parametrize(

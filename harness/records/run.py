@@ -141,9 +141,9 @@ class Run:
     def create(cls, results: Path, *, kind: str, title: str, target: str, seed: int, command: str) -> Self:
         """Make a new directory below `results` and write run.json into it."""
         now = datetime.now(tz=UTC)
-        run_id = f"{kind}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        directory = _new_directory(results, f"{kind}-{now:%Y%m%d-%H%M%S}")
         info = RunInfo(
-            id=run_id,
+            id=directory.name,
             kind=kind,
             title=title,
             target=target,
@@ -151,12 +151,6 @@ class Run:
             command=command,
             started=now.timestamp(),
         )
-        directory = results / run_id
-        try:
-            (directory / "logs").mkdir(parents=True)
-        except OSError as error:
-            message = f"{directory} cannot be made ({error.strerror}): runs are kept there"
-            raise NoPlaceForRuns(message) from error
         run = cls(directory, info)
         run._write_info()
         return run
@@ -331,6 +325,25 @@ class Recorded:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"{path}: {error}"
             raise NotARun(message) from error
+
+
+def _new_directory(results: Path, begins: str) -> Path:
+    """A directory of a name that no other run has, with one for logs. Raises NoPlaceForRuns."""
+    while True:
+        directory = results / f"{begins}-{secrets.token_hex(2)}"
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+            directory.mkdir()
+            (directory / "logs").mkdir()
+        except FileExistsError:
+            if not directory.is_dir():  # it is `results` that is no directory
+                message = f"{directory} cannot be made (File exists): runs are kept there"
+                raise NoPlaceForRuns(message) from None
+        except OSError as error:
+            message = f"{directory} cannot be made ({error.strerror}): runs are kept there"
+            raise NoPlaceForRuns(message) from error
+        else:
+            return directory
 
 
 def latest(results: Path) -> Path:

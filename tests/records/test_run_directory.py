@@ -2,7 +2,9 @@
 
 import json
 import os
+from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import pytest
@@ -13,7 +15,7 @@ from harness.records.fingerprint import Fingerprint
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
-from harness.records.run import FORMAT, NotARun, Recorded, Run, latest
+from harness.records.run import FORMAT, NoPlaceForRuns, NotARun, Recorded, Run, latest
 
 START = Operation(
     scenario="slice",
@@ -30,9 +32,21 @@ START = Operation(
 CUT = FaultWindow(name="link_down", on="worker-1", injected=1.0, healed=4.0, in_force=True, evidence="refused")
 
 
+class Noon(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls(2026, 1, 1, 12, tzinfo=tz)
+
+
+def begun(results: Path) -> Run:
+    return Run.create(results, kind="load", title="By hand", target="system", seed=7, command="temper load")
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run.create(tmp_path, kind="load", title="By hand", target="system", seed=7, command="temper load")
+    return begun(tmp_path)
 
 
 def measurement(name: str) -> Measurement:
@@ -231,3 +245,22 @@ def test_only_a_run_can_be_joined(tmp_path: Path) -> None:
     """A directory that is none is refused."""
     with pytest.raises(NotARun):
         Run.joined(tmp_path)
+
+
+def test_runs_that_begin_in_one_second_have_directories_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where chance would give both the same name."""
+    names = iter(["1a2b", "1a2b", "3c4d"])
+    monkeypatch.setattr("harness.records.run.secrets.token_hex", lambda _: next(names))
+    monkeypatch.setattr("harness.records.run.datetime", Noon)
+    first, second = (begun(tmp_path) for _ in range(2))
+    assert (first.info.id[-4:], second.info.id[-4:]) == ("1a2b", "3c4d")
+    assert second.logs.is_dir()
+
+
+def test_where_no_directory_can_be_it_is_said(tmp_path: Path) -> None:
+    """A file is in its place."""
+    (tmp_path / "results").write_text("")
+    with pytest.raises(NoPlaceForRuns, match=r"results/.* cannot be made \(File exists\): runs are kept there"):
+        begun(tmp_path / "results")

@@ -8,7 +8,7 @@ demo test lint: $(INSTALLED)
 	@$(NOX) $@
 
 check: $(INSTALLED)
-	@$(NOX) lint types imports coverage scenarios containers demo
+	@$(NOX) lint types imports workflows coverage scenarios containers demo
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Temper needs Python 3.11 or newer: make PYTHON=python3.11 …")'

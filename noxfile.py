@@ -223,9 +223,11 @@ def gates(session: nox.Session) -> None:
         session.error("No lane made a run.")
     if not made_runs(session, ("report", *runs, "--out", "results/gates.html"), listed):
         not_run.append("report")
+    session.log(f"To keep what was measured as evidence: nox -s claims -- {' '.join(runs)}")
     if not_run:
         session.warn(f"COULD NOT BE RUN: {', '.join(not_run)}. What follows is of the others.")
-    run(session, "temper", "gate", "--complete", *runs)
+    # Of some lanes alone, what the others measure is not asked.
+    run(session, "temper", "gate", *(() if session.posargs else ("--complete",)), *runs)
     if not_run:
         session.error(f"Could not be run: {', '.join(not_run)}.")
     if "quality" in lanes:
@@ -246,7 +248,7 @@ def flakes(session: nox.Session) -> None:
     """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
     session.notify("claims", [])
     compile_sources(session)
-    run(session, "tests.flakes", FLAKES, *(session.posargs or SIDE_BY_SIDE))
+    script(session, "tests/flakes.py", FLAKES, *(session.posargs or SIDE_BY_SIDE))
 
 
 @nox.session(python=False)
@@ -382,11 +384,12 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=False)
 def screenshots(session: nox.Session) -> None:
     """Picture the report of the newest demo, or of the run named, into docs/images: two widths, light and dark."""
-    if not any(map(shutil.which, BROWSERS)):
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
         session.skip(f"SCREENSHOTS NOT TAKEN: none of {', '.join(BROWSERS)} is on the PATH")
     if not session.posargs and not any(Path("results").glob("demo-*/run.json")):
         demo(session)
-    run(session, "tests.screenshots", *session.posargs)
+    run(session, "tests.screenshots", browser, *session.posargs)
 
 
 @nox.session(python=False)

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from harness.checking.fault_coverage import Coverage, fault_coverage
+from harness.checking.fault_coverage import Coverage
 from harness.checking.responses import under_load
 from harness.checking.waits import Cause
 from harness.records.experiment import ExperimentInfo
 from harness.records.faults import FaultWindow
 from harness.records.operations import Operation
 from harness.records.run import Recorded
-from harness.records.workflows import WorkflowRun
+from reports.aftermath import aftermath_of
 from reports.latency import responses_of
 from reports.lives import lives
 from reports.plot import Plot
-from reports.recovery import RecoveryShown, operations_under_load, recoveries_of, recovery_bars, shown_recoveries
+from reports.recovery import RecoveryShown, recovery_bars, shown_recoveries
 
 
 class ChaosSection(Struct, frozen=True, kw_only=True):
@@ -37,13 +37,11 @@ class ChaosSection(Struct, frozen=True, kw_only=True):
 
 def chaos_section(recorded: Recorded) -> ChaosSection | None:
     """The section, or None where nothing was broken on purpose."""
-    windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
+    aftermath, experiment = aftermath_of(recorded), recorded.experiment()
+    windows, recovered = aftermath.windows, aftermath.recovered
     if not windows:
         return None
-    operations, experiment = operations_under_load(recorded), recorded.experiment()
-    loaded = [run for run in recorded.read(WorkflowRun) if run.scenario in recorded.info.loaded]
     load, allowed = recorded.info.load, experiment.recovery if experiment else None
-    recovered = recoveries_of(recorded)
     shown, limit, found = (
         shown_recoveries(recovered, allowed),
         recovered[0].limit,
@@ -59,7 +57,7 @@ def chaos_section(recorded: Recorded) -> ChaosSection | None:
         bars=Plot.drawn(lambda width: recovery_bars(watched, allowed, width=width)),
         recoveries=shown,
         causes=[(cause, parts[cause]) for cause in Cause if cause in parts],
-        coverage=fault_coverage(windows, loaded, operations),
+        coverage=aftermath.coverage,
         labels=[_label(window, load.began if load else recorded.info.started) for window in windows],
     )
 

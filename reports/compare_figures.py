@@ -1,21 +1,21 @@
 """The figures of a run that are compared with another's: of its load, its processes, its measurements, its recovery."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from math import inf
 
 import polars as pl
 from msgspec import Struct
 
-from harness.checking.quantities import Quantity, in_blocks, in_order, percentiles, sums
+from harness.checking.quantities import BLOCKS, Quantity, Sums, in_order, percentiles, totals
 from harness.checking.responses import Outcome
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.run import Recorded
 from harness.records.samples import CLIENT, CPU, MACHINE, MEMORY, Sample
+from reports.aftermath import aftermath_of
 from reports.latency import responses_of
-from reports.recovery import recoveries_of
 
 ALL = "all scenarios"
 WORKERS = "workers"
@@ -49,17 +49,6 @@ class Figure(Struct, frozen=True, kw_only=True):
     """Whether its blocks are the same moments of the load, and so may be compared one by one."""
 
 
-class Answer(Struct, frozen=True):
-    """What the user of one iteration got. Times are seconds, `at` and `answered` since the load was warm."""
-
-    scenario: str
-    at: float
-    outcome: Outcome
-    time: float | None
-    service: float | None
-    answered: float | None
-
-
 def figures(recorded: Recorded) -> list[Figure]:
     """Every figure of a run that can be compared. Raises NotARun if its files cannot be read."""
     load = recorded.info.load
@@ -69,54 +58,65 @@ def figures(recorded: Recorded) -> list[Figure]:
 
 def _under_load(recorded: Recorded, load: LoadInfo) -> Iterator[Figure]:
     began = load.began + load.warm_up
-    found = _answers(recorded, began)
-    scenarios: dict[str, list[Answer]] = defaultdict(list)
-    for answer in found:
-        scenarios[answer.scenario].append(answer)
-    groups = ({ALL: found} if len(scenarios) > 1 else {}) | dict(sorted(scenarios.items()))
-    for name, group in groups.items():
-        yield from _responses(name, group, load)
-    good = [each.answered for each in found if each.outcome is Outcome.ANSWERED and each.answered is not None]
-    yield from _processes(recorded.read(Sample), good, began, load)
-
-
-def _answers(recorded: Recorded, began: float) -> list[Answer]:
     found = responses_of(recorded).select(
-        "scenario", pl.col("intended") - began, "outcome", "time", "service", pl.col("answered") - began
+        "scenario",
+        "time",
+        "service",
+        _block(pl.col("intended") - began, load),
+        good=pl.col("outcome") == Outcome.ANSWERED,
+        lost=pl.col("outcome") == Outcome.UNANSWERED,
+        answered=pl.col("answered") - began,
     )
-    return [
-        Answer(scenario, at, Outcome(outcome), time, service, answered)
-        for scenario, at, outcome, time, service, answered in found.iter_rows()
-    ]
+    groups = {str(name): group for (name,), group in sorted(found.partition_by("scenario", as_dict=True).items())}
+    for name, group in (({ALL: found} if len(groups) > 1 else {}) | groups).items():
+        yield from _responses(name, group, load)
+    yield from _processes(recorded.read(Sample), found, began, load)
 
 
-def _responses(scenario: str, found: Sequence[Answer], load: LoadInfo) -> Iterator[Figure]:
-    seconds = load.measured
+def _block(time: pl.Expr, load: LoadInfo) -> pl.Expr:
+    """In which block of the load a time since its beginning lies; what is outside belongs to the first or the last."""
+    return (time / load.measured * BLOCKS).floor().clip(0, BLOCKS - 1).cast(pl.Int64).alias("block")
 
+
+def _totals(found: pl.DataFrame, what: pl.Expr) -> tuple[float, ...]:
+    told = dict(found.group_by("block").agg(what).iter_rows())
+    return tuple(float(told.get(number) or 0.0) for number in range(BLOCKS))
+
+
+def _mean(found: pl.DataFrame, what: pl.Expr) -> Sums:
+    return Sums(parts=_totals(found, what.sum()), wholes=_totals(found, pl.len()), samples=found.height)
+
+
+def _responses(scenario: str, found: pl.DataFrame, load: LoadInfo) -> Iterator[Figure]:
     def figure(name: str, unit: str, better: Better, quantity: Quantity) -> Figure:
         return Figure(subject=scenario, name=name, unit=unit, better=better, quantity=quantity, paired=not load.closed)
 
-    good = [each for each in found if each.outcome is Outcome.ANSWERED]
-    times = [(each.at, each.time) for each in good if each.time is not None]
-    waited = [(each.at, inf) for each in found if each.outcome is Outcome.UNANSWERED]
-    ones = [(at, 1.0) for at, _ in times]
-    yield figure(MEAN, SECONDS, Better.LESS, sums(times, ones, seconds))
-    for percentile in percentiles(in_blocks([*times, *waited], seconds), *PERCENTILES):
+    good = found.filter("good")
+    yield figure(MEAN, SECONDS, Better.LESS, _mean(good, pl.col("time")))
+    for percentile in percentiles(_waited(found), *PERCENTILES):
         yield figure(f"response time, p{percentile.percent:g}", SECONDS, Better.LESS, percentile)
-    service = [(each.at, each.service) for each in good if each.service is not None]
-    yield figure("service time, mean", SECONDS, Better.LESS, sums(service, ones, seconds))
-    bad = [(each.at, float(each.outcome is not Outcome.ANSWERED)) for each in found]
-    yield figure("failed or unanswered", SHARE, Better.LESS, sums(bad, [(at, 1.0) for at, _ in bad], seconds))
-    within = [(each.answered, 1.0) for each in good if each.answered is not None and each.answered < seconds]
-    yield figure("answered", RATE, Better.MORE, sums(within, _evenly(seconds, len(within)), seconds))
+    yield figure("service time, mean", SECONDS, Better.LESS, _mean(good, pl.col("service")))
+    yield figure("failed or unanswered", SHARE, Better.LESS, _mean(found, ~pl.col("good")))
+    served = _served(found, load)
+    answered = Sums(parts=_totals(served, pl.len()), wholes=(load.measured / BLOCKS,) * BLOCKS, samples=served.height)
+    yield figure("answered", RATE, Better.MORE, answered)
 
 
-def _evenly(seconds: float, samples: int) -> list[tuple[float, float]]:
-    """The time itself, in as many parts as there are samples behind what happened in it."""
-    return [((number + 0.5) / samples * seconds, seconds / samples) for number in range(samples)]
+def _waited(found: pl.DataFrame) -> tuple[list[float], ...]:
+    """The response times of each block, in rising order; who was never answered waited for ever."""
+    times = found.filter(pl.col("good") | pl.col("lost")).select(
+        "block", time=pl.when("good").then("time").otherwise(pl.lit(inf))
+    )
+    told: dict[int, list[float]] = dict(times.sort("time").group_by("block").agg("time").iter_rows())
+    return tuple(told.get(number, []) for number in range(BLOCKS))
 
 
-def _processes(samples: Iterable[Sample], answers: Sequence[float], began: float, load: LoadInfo) -> Iterator[Figure]:
+def _served(found: pl.DataFrame, load: LoadInfo) -> pl.DataFrame:
+    """What was answered well before the load ended, in the block in which it was."""
+    return found.filter("good", pl.col("answered") < load.measured).with_columns(_block(pl.col("answered"), load))
+
+
+def _processes(samples: Iterable[Sample], found: pl.DataFrame, began: float, load: LoadInfo) -> Iterator[Figure]:
     """CPU for each iteration and memory: of all workers together, and of each service."""
     spent: dict[str, list[tuple[float, float]]] = defaultdict(list)
     held: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -133,13 +133,15 @@ def _processes(samples: Iterable[Sample], answers: Sequence[float], began: float
             before[sample.source] = at
             if since is not None and within:
                 spent[source].append((at, sample.value / 100 * (at - since)))
-    each = [(at, 1.0) for at in answers if 0 <= at < load.measured]
-    for source, parts in spent.items():
-        quantity = sums(parts, each, load.measured)
-        yield _of_process(source, "CPU for each iteration", CPU_SECONDS, quantity, load)
-    for source, parts in held.items():
-        looks = [(at, 1.0) for at in dict.fromkeys(at for at, _ in parts)]
-        yield _of_process(source, "memory, mean", BYTES, sums(parts, looks, load.measured), load)
+    served = _served(found, load)
+    each = _totals(served, pl.len())
+    for source, points in spent.items():
+        cpu = Sums(parts=totals(points, load.measured), wholes=each, samples=served.height)
+        yield _of_process(source, "CPU for each iteration", CPU_SECONDS, cpu, load)
+    for source, points in held.items():
+        looks = [(at, 1.0) for at in dict.fromkeys(at for at, _ in points)]
+        memory = Sums(parts=totals(points, load.measured), wholes=totals(looks, load.measured), samples=len(looks))
+        yield _of_process(source, "memory, mean", BYTES, memory, load)
 
 
 def _of_process(source: str, name: str, unit: str, quantity: Quantity, load: LoadInfo) -> Figure:
@@ -169,7 +171,7 @@ def _better(unit: str) -> Better:
 
 def _recovery(recorded: Recorded) -> Iterator[Figure]:
     taken: dict[str, list[float]] = defaultdict(list)
-    for recovered in recoveries_of(recorded):
+    for recovered in aftermath_of(recorded).recovered:
         if recovered.seconds is not None:
             taken[f"{recovered.window.name} on {recovered.window.on}"].append(recovered.seconds)
     for name, samples in taken.items():

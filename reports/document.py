@@ -17,6 +17,8 @@ from reports.sentence import MARKS, QUESTION
 
 TEMPLATES = Path(__file__).with_name("templates")
 MOST_FINDINGS = 20
+FEW, MOST_AGAINST = 2, 6
+"""Objectives that stand against a yes: more than a few are a list instead of a sentence, of so many at most."""
 
 
 def document(template: str, **told: Any) -> str:
@@ -57,7 +59,14 @@ def _environment() -> jinja2.Environment:
         relative=relative,
         between=between,
     )
-    environment.globals.update(marks=MARKS, standings=STANDINGS, question=QUESTION, most_findings=MOST_FINDINGS)
+    environment.globals.update(
+        marks=MARKS,
+        standings=STANDINGS,
+        question=QUESTION,
+        most_findings=MOST_FINDINGS,
+        few=FEW,
+        most_against=MOST_AGAINST,
+    )
     return environment
 
 

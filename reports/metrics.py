@@ -25,10 +25,10 @@ from harness.records.run import NotARun, Recorded
 from harness.records.samples import MEMORY, Sample
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
+from reports.aftermath import aftermath_of
 from reports.drift import drift_of
 from reports.figures import things
 from reports.latency import responses_of
-from reports.recovery import recoveries_of
 
 UNITS = {
     "worker_startup_max": "s",
@@ -90,7 +90,7 @@ def metrics(recorded: Recorded) -> dict[str, Metric]:
         *_load(under_load(recorded.info, recorded.frame(Operation)), answers),
         *_drift(drift_of(recorded)),
         *_capacity(recorded.read(Step)),
-        *_recovery(recovered := recoveries_of(recorded)),
+        *_recovery(recovered := aftermath_of(recorded).recovered),
         *_recovery_by_class(recovered, recorded.experiment()),
         *_memory(recorded.read(Sample)),
         *_checked(recorded.read(Check)),

@@ -1,18 +1,13 @@
 """Recovery as stacked bars: one a fault, in the colours of what those who were late waited for."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from msgspec import Struct
 
-from harness.checking.recovery import Recovered, recoveries
+from harness.checking.recovery import Recovered
 from harness.checking.recovery_advice import WORDS, advice
 from harness.checking.waits import Cause
-from harness.records.experiment import Recovery, Steady
-from harness.records.faults import FaultWindow
-from harness.records.operations import Operation
-from harness.records.run import Recorded
-from harness.records.workflows import WorkflowRun
+from harness.records.experiment import Recovery
 from reports.figures import duration
 from reports.svg import add, drawing, even_ticks, hint, linear, markup
 
@@ -56,29 +51,6 @@ class RecoveryShown(Struct, frozen=True, kw_only=True):
     parts: Sequence[PartShown]
     advice: Sequence[str]
     """What would make it shorter: for its largest part, and for whatever kept one iteration half of the time."""
-
-
-def operations_under_load(recorded: Recorded) -> list[Operation]:
-    """Those that `harness.checking.responses.under_load` tells, as records: who met a fault is told call by call."""
-    loaded = recorded.info.loaded
-    return [each for each in recorded.read(Operation) if each.scenario in loaded and not each.warm_up]
-
-
-@lru_cache(maxsize=1)
-def recoveries_of(recorded: Recorded) -> list[Recovered]:
-    """How each fault of a run was recovered from, by the load's operations, in the order of their injection.
-
-    Kept for whoever asks next of the same run: they are metrics, and a section of its report.
-    """
-    experiment, windows = recorded.experiment(), recorded.read(FaultWindow)
-    if not windows:
-        return []
-    return recoveries(
-        operations_under_load(recorded),
-        recorded.read(WorkflowRun),
-        windows,
-        experiment.steady if experiment else Steady(),
-    )
 
 
 def shown_recoveries(found: Sequence[Recovered], allowed: Recovery | None) -> list[RecoveryShown]:

@@ -44,7 +44,7 @@ def served_of(latency: ScenarioLatency) -> list[Served]:
     """Spans of one length, a second or more, that part the load evenly and go on to the last answer."""
     asked, answered, failed = _times(latency)
     duration = max(latency.duration, SHORTEST)
-    total = max(duration, *(float(times[-1]) for times in (answered, failed) if len(times)))
+    total = max([duration, *(float(times[-1]) for times in (answered, failed) if len(times))])
     length = max(duration / max(1, min(int(duration), int(MOST_BUCKETS * duration / total))), total / MOST_BUCKETS)
     number = max(1, math.ceil(total / length - 1e-9))
     edges = [length * each for each in range(number + 1)]

@@ -90,7 +90,7 @@ async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given
 
 
 def _record(run: "Run", project: "Project") -> None:
-    from harness.quality.tests import write_known
+    from harness.quality.known_tests import write_known
     from harness.records.checks import Check, TestCase
     from harness.records.run import Recorded
 
@@ -99,9 +99,7 @@ def _record(run: "Run", project: "Project") -> None:
     if values.get("tests_failed") != 0 or values.get("tests_run") is None:
         screen.say("the tests were not recorded: one failed, or they did not come to their end")
         raise typer.Exit(FAILED)
-    path = project.directory / project.section.known_tests
-    write_known(path, recorded.read(TestCase))
-    screen.say(f"recorded which tests there are: {path}")
+    screen.say(f"recorded which tests there are: {write_known(project, recorded.read(TestCase))}")
 
 
 def _files(options: Sequence[str]) -> dict[str, list[Path]]:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 from chaos_outcomes import HOLDS, Outcome, Totals, outcome_of, totals
-from evidence import INTERRUPTED, ROOT, commit, digest, machine, run, write
+from evidence import INTERRUPTED, ROOT, commit, machine, run, write
 
 from chaos.experiment import Experiment, find, read, shipped
+from harness.quality.flakes import digest
 from harness.records.run import NotARun, Recorded
 
 SOURCES = ("system", "harness", "scenarios", "loadtests", "chaos", "temper.toml", "requirements.txt")
@@ -41,7 +42,7 @@ class Record(msgspec.Struct, kw_only=True):
 
 
 def fresh() -> Record:
-    return Record(commit=commit(*SOURCES), sources=digest(*SOURCES), machine=machine())
+    return Record(commit=commit(*SOURCES), sources=digest(ROOT, SOURCES), machine=machine())
 
 
 def kept(path: Path) -> Record:

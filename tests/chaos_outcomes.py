@@ -10,7 +10,7 @@ import msgspec
 from harness.checking.percentiles import percentile
 from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, Verdict
-from reports.recovery import recoveries_of
+from reports.aftermath import aftermath_of
 
 HOLDS = 0
 
@@ -110,7 +110,7 @@ def outcome_of(directory: Path, name: str, seed: int, code: int, seconds: float)
                 recovered=None if each.seconds is None else round(each.seconds, 2),
                 untold=each.untold or "",
             )
-            for each in recoveries_of(recorded)
+            for each in aftermath_of(recorded).recovered
         ],
     )
 

@@ -1,6 +1,5 @@
 """What every kept record says of itself, how it is written, and how what it records is run."""
 
-import hashlib
 import os
 import platform
 import signal
@@ -12,13 +11,6 @@ import msgspec
 ROOT = Path(__file__).parent.parent
 INTERRUPTED = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
 """The exit codes of a command that was told to end."""
-
-
-def digest(*sources: str) -> str:
-    """Tell sources apart: of every file git knows of these paths and patterns, and of what was changed since."""
-    known = subprocess.run(["git", "ls-files", "-s", "--", *sources], cwd=ROOT, capture_output=True, check=True)
-    changed = subprocess.run(["git", "diff", "HEAD", "--", *sources], cwd=ROOT, capture_output=True, check=True)
-    return hashlib.sha256(known.stdout + changed.stdout).hexdigest()[:16]
 
 
 def commit(*sources: str) -> str:

@@ -4,9 +4,6 @@ One that was interrupted goes on where it was, as long as the sources are the sa
 """
 
 import argparse
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,16 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from evidence import ROOT, machine, run, write
 
 from harness.quality.flakes import ENOUGH, Record, Repetition, digest
 from harness.quality.junit import read_junit
 from harness.records.checks import Outcome
-
-ROOT = Path(__file__).parent.parent
-
-
-def machine() -> str:
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
 
 
 def read(path: Path) -> Record | None:
@@ -32,11 +24,6 @@ def read(path: Path) -> Record | None:
         return None
     found = msgspec.json.decode(path.read_bytes(), type=Record)
     return found if (found.sources, found.machine) == (digest(ROOT), machine()) else None
-
-
-def write(path: Path, record: Record) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def repeat(seed: int, options: list[str]) -> Repetition:
@@ -59,16 +46,6 @@ def repeat(seed: int, options: list[str]) -> Repetition:
         passed=sum(case.outcome is Outcome.PASSED for case in cases),
         failed=failed,
     )
-
-
-def run(command: list[str], output: Path) -> int:
-    """Run to the end; a Ctrl-C reaches it too, and it is given the time to take its servers down."""
-    with output.open("w") as file, subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.wait()
-            raise
 
 
 def main() -> int:

@@ -1,13 +1,12 @@
 """Pictures of a report for the documentation, as a browser shows it.
 
-    python tests/screenshots.py [RUN]     the run's directory; the newest demo below results otherwise
+    python -m tests.screenshots BROWSER [RUN]     by a Chromium; the directory of a run, or else the newest demo
 
 Each is the beginning of the page, or of its part on latency, at the width of a desk or of a telephone, light or dark.
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from reports.html import write_report
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 HEIGHT = 1_500
 LARGEST = 300_000
@@ -41,11 +39,6 @@ FRAME = """<!doctype html>
 """A headless browser pictures a page from its beginning, wherever it is scrolled to; a page within it, as it stands."""
 
 
-def browser() -> str | None:
-    """The browser there is; None where there is none."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
 def newest_demo(results: Path) -> Path | None:
     """The demo that was run last; None where none was."""
     return max((path.parent for path in results.glob("demo-*/run.json")), key=lambda run: run.name, default=None)
@@ -63,6 +56,7 @@ def take(program: str, page: Path, name: str, into: Path) -> Path:
             [
                 program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
                 "--force-prefers-reduced-motion",
+                "--virtual-time-budget=3000",
                 "--force-device-scale-factor=1", f"--user-data-dir={profile}", f"--window-size={width},{HEIGHT}",
                 f"--blink-settings=preferredColorScheme={THEMES[theme]}", f"--screenshot={picture}",
                 page.resolve().as_uri(),
@@ -74,9 +68,7 @@ def take(program: str, page: Path, name: str, into: Path) -> Path:
 
 def main(arguments: list[str]) -> str:
     """Take them all; what went wrong, or nothing."""
-    program, run = browser(), Path(arguments[0]) if arguments else newest_demo(Path("results"))
-    if program is None:
-        return f"there is no browser: none of {', '.join(BROWSERS)} is on the PATH"
+    program, run = arguments[0], Path(arguments[1]) if arguments[1:] else newest_demo(Path("results"))
     if run is None:
         return "there is no demo below results: make one with `temper demo`, or name a run's directory"
     IMAGES.mkdir(exist_ok=True)
@@ -90,4 +82,4 @@ def main(arguments: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]) or None)

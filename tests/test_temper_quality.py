@@ -84,7 +84,7 @@ def vulnerable_code(project: Path) -> None:
     _add(project, "tests/test_prices.py", "def test_running():\n    import shop\n    shop.run('true')\n")
 
 
-def secret(project: Path) -> None:
+def leaked_key(project: Path) -> None:
     _add(project, "shop/keys.toml", f'key = "{"AKIA" + "QYLPMN5H" * 2}"\n')
     commit(project)
 
@@ -101,7 +101,7 @@ PLANTED: dict[Callable[[Path], None], str] = {
     dropped_test: "tests_missing",
     untested_code: "branch_coverage",
     vulnerable_code: "vulnerabilities_code",
-    secret: "secrets",
+    leaked_key: "secrets",
 }
 
 
@@ -138,6 +138,7 @@ def test_what_a_run_of_the_tests_has_left_is_used(here: Here, project: Path) -> 
     assert here("quality", "tests", "coverage", *given).code == 1
     recorded = Recorded(latest(project / "results"))
     found = {check.metric: check.value for check in recorded.read(Check)}
+    assert {check.measured for check in recorded.read(Check)} == {junit.stat().st_mtime, coverage.stat().st_mtime}
     assert found["tests_run"] == 1
     assert found["tests_missing"] == 4
     assert found["branch_coverage"] == pytest.approx(100 * 4 / 6)

@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import ceil, floor
 from random import Random
+from typing import TypeVar
 
 from msgspec import Struct
+
+T = TypeVar("T")
 
 RESAMPLES = 1_000
 CONFIDENCE = 0.95
@@ -24,14 +27,17 @@ class Interval(Struct, frozen=True):
 
 
 def interval(
-    samples: Sequence[float],
-    figure: Callable[[Sequence[float]], float],
+    samples: Sequence[T],
+    figure: Callable[[Sequence[T]], float],
     rng: Random,
     *,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """The interval of any figure, such as `statistics.fmean`. Raises ValueError if there are no samples."""
+    """The interval of any figure, such as `statistics.fmean`. Raises ValueError if there are no samples.
+
+    A sample is whatever does not depend on the others: a number, or a pair of them.
+    """
     _refuse_none(samples)
     drawn = [figure(rng.choices(samples, k=len(samples))) for _ in range(resamples)]
     return _middle(figure(samples), drawn, confidence)
@@ -69,6 +75,6 @@ def _middle(value: float, drawn: list[float], confidence: float) -> Interval:
     return Interval(value, drawn[outside], drawn[-1 - outside])
 
 
-def _refuse_none(samples: Sequence[float]) -> None:
+def _refuse_none(samples: Sequence[object]) -> None:
     if not samples:
         raise ValueError("no samples, no interval")

@@ -86,10 +86,9 @@ def in_blocks(samples: Iterable[tuple[float, float]], seconds: float) -> tuple[l
     return pieces
 
 
-def sums(parts: Iterable[tuple[float, float]], wholes: Iterable[tuple[float, float]], seconds: float) -> Sums:
-    """A sum over a sum of what happened at these times since the beginning, of so many seconds together."""
-    over, under = in_blocks(parts, seconds), in_blocks(wholes, seconds)
-    return Sums(parts=tuple(map(fsum, over)), wholes=tuple(map(fsum, under)), samples=sum(map(len, under)))
+def totals(points: Iterable[tuple[float, float]], seconds: float) -> tuple[float, ...]:
+    """For each block the sum of what happened in it, by times since the beginning of so many seconds together."""
+    return tuple(map(fsum, in_blocks(points, seconds)))
 
 
 def in_order(samples: Sequence[float]) -> tuple[list[float], ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -37,13 +38,13 @@ class Record(Struct, kw_only=True):
     repetitions: list[Repetition]
 
 
-def digest(directory: Path) -> str:
-    """Tell the sources apart: of every file git knows, and of what was changed since.
+def digest(directory: Path, sources: Sequence[str] = SOURCES) -> str:
+    """Tell sources apart: of every file git knows that is one of them, and of what was changed since.
 
     Raises subprocess.CalledProcessError outside a repository.
     """
-    known = _git(directory, "ls-files", "-s")
-    changed = _git(directory, "diff", "HEAD")
+    known = _git(directory, "ls-files", "-s", "--", *sources)
+    changed = _git(directory, "diff", "HEAD", "--", *sources)
     return hashlib.sha256(known + changed).hexdigest()[:16]
 
 
@@ -82,6 +83,4 @@ async def flakes(project: Project) -> list[Check]:
 
 
 def _git(directory: Path, *arguments: str) -> bytes:
-    return subprocess.run(
-        ["git", *arguments, "--", *SOURCES], cwd=directory, capture_output=True, check=True
-    ).stdout  # fmt: skip
+    return subprocess.run(["git", *arguments], cwd=directory, capture_output=True, check=True).stdout

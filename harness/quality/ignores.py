@@ -24,7 +24,10 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 async def unexplained_ignores(project: Project) -> list[Check]:
     """How many of them there are in the Python files of the sources; unknown where one cannot be read."""
-    files = sorted(path for source in project.section.sources for path in python_files(project.directory / source))
+    sources = [project.directory / source for source in project.section.sources]
+    if missing := [source.name for source in sources if not source.exists()]:
+        return [_check(None, reason=f"quality.sources names {', '.join(missing)}, and there is no such thing")]
+    files = sorted(path for source in sources for path in python_files(source))
     findings = []
     seen = 0
     for path in files:

@@ -1,118 +1,98 @@
 """Which tests fail, and which are gone that there were: from the JUnit XML that their runner writes."""
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-import msgspec
+from msgspec import structs
 
 from harness.errors import CannotRun
 from harness.quality.junit import NotJUnit, read_junit
+from harness.quality.known_tests import WRITES, gone, read_known
 from harness.quality.tool import Project, Tool
 from harness.records.checks import Check, Outcome, TestCase
 
+Told = list[Check | TestCase]
 
-async def run_tests(project: Project) -> list[Check | TestCase]:
-    """Run them, and tell how each ended; nothing is known of them where a runner broke off."""
+
+async def run_tests(project: Project) -> Told:
+    """Run them, and tell how each ended; nothing is known of them where a runner broke off. Raises CannotRun."""
+    known = read_known(project)  # before they take their time
     cases: list[TestCase] = []
     problem = ""
     for number, command in enumerate(project.section.tests, start=1):
-        runs = any("{junit}" in word for word in command)
         junit = project.logs / f"tests-{number}.xml"
         tool = Tool(name=f"tests-{number}", command=command, known={"junit": str(junit)})
         ended = await tool.run(project)
         try:
-            found = read_junit(junit) if runs else []
+            found = read_junit(junit) if _tells(command) else []
         except NotJUnit as error:
             problem = f"{ended.why()}, and {error}"
             break
         cases += found
-        if ended.code and not any(case.outcome is Outcome.FAILED for case in found):
+        if ended.code and not _failed(found):
             problem = f"{tool.name} {ended.why()}, and told of no test that failed"
             break
-    runner = Tool(name="tests", command=_runner(project.section.tests), known={"junit": "junit.xml"})
-    return told(project, cases, problem, runner)
+    return _told(project, cases, known, problem, time.time())
 
 
-def given_tests(project: Project, files: Sequence[Path]) -> list[Check | TestCase]:
+def given_tests(project: Project, files: Sequence[Path]) -> Told:
     """The same from JUnit XML that a run of the tests has left. Raises CannotRun where it cannot be read."""
     try:
         cases = list(chain.from_iterable(map(read_junit, files)))
     except NotJUnit as error:
         raise CannotRun(str(error), remedy="--from tests=FILE names JUnit XML: pytest --junitxml=FILE.") from error
-    runner = Tool(name="tests", command=_runner(project.section.tests), known={"junit": "junit.xml"})
-    return told(project, cases, "", runner, measured=min(file.stat().st_mtime for file in files))
+    return _told(project, cases, read_known(project), "", min(file.stat().st_mtime for file in files))
 
 
-def told(
-    project: Project, cases: Sequence[TestCase], problem: str, runner: Tool, measured: float | None = None
-) -> list[Check | TestCase]:
+def _told(
+    project: Project, cases: Sequence[TestCase], known: Mapping[str, int] | None, problem: str, measured: float
+) -> Told:
     """What these tests come to; `problem` is why it is not known."""
-    at = time.time() if measured is None else measured
+    command = next(filter(_tells, project.section.tests), ["tests"])
+    runner = Tool(name="tests", command=command, known={"junit": "junit.xml"})
     ran = [case for case in cases if case.outcome is not Outcome.SKIPPED]
-    failed = [case for case in cases if case.outcome is Outcome.FAILED]
-    skipped = len(cases) - len(ran)
     problem = problem or ("" if ran else "no test ran")
+    checks = (_tests_failed(runner, cases, ran, problem), _tests_run(runner, ran, problem))
+    missing = _tests_missing(runner, cases, known, problem, project.section.known_tests)
+    return [*cases, *(structs.replace(check, measured=measured) for check in (*checks, missing))]
+
+
+def _tests_failed(runner: Tool, cases: Sequence[TestCase], ran: Sequence[TestCase], problem: str) -> Check:
+    failed = _failed(cases)
+    # One that failed has failed, also where the rest is not known.
+    if problem and not failed:
+        return runner.check("tests_failed", None, reason=problem)
+    skipped = len(cases) - len(ran)
     detail = f"of {len(ran):,} that ran" + (f", {skipped:,} skipped" if skipped else "")
     findings = tuple(f"{case.name}: {case.message.partition(chr(10))[0]}" for case in failed)
-    # One that failed has failed, also where the rest is not known.
-    known = bool(failed) or not problem
-    return [
-        *cases,
-        runner.check("tests_failed", len(failed) if known else None, reason="" if known else problem,
-                     detail=detail if known else "", findings=findings, measured=at),
-        runner.check("tests_run", None if problem else len(ran), reason=problem, measured=at),
-        missing(project, cases, problem, runner, at),
-    ]  # fmt: skip
+    return runner.check("tests_failed", len(failed), detail=detail, findings=findings)
 
 
-def missing(project: Project, cases: Iterable[TestCase], problem: str, runner: Tool, at: float) -> Check:
-    """How many tests of the known ones are gone; those of several cases count case by case."""
-    if not project.section.known_tests:
-        return runner.check("tests_missing", None, reason="temper.toml names no quality.known_tests", measured=at)
-    path = project.directory / project.section.known_tests
-    known = read_known(path)
-    if problem or known is None:
-        none = f"{project.section.known_tests} is not there: `temper quality tests --record` writes it"
-        return runner.check("tests_missing", None, reason=problem or none, measured=at)
-    gone = Counter(known) - counted(cases)
-    findings = tuple(name if known[name] == count else f"{name}: {count} of {known[name]} cases" for name, count in
-                     sorted(gone.items()))  # fmt: skip
-    of = f"of {sum(known.values()):,} that are known"
-    artefact = project.section.known_tests
-    return runner.check("tests_missing", gone.total(), detail=of, findings=findings, measured=at, artefact=artefact)
+def _tests_run(runner: Tool, ran: Sequence[TestCase], problem: str) -> Check:
+    return runner.check("tests_run", None if problem else len(ran), reason=problem)
 
 
-def counted(cases: Iterable[TestCase]) -> Counter[str]:
-    """How many cases each test has: its name is that without parameters, which may differ from run to run."""
-    return Counter(case.name.partition("[")[0] for case in cases)
+def _tests_missing(
+    runner: Tool, cases: Sequence[TestCase], known: Mapping[str, int] | None, problem: str, name: str
+) -> Check:
+    reason = problem or ("" if known is not None else f"there is no list of known tests: {WRITES}")
+    if reason or known is None:
+        return runner.check("tests_missing", None, reason=reason)
+    missing = sorted(gone(known, cases).items())
+    findings = tuple(
+        test if known[test] == count else f"{test}: {count} of {known[test]} cases" for test, count in missing
+    )
+    detail = f"of {sum(known.values()):,} that are known"
+    value = sum(count for _, count in missing)
+    return runner.check("tests_missing", value, detail=detail, findings=findings, artefact=name)
 
 
-def read_known(path: Path) -> dict[str, int] | None:
-    """The known tests, and how many cases each has; None where there is no such file. Raises CannotRun."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise CannotRun(
-            f"{path} cannot be read: {error}", remedy="`temper quality tests --record` writes it anew."
-        ) from error
+def _failed(cases: Sequence[TestCase]) -> list[TestCase]:
+    return [case for case in cases if case.outcome is Outcome.FAILED]
 
 
-def write_known(path: Path, cases: Iterable[TestCase]) -> None:
-    """Write down which tests there are, a line each. Raises CannotRun where the file cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(
-            msgspec.json.format(msgspec.json.encode(dict(sorted(counted(cases).items()))), indent=1) + b"\n"
-        )
-    except OSError as error:
-        raise CannotRun(f"{path} cannot be written: {error.strerror}", remedy="See to it, or name another.") from error
-
-
-def _runner(commands: Sequence[Sequence[str]]) -> Sequence[str]:
-    """The command that runs most tests: the first that tells of some."""
-    return next((command for command in commands if any("{junit}" in word for word in command)), ["tests"])
+def _tells(command: Sequence[str]) -> bool:
+    """Whether it tells of tests."""
+    return any("{junit}" in word for word in command)

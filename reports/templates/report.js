@@ -147,7 +147,7 @@ const plot = (svg) => {
 };
 for (const svg of all(".plot svg")) plot(svg);
 
-// Tables: sorted by any column, and filtered where they are long.
+// Tables: sorted, and filtered where they are long.
 const UNITS = { "µs": 1e-6, ms: 1e-3, min: 60, MiB: 2 ** 20, GiB: 2 ** 30 };
 const keyOf = (row, column) => {
   const cell = row.cells[column];
@@ -188,7 +188,7 @@ for (const table of all("table.sortable")) {
   table.before(make("p", { className: "filter" }, field));
 }
 
-// Folded parts: opened where a link leads into one, and on paper, where nobody can open them.
+// Folded parts: opened where a link leads into one, and on paper.
 const reveal = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
@@ -205,12 +205,12 @@ addEventListener("afterprint", () => {
   for (const each of folded) each.open = false;
 });
 
-// Contents: where one is.
+// Contents: here.
 const entries = new Map(all(".contents a").map((link) => [document.getElementById(link.hash.slice(1)), link]));
 const seen = new Set();
 const watch = new IntersectionObserver((changes) => {
   for (const change of changes) seen[change.isIntersecting ? "add" : "delete"](change.target);
-  const first = [...entries.keys()].find((section) => seen.has(section));
+  const first = [...entries.keys()].find((section) => seen.has(section) && section.getBoundingClientRect().bottom > 80);
   for (const [section, link] of entries) link.ariaCurrent = section === first ? "true" : null;
-}, { rootMargin: "-80px 0px -60% 0px" });
+}, { rootMargin: "0px 0px -60%" });
 for (const section of entries.keys()) if (section) watch.observe(section);

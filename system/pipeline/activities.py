@@ -192,11 +192,11 @@ class PipelineActivities:
         return closed
 
     async def _decoded_source(self, load_id: int, number: int, name: str, schema: Schema) -> Source:
-        path = Path(name)
-        if not await _in_thread(is_plain, path, schema):
-            path = self._work_directory / f"load-{load_id}-{number}.text"
-            await _in_thread(decode, Path(name), schema, path)
-        return Source(number=number, name=name, path=path)
+        if await _in_thread(is_plain, Path(name), schema):
+            return Source(number=number, name=name, path=Path(name))
+        path = self._work_directory / f"load-{load_id}-{number}.text"
+        sha256 = await _in_thread(decode, Path(name), schema, path)
+        return Source(number=number, name=name, path=path, sha256=sha256)
 
     def _remove_decoded(self, load_id: int) -> None:
         for path in self._work_directory.glob(f"load-{load_id}-*.text"):

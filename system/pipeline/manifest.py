@@ -27,6 +27,8 @@ class Source:
     """As the user named it."""
     path: Path
     """The file decoded: the source itself where that is plain UTF-8."""
+    sha256: str | None = None
+    """Of the decoded text, where it is known from decoding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,12 @@ def cut(source: Source, schema: Schema, chunk_bytes: int, first_chunk: int = 0) 
 
     """
     with _mapped(source.path) as data, ThreadPoolExecutor(max_workers=2) as beside:
-        digest = beside.submit(hashlib.sha256, data)
+        digest = beside.submit(lambda: source.sha256 or _sha256(data))
         breaks = Breaks(data, schema.delimiter, schema.enclosing)
         columns, start = check_header(data[: breaks.end_of_record(0)], schema, source.name)
         chunks: list[ChunkReference] = []
         for offset, content in _pieces(data, breaks, start, chunk_bytes):
-            checksum = beside.submit(hashlib.sha256, content)
+            checksum = beside.submit(_sha256, content)
             _check_utf8(source, content, offset)
             row = chunks[-1].first_row + chunks[-1].rows if chunks else 1
             _check_returns(source, content, row, schema)
@@ -80,10 +82,14 @@ def cut(source: Source, schema: Schema, chunk_bytes: int, first_chunk: int = 0) 
                     length=len(content),
                     first_row=row,
                     rows=breaks.records(offset, content),
-                    sha256=checksum.result().hexdigest(),
+                    sha256=checksum.result(),
                 )
             )
-        return Content(source=source, columns=columns, sha256=digest.result().hexdigest(), chunks=tuple(chunks))
+        return Content(source=source, columns=columns, sha256=digest.result(), chunks=tuple(chunks))
+
+
+def _sha256(data: bytes | mmap.mmap) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _pieces(data: bytes | mmap.mmap, breaks: Breaks, offset: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -29,7 +29,7 @@ class LoadRequest(Request):
     schema_: Schema = Field(alias="schema")
     again: bool = False
     """Skip nothing: rows of a file that was loaded before are in the dataset twice then."""
-    chunk_bytes: int = Field(default=4 * MEBIBYTE, ge=1)
+    chunk_bytes: int = Field(default=8 * MEBIBYTE, ge=1)
     """Size of a chunk before it is rounded up to the end of its last record."""
     concurrency: int = Field(default=4, ge=1, le=64)
     """Chunks in flight at the same time."""

@@ -19,7 +19,7 @@ GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 ENCRYPTED = 0x1
 """The bit of a zip member's flags that says so (APPNOTE 4.4.4)."""
 LENGTHS_OFFSET, LENGTHS = 26, struct.Struct("<HH")
-"""Where a zip member's header has the lengths of its name and extra field, which follow; then the content (4.3.7)."""
+"""Where a zip member's header has the lengths of its name and extra field; behind these its content begins (4.3.7)."""
 _ISAL_ERROR: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stubs say it is an instance
 CORRUPT = (zipfile.BadZipFile, gzip.BadGzipFile, struct.error, EOFError, NotImplementedError, _ISAL_ERROR)
 """What is raised where a file is not what its first bytes promise."""
@@ -66,6 +66,8 @@ def _member(source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> 
 
 
 def _inflated(source: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    if member.header_offset < 0:
+        raise zipfile.BadZipFile("its directory leads out of the file")
     inflater, checksum, left = igzip_lib.IgzipDecompressor(), 0, member.compress_size
     with source.open("rb") as file:
         file.seek(member.header_offset + LENGTHS_OFFSET)

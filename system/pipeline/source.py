@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -48,8 +49,8 @@ def utf8_blocks(source: Path, schema: Schema) -> Iterator[bytes]:
         yield from blocks
 
 
-def decode(source: Path, schema: Schema, target: Path) -> None:
-    """Write the file as UTF-8 to ``target``, whole or not at all.
+def decode(source: Path, schema: Schema, target: Path) -> str:
+    """Write the file as UTF-8 to ``target``, whole or not at all, and return the text's SHA-256 in hexadecimal.
 
     Raises:
         SourceMissing, SourceUnreadable, SchemaMismatch: as ``utf8_blocks``.
@@ -61,10 +62,11 @@ def decode(source: Path, schema: Schema, target: Path) -> None:
     partial = target.with_name(f"{target.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
     try:
         with partial.open("wb") as file:
-            _write(utf8_blocks(source, schema), file)
+            sha256 = _write(utf8_blocks(source, schema), file)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+    return sha256
 
 
 def read_header(source: Path, schema: Schema) -> tuple[str, ...]:
@@ -149,16 +151,23 @@ def _transcoded(blocks: Iterator[bytes], codec: str) -> Iterator[bytes]:
     yield decoder.decode(b"", final=True).encode(UTF8)
 
 
-def _write(blocks: Iterator[bytes], file: IO[bytes]) -> None:
-    """Write each block while the next one is unpacked."""
+def _write(blocks: Iterator[bytes], file: IO[bytes]) -> str:
+    """Write and hash each block while the next one is unpacked."""
+    digest = hashlib.sha256()
+
+    def put(block: bytes) -> None:
+        file.write(block)
+        digest.update(block)
+
     with ThreadPoolExecutor(max_workers=1) as beside:
-        writing: Future[int] | None = None
+        putting: Future[None] | None = None
         for block in blocks:
-            if writing is not None:
-                writing.result()
-            writing = beside.submit(file.write, block)
-    if writing is not None:
-        writing.result()
+            if putting is not None:
+                putting.result()
+            putting = beside.submit(put, block)
+    if putting is not None:
+        putting.result()
+    return digest.hexdigest()
 
 
 @contextmanager

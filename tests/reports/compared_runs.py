@@ -1,10 +1,10 @@
 """Handwritten loads to compare: hundreds of iterations, the same arrivals, and how long each took."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from random import Random
 
-from handwritten_runs import BEGIN, conditions, iteration, judged, write_run
+from handwritten_runs import BEGIN, conditions, judged, result, start, write_run
 from msgspec import Struct
 
 from harness.records.fingerprint import Fingerprint
@@ -34,11 +34,13 @@ def load_run(
     judgements: Sequence[Struct] = GOOD,
     ended: bool = True,
     title: str = "a load",
+    failing: Container[int] = (),
 ) -> Path:
-    """A run of a thousand iterations in a hundred seconds."""
+    """A run of a thousand iterations in a hundred seconds; of those that fail, the workflow ends so."""
     operations: list[Operation] = []
     for number in range(ITERATIONS):
-        operations += iteration(number, number * SECONDS / ITERATIONS, took(number))
+        at, status = number * SECONDS / ITERATIONS, "failed" if number in failing else "completed"
+        operations += [start(number, at), result(number, at, took(number), status=status)]
     sampled = any(isinstance(record, Sample) for record in records)
     moments = () if sampled else range(SECONDS)
     memory = [Sample(time=BEGIN + n, source="worker-1", name=MEMORY, value=1e8, unit="bytes") for n in moments]

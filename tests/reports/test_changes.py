@@ -72,7 +72,9 @@ def test_the_newest_good_run_before_it_is_taken(tmp_path: Path) -> None:
 def test_a_run_of_something_else_is_not_taken(tmp_path: Path, fields: dict[str, object]) -> None:
     """Of another kind, title, target or seed, cut off, or not readable."""
     scenario(tmp_path, fields=fields)
-    assert isinstance(changed(scenario(tmp_path)), NoGoodRun)
+    found = changed(scenario(tmp_path))
+    assert isinstance(found, NoGoodRun)
+    assert found.reason.startswith("1 run before it had another" if "seed" in fields else "there is no whole run")
 
 
 def test_a_run_on_another_machine_is_not_taken(tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_a_page_does_not_wait_for_a_second_large_run(tmp_path: Path, monkeypatch
 
 def test_what_was_recorded_is_shown_as_words(tmp_path: Path) -> None:
     """Names of runs, versions and commits are no markup."""
-    evil = replace(SAME, python=EVIL, commit=EVIL)
+    evil = replace(SAME, python=EVIL, commit=EVIL, packages={**SAME.packages, f"{EVIL}-package": "1"})
     base = load_run(tmp_path, times(1), fingerprint=evil, title=EVIL)
     info = json.loads((base / "run.json").read_text()) | {"id": EVIL}
     (base / "run.json").write_text(json.dumps(info))
@@ -191,4 +193,5 @@ def test_what_was_recorded_is_shown_as_words(tmp_path: Path) -> None:
     this = load_run(tmp_path, times(1), title=EVIL)
     shown: Page = page(this)
     assert shown.says(f"Beside {EVIL} of")
+    assert shown.says(f"{EVIL}-package, version 1 → —")
     assert shown.tags.count("script") == 1

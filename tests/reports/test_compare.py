@@ -102,11 +102,23 @@ def test_iterations_that_fail_are_told(tmp_path: Path, base: Path) -> None:
     assert "of 2 figures nothing can be told" in in_words(found)
 
 
+def test_who_fails_soon_makes_nobody_faster(tmp_path: Path, base: Path) -> None:
+    """A failure is no answer, however fast it comes: it is in no response time, and in no throughput."""
+    took, fail = times(2), range(0, 1_000, 5)
+    found = compared(base, load_run(tmp_path, lambda number: 0.001 if number in fail else took(number), failing=fail))
+    for name in ("response time, mean", "response time, p50"):
+        told = row(found, "slice", name).change
+        assert told.other == pytest.approx(told.base, rel=0.05)
+    assert row(found, "slice", "answered").change.other == pytest.approx(8, abs=0.1)
+    assert row(found, "slice", "failed or unanswered").change.other == pytest.approx(0.2)
+
+
 def test_what_is_answered_after_the_load_is_no_throughput(tmp_path: Path, base: Path) -> None:
     """Whoever takes a minute for each answers 40 of 100 seconds' iterations while the load goes on."""
     found = compared(base, load_run(tmp_path, lambda _: 60.0))
-    answered = row(found, "slice", "answered")
-    assert (answered.change.base, answered.change.other) == (pytest.approx(10, abs=0.1), pytest.approx(4, abs=0.1))
+    answered = row(found, "slice", "answered").change
+    assert answered.base == pytest.approx(10, abs=0.1)
+    assert answered.other == pytest.approx(4, abs=0.1)
 
 
 def test_where_the_mean_is_not_steady_no_percentile_is_told(tmp_path: Path) -> None:
@@ -161,12 +173,14 @@ def test_the_time_of_recovery_is_shown_and_too_little_to_tell(tmp_path: Path) ->
     """One fault is one sample."""
 
     def broken(after: float) -> Path:
-        took = [10.0 if 60 <= n < 90 and n / 10 + 10 < 9 + after else 0.1 for n in range(200)]
-        records = [op for n in range(200) for op in iteration(n, n / 10, 9 + after - n / 10 if took[n] > 1 else 0.1)]
+        took = [9 + after - n / 10 if 60 <= n < 90 else 0.1 for n in range(200)]
+        records = [op for n in range(200) for op in iteration(n, n / 10, took[n])]
         return write_run(tmp_path, [*records, cut(6, 9)], kind="chaos", load={"slice": (10.0, 20.0)}, fingerprint=SAME)
 
-    found = compared(broken(2), broken(4))
-    assert all(each.told is not Told.SLOWER for each in found.pairs[0].rows if each.subject == "recovery")
+    found = row(compared(broken(2), broken(4)), "recovery", "after link_down on worker-1, median").change
+    assert found.base == pytest.approx(2, abs=0.1)
+    assert found.other == pytest.approx(4, abs=0.1)
+    assert found.unclear is Unclear.TOO_FEW
 
 
 def test_where_a_change_comes_from_is_told(tmp_path: Path) -> None:

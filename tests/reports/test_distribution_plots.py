@@ -114,6 +114,15 @@ def test_the_failed_and_the_refused_do_not_wait_and_the_unanswered_do(tmp_path: 
     ]
 
 
+def test_a_load_that_nobody_answered_is_shown_as_one(tmp_path: Path) -> None:
+    """All of it was asked for, and all of it waits to the end; both pictures that can be drawn are."""
+    told = latency(tmp_path, UNANSWERED)
+    moments = served_of(told)
+    assert [each.asked for each in moments] == [1] + [0] * 9
+    assert {(each.answered, each.waiting) for each in moments} == {(0, 1)}
+    assert len(of_class(fromstring(served(told, moments, [])), "answered")) == 2
+
+
 @pytest.mark.parametrize(("seconds", "took"), [(3_600.0, 1.0), (10.0, 5_000.0), (0.2, 0.1), (0.0, 0.5)])
 def test_a_load_of_any_length_has_few_spans_of_one_length(tmp_path: Path, seconds: float, took: float) -> None:
     """And together they hold every iteration."""

@@ -141,7 +141,19 @@ def test_an_empty_run_says_of_everything_that_it_was_not_measured(tmp_path: Path
     assert told.says("Not recorded: under what conditions this run took place is not known.")
     assert told.says("Operations none recorded")
     assert told.says("Rows none observed")
-    assert " ".join(told.words.split()).count("? unknown") == 9
+    assert " ".join(told.words.split()).count("? unknown") == 9 + 1, (
+        "each objective, and once what stands against a yes"
+    )
+
+
+def test_much_that_stands_against_a_yes_is_a_list(tmp_path: Path) -> None:
+    """What failed with its figure, what is not known by name; the whole answer is there as well, folded."""
+    assert not page(whole_run(tmp_path / "whole")).says("The whole answer")
+    much = report(tmp_path / "much", judged(verdict=Verdict.INVALID, findings=2))
+    assert much.says("May we ship? No. Of 6 hard objectives, 2 failed and 4 could not be judged.")
+    assert much.says("✗ fails Invariants not valid 1, must be 0")
+    assert much.says("? unknown Worker start-up, spawn to first result, slowest; Workflow overhead, p95")
+    assert much.says("The whole answer 2 of 6 hard objectives failed: Operations and rows lost (2, must be 0); Inv")
 
 
 def test_a_run_of_kind_quality_has_no_parts_of_a_target(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from reports.svg import Scale, linear
 
 X, Y = linear((0.0, 1.0), (0.0, 900.0)), linear((0.0, 1.0), (300.0, 0.0))
 SHARES = st.floats(0, 1)
+POINTS = st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=60)
 MOMENTS = st.integers(0, 99).map(lambda hundredths: (hundredths + 0.5) / 100)
 
 
@@ -47,35 +48,34 @@ def covered(path: str) -> list[tuple[float, float, float]]:
     return [(float(x), float(x) + float(length), float(y)) for x, y, length in found]
 
 
-@given(points=st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=60), most=st.integers(1, 20))
-def test_every_dot_of_a_crowd_lies_under_a_stroke(points: list[tuple[float, float]], most: int) -> None:
-    """However few strokes are allowed: none is left out, and none is drawn where no dot is."""
-    frame = pl.DataFrame(points, schema={"x": pl.Float64, "y": pl.Float64}, orient="row")
-    strokes = covered(crowd(frame, X, Y, most))
-    assert 1 <= len(strokes) <= most
+def scattered(points: list[tuple[float, float]]) -> pl.DataFrame:
+    return pl.DataFrame(points, schema={"x": pl.Float64, "y": pl.Float64}, orient="row")
+
+
+@given(points=POINTS)
+def test_every_dot_of_a_crowd_lies_under_a_stroke(points: list[tuple[float, float]]) -> None:
+    """On a grid of two pixels none is left out, and no stroke ends where no dot is."""
+    strokes = covered(crowd(scattered(points), X, Y))
     taken = [(X(x), Y(y)) for x, y in points]
-    grid = next(
-        grid
-        for power in range(1, 12)
-        for grid in (2**power, 3 * 2 ** (power - 1))
-        if all(
-            any(a - grid / 2 <= x <= b + grid / 2 and abs(y - level) <= grid / 2 for a, b, level in strokes)
-            for x, y in taken
-        )
-    )
-    assert all(
-        any(abs(x - end) <= grid / 2 and abs(y - level) <= grid / 2 for x, y in taken)
-        for left, right, level in strokes
-        for end in (left, right)
-    )
+    assert all(any(a - 1 <= x <= b + 1 and abs(y - level) <= 1 for a, b, level in strokes) for x, y in taken)
+    ends = [(end, level) for left, right, level in strokes for end in (left, right)]
+    assert all(any(abs(x - end) <= 1 and abs(y - level) <= 1 for x, y in taken) for end, level in ends)
 
 
-@given(points=st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=60), most=st.integers(1, 20))
-def test_places_are_each_told_once(points: list[tuple[float, float]], most: int) -> None:
-    """And are as few as is asked for."""
-    frame = pl.DataFrame(points, schema={"x": pl.Float64, "y": pl.Float64}, orient="row")
+@given(points=POINTS, most=st.integers(1, 20))
+def test_a_crowd_is_drawn_by_as_few_strokes_as_is_asked_for(points: list[tuple[float, float]], most: int) -> None:
+    """The grid is made as coarse as that takes; places that are told apart are as few."""
+    frame = scattered(points)
+    assert 1 <= len(covered(crowd(frame, X, Y, most))) <= most
     found = places(frame, X, Y, most)
     assert 1 <= len(found) == len(set(found)) <= most
+
+
+def test_dots_next_to_each_other_are_one_stroke_and_a_gap_stays_a_gap() -> None:
+    """Three in a row, one beyond a gap, and one in the row below."""
+    dots = scattered([(0.0, 0.0), (2.0, 0.0), (4.0, 0.0), (8.0, 0.0), (10.0, 2.0)])
+    as_it_is = linear((0.0, 1.0), (0.0, 1.0))
+    assert crowd(dots, as_it_is, as_it_is) == "M0 0h4M8 0h0M10 2h0"
 
 
 def test_the_slowest_of_very_many_is_drawn_where_it_is(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_long_line_keeps_its_least_and_its_greatest() -> None:
 
 def test_a_short_line_is_drawn_through_every_point() -> None:
     """Where there is room for all."""
-    points = [(float(n), float(n % 7)) for n in range(100)]
+    points = [(n / 100, float(n % 7)) for n in range(500)]
     assert extremes(points, linear((0.0, 100.0), (0.0, 300.0))) == points
 
 

@@ -6,6 +6,8 @@ from handwritten_runs import EVIL, judged, write_run
 
 from harness.records.checks import Check, FileCoverage, Outcome, TestCase
 from harness.records.run import Recorded
+from harness.records.verdicts import ObjectiveVerdict
+from reports.gate import gate_of
 from reports.html import render
 from reports.quality import least_covered, packages, quality_section, ranges
 
@@ -97,3 +99,12 @@ def test_a_run_that_looked_at_no_sources_has_no_such_section(tmp_path: Path) -> 
     recorded = Recorded(write_run(tmp_path, [judged()]))
     assert quality_section(recorded) is None
     assert "#quality" not in render(recorded)
+
+
+def test_the_sources_may_be_measured_by_several_runs(tmp_path: Path) -> None:
+    """As when the audit is a lane of its own: what one has measured is known, whatever others were not asked."""
+    audit = write_run(tmp_path, [Check(metric="secrets", value=0, measured=1.0)], kind="quality")
+    types = write_run(tmp_path, [Check(metric="type_errors", value=0, measured=1.0)], kind="quality")
+    told = {result.name: result.verdict for result in gate_of([audit, types]).objectives}
+    assert (told["secrets"], told["type_errors"]) == (ObjectiveVerdict.HOLDS, ObjectiveVerdict.HOLDS)
+    assert told["flakes"] is ObjectiveVerdict.UNKNOWN

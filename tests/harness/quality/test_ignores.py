@@ -92,6 +92,13 @@ async def test_the_files_of_all_sources_are_looked_at(tmp_path: Path) -> None:
     assert check.findings == (f"shop/a.py:2: {NOQA}",)
 
 
+async def test_a_source_that_is_not_there_is_no_clean_one(tmp_path: Path) -> None:
+    """Nothing was looked at, by a slip of the pen."""
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (check,) = await unexplained_ignores(project_of(tmp_path, QualitySection(sources=["a.py", "shpo"])))
+    assert (check.value, check.reason) == (None, "quality.sources names shpo, and there is no such thing")
+
+
 @pytest.mark.parametrize(("text", "why"), [("def (", "cannot be read as Python"), (None, "there is no Python file")])
 async def test_what_cannot_be_looked_at_is_not_known(tmp_path: Path, text: str | None, why: str) -> None:
     """A file that is no Python, or none at all, is no zero."""

@@ -118,19 +118,22 @@ async def test_a_test_that_is_gone_is_noticed_whatever_is_new(tmp_path: Path) ->
     """Also a case of several; a test that is only skipped is there."""
     skipped = OTHERS.replace("/></testsuite>", "><skipped/></testcase></testsuite>")
     told = await outcomes(tmp_path, running(PASSED, 0), running(skipped, 0), known={"t::a": 3, "t::b": 1, "t::x": 2})
+    assert told["tests_failed"].detail == "of 2 that ran, 1 skipped"
     check = told["tests_missing"]
     assert (check.value, check.detail) == (3, "of 6 that are known")
     assert check.findings == ("t::a: 1 of 3 cases", "t::x")
 
 
 async def test_without_a_list_nothing_is_known_of_tests_that_are_gone(tmp_path: Path) -> None:
-    """How to write one is said; one that cannot be read is told before anything is concluded."""
+    """How to write one is said; one that cannot be read is told before the tests take their time."""
     told = await outcomes(tmp_path, running(PASSED, 0))
     assert told["tests_missing"].value is None
-    assert "`temper quality tests --record` writes it" in told["tests_missing"].reason
+    assert "`temper quality tests --record` writes the one" in told["tests_missing"].reason
     (tmp_path / "known.json").write_text("[]")
+    (tmp_path / "logs" / "tests-1.xml").unlink()
     with pytest.raises(CannotRun, match=r"known\.json cannot be read"):
         await outcomes(tmp_path, running(PASSED, 0))
+    assert not (tmp_path / "logs" / "tests-1.xml").exists()
 
 
 def report(*, branch: bool = True, **files: dict[str, Any]) -> str:

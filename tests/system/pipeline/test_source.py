@@ -1,6 +1,7 @@
 """Sources are read whatever they are packed and encoded in."""
 
 import gzip
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_what_cannot_be_read_is_said_and_leaves_nothing(
     with pytest.raises(SourceUnreadable, match=message):
         decode(write(content), schema(encoding=encoding), target)
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [TEXT.encode(), gzip.compress(TEXT.encode()), zipped(one=TEXT.encode("utf-8-sig"))])
+def test_a_text_has_one_checksum_however_it_is_packed(content: bytes, write: Write, tmp_path: Path) -> None:
+    """It is that of what was written, by which a file is known."""
+    sha256 = decode(write(content), schema(), tmp_path / "decoded.csv")
+    assert (tmp_path / "decoded.csv").read_text() == TEXT
+    assert sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
 
 
 def test_missing_file_and_unknown_encoding(write: Write, tmp_path: Path) -> None:

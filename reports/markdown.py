@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from harness.records.verdicts import ObjectiveResult
-from reports.gate import GateResult
-from reports.sentence import QUESTION, RUN_MARKS, answer_of, judged, measured, notes
+from reports.gate import GateResult, RunGate
+from reports.sentence import QUESTION, RUN_MARKS, answer_of, judged, measured, notes, under
 
 MARKS = {"holds": "✅", "fails": "❌", "unknown": "❔"}
 WAIVED = "⚠️"
@@ -17,15 +17,19 @@ def markdown(result: GateResult) -> str:
     lines = [f"## {QUESTION} {said.word}", "", _text(f"{said.reason} {said.aims}".strip())]
     lines += [line for run in result.runs if run.partial for line in ("", f"> **Partial run**: {_cut(run.run)}")]
     if not several:
-        lines += ["", f"{_text(result.runs[0].title)} · `{_text(result.runs[0].run)}`"]
+        lines += ["", f"`{_text(result.runs[0].run)}`: {_told(result.runs[0])}"]
     if result.objectives:
         lines += ["", *_table(result.objectives, several=several)]
     if told := notes(result.objectives):
         lines += ["", *(f"- {_text(note)}" for note in told)]
     if several or result.unreadable:
-        lines += ["", *(f"- {RUN_MARKS[run.verdict]} `{_text(run.run)}`: {_text(run.title)}" for run in result.runs)]
+        lines += ["", *(f"- {RUN_MARKS[run.verdict]} `{_text(run.run)}`: {_told(run)}" for run in result.runs)]
         lines += [f"- **not read**: `{_text(each.directory)}`: {_text(each.reason)}" for each in result.unreadable]
     return "\n".join(lines) + "\n"
+
+
+def _told(run: RunGate) -> str:
+    return _text(f"{run.title} · {under(run)}")
 
 
 def _cut(run: str) -> str:

@@ -72,6 +72,15 @@ def judged(result: ObjectiveResult) -> str:
     return f"{result.verdict}, waived" if result.waived else result.verdict.value
 
 
+def under(run: RunGate) -> str:
+    """Of which commit and on what machine it was measured, as far as that was recorded."""
+    told = run.fingerprint
+    if told is None:
+        return "conditions not recorded"
+    commit = f"commit {told.commit}" if told.commit else "no commit"
+    return f"{commit}, {things(told.cores, 'core')}, {told.machine}"
+
+
 def notes(results: Sequence[ObjectiveResult]) -> list[str]:
     """What is to be said of waivers, a line each."""
     waived = [f"{result.title}: waived {result.waived}" for result in results if result.waived]

@@ -15,7 +15,7 @@ from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdic
 from reports.canary import Proof
 from reports.gate import GateResult, RunGate
 from reports.reconciliation import rows_of
-from reports.sentence import MARKS, RUN_MARKS, answer_of, judged, measured, notes
+from reports.sentence import MARKS, RUN_MARKS, answer_of, judged, measured, notes, under
 
 FINDINGS = 5
 """How many findings of an invariant are told before the rest is counted."""
@@ -105,7 +105,7 @@ def _head(result: GateResult) -> str:
     if len(result.runs) != 1:
         return f"{len(result.runs)} runs"
     (run,) = result.runs
-    return _printable(f"{run.title} · {run.run}" + _partial(run))
+    return _printable(f"{run.title} · {run.run} · {under(run)}" + _partial(run))
 
 
 def _partial(run: RunGate) -> str:
@@ -139,7 +139,7 @@ def _table(result: GateResult, width: int) -> Table:
 def _runs(result: GateResult) -> Table:
     table = Table(box=None, show_header=False, show_edge=False, pad_edge=False)
     for run in result.runs:
-        told = f"{run.run}: {run.title}{_partial(run)}"
+        told = f"{run.run}: {run.title} · {under(run)}{_partial(run)}"
         table.add_row(Text(RUN_MARKS[run.verdict], COLOURS[run.verdict]), Text(_printable(told)))
     for each in result.unreadable:
         unread = Text(_printable(f"{each.directory}: NOT READ: {each.reason}"))

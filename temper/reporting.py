@@ -37,9 +37,10 @@ def report(
     except (ArithmeticError, ValueError) as error:
         which = "One of these runs" if judged else str(directories[0])
         message = f"{which} has times or figures that no page can show ({error})."
-        raise CannotRun(
-            message, remedy="Its files were changed: `temper gate` shows what can be told of it."
-        ) from error
+        raise CannotRun(message, remedy="Its files were changed: `temper gate` tells what there is.") from error
+    except OSError as error:
+        message = f"The report cannot be written to {error.filename}: {error.strerror}."
+        raise CannotRun(message, remedy="Name another file with -o FILE.") from error
     for each in judged.unreadable if judged else ():
         screen.say(f"temper: {each.reason}")
     print(page)

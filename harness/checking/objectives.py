@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from msgspec import Struct
 from harness.records.verdicts import ObjectiveResult, ObjectiveVerdict, Verdict
 
 NOT_MEASURED = "not measured"
+DAY = 86_400.0
 
 
 class Metric(Struct, frozen=True, kw_only=True):
@@ -137,8 +139,8 @@ def result_of(
     if metric is None:
         told, verdict = NOT_MEASURED, ObjectiveVerdict.UNKNOWN
     else:
-        detail = f" ({metric.detail})" if metric.detail else ""
-        told = _told_apart(metric.value, objective) + detail
+        detail = "; ".join(filter(None, (metric.detail, _of_when(metric.measured, measured))))
+        told = _told_apart(metric.value, objective) + (f" ({detail})" if detail else "")
         verdict = ObjectiveVerdict.HOLDS if objective.holds(metric.value) else ObjectiveVerdict.FAILS
     return ObjectiveResult(
         name=objective.metric,
@@ -152,6 +154,16 @@ def result_of(
         command=objective.command,
         measured_at=(metric.measured or measured) if metric else None,
     )
+
+
+def _of_when(taken: float | None, measured: float | None) -> str:
+    """The day on which a figure was taken, where that is not about when its run was."""
+    if taken is None or measured is None or abs(measured - taken) < DAY:
+        return ""
+    try:
+        return f"of {datetime.fromtimestamp(taken, tz=UTC):%-d %B %Y}"
+    except (OverflowError, ValueError, OSError):
+        return "of no day that a calendar has"
 
 
 def _told_apart(value: float, objective: Objective) -> str:

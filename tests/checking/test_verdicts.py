@@ -150,3 +150,20 @@ def test_a_figure_has_as_many_digits_as_tell_it_from_its_threshold(value: float,
     most = Objective(metric="m", title="m", unit="ms", at_most=100, hard=True, kinds=("demo",))
     (result,) = evaluate([most], {"m": Metric(value=value)}, "demo")
     assert (result.measured, result.verdict) == (told, FAILS)
+
+
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        (None, "3"),
+        (900_000.0, "3"),
+        (10_000.0, "3 (n=2; of 1 January 1970)"),
+        (1e308, "3 (n=2; of no day that a calendar has)"),
+    ],
+)
+def test_a_figure_that_was_kept_says_of_which_day_it_is(taken: float | None, told: str) -> None:
+    """Where it is another than that of its run; of its own date in any case."""
+    most = Objective(metric="m", title="m", at_most=2, hard=True, kinds=("demo",))
+    metric = Metric(value=3, detail="n=2" if "n=2" in told else "", measured=taken)
+    (result,) = evaluate([most], {"m": metric}, "demo", run="r", measured=950_000.0)
+    assert (result.measured, result.measured_at, result.run) == (told, taken or 950_000.0, "r")

@@ -102,7 +102,8 @@ def test_of_several_runs_the_worst_wins(tmp_path: Path) -> None:
         (bad.name, Verdict.INVALID),
     ]
     assert text(result).startswith("2 runs\n")
-    assert f"✓  {good.name}: A run written by hand\n✗  {bad.name}" in text(result)
+    assert f"✓  {good.name}: A run written by hand" in text(result)
+    assert f"\n✗  {bad.name}: A run written by hand" in text(result)
     assert f"- ✓ `{good.name}`" in markdown(result)
     assert f"- ✗ `{bad.name}`" in markdown(result)
 
@@ -207,3 +208,14 @@ def test_why_invariants_are_not_known_is_said(tmp_path: Path) -> None:
         "May we ship? Not known: 1 of 3 hard objectives could not be judged: "
         "Invariants not valid (sent on time: the load is void: it was late)."
     )
+
+
+def test_under_what_conditions_it_was_measured_is_told(tmp_path: Path) -> None:
+    """With each run; where nobody recorded it, that."""
+    demo, bare = whole_run(tmp_path), write_run(tmp_path, JUDGED, kind="scenario")
+    for face in (text, markdown):
+        assert "commit abc123def456+, 2 cores, x86_64" in face(gate_of([demo]))
+        assert "conditions not recorded" in face(gate_of([bare]))
+        both = face(gate_of([demo, bare]))
+        assert "A run written by hand · commit abc123def456+, 2 cores" in both
+        assert "A run written by hand · conditions not recorded" in both

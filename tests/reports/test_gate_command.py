@@ -197,6 +197,13 @@ def test_of_damaged_runs_the_good_ones_are_shown(here: Here, good: Path, tmp_pat
     assert "Traceback" not in some.err + none.err
 
 
+def test_a_report_that_cannot_be_written_is_told(here: Here, good: Path) -> None:
+    """With what to do."""
+    (good / "report.part").mkdir()
+    ended = here("report", good.name)
+    assert (ended.code, "report.part: Is a directory.\nName another file with -o FILE." in ended.err) == (2, True)
+
+
 def test_a_run_with_times_beyond_all_measure_has_no_report(here: Here, good: Path) -> None:
     """There is no plot that could show them."""
     path = good / "operations.jsonl"

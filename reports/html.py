@@ -171,7 +171,7 @@ def _page(recorded: Recorded) -> Page:
         tiles=_tiles(metrics(recorded)),
         latency=sections,
         void=_void(judgements),
-        tenants=tenants(recorded.frame(Iteration), responses_of(recorded)),
+        tenants=tenants(recorded.frame(Iteration), responses_of(recorded)) if info.load and info.load.tenants else [],
         search=search,
         knee=Plot(wide=knee_plot(search, width=WIDE), narrow=knee_plot(search, width=NARROW)) if search else None,
         drift=drift_section(recorded),

@@ -154,7 +154,7 @@ def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | 
         tiles=_tiles(metrics(recorded)),
         latency=sections,
         void=_void(judgements),
-        tenants=tenants(recorded.frame(Iteration), responses_of(recorded)),
+        tenants=tenants(recorded.frame(Iteration), responses_of(recorded)) if info.load and info.load.tenants else [],
         search=search,
         knee=Plot.drawn(lambda width: knee_plot(search, width=width)) if search else None,
         drift=drift_section(recorded),

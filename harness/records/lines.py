@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-BLOCK = 8 * 2**20
+BLOCK = 2 * 2**20
 """Bytes that are read at a time."""
 
 

@@ -27,8 +27,9 @@ class ChunkCount:
 
 
 def chunk_size(all_bytes: int, wanted: int) -> int:
-    """Return the chunk size to use: as wanted, unless that makes too many chunks."""
-    return max(wanted, -(-all_bytes // MOST_CHUNKS))
+    """Return the chunk size to use: at most as wanted and all chunks alike, unless that makes too many of them."""
+    chunks = min(MOST_CHUNKS, max(1, -(-all_bytes // wanted)))
+    return max(1, -(-all_bytes // chunks))
 
 
 def content_digest(digests: Iterable[str]) -> str:

@@ -136,7 +136,7 @@ def _in_years(moments: pl.Series) -> pl.Series:
 
 
 def _exact(number: float) -> float:
-    """Return an integer for an integer's limit: compared with a float, all of a column would become floats first."""
+    """Return an integer where the number is one: beside a float, integers become floats, and large ones others."""
     return int(number) if number.is_integer() and abs(number) < 2**63 else number
 
 

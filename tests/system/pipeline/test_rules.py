@@ -18,12 +18,20 @@ from system.pipeline.rules import (
 
 @given(st.integers(0, 10**14), st.integers(1, 10**9))
 def test_a_large_file_gets_larger_chunks_not_more(file_bytes: int, wanted: int) -> None:
-    """Never smaller than wanted, never more than fit a workflow's history."""
+    """Never more than fit a workflow's history; larger than wanted only where there would be more."""
     size = chunk_size(file_bytes, wanted)
     assert isinstance(size, int)
-    assert size >= wanted
     assert file_bytes <= size * MOST_CHUNKS
-    assert size == wanted or file_bytes > (size - 1) * MOST_CHUNKS
+    assert 1 <= size <= wanted or file_bytes > (size - 1) * MOST_CHUNKS
+
+
+@given(st.integers(1, 10**14), st.integers(1, 10**9))
+def test_chunks_are_alike(file_bytes: int, wanted: int) -> None:
+    """There are no more than chunks of the wanted size would be, and no smaller size would make as few."""
+    size = chunk_size(file_bytes, wanted)
+    chunks = -(-file_bytes // size)
+    assert chunks <= -(-file_bytes // wanted)
+    assert (size - 1) * min(MOST_CHUNKS, -(-file_bytes // wanted)) < file_bytes
 
 
 def test_chunks_that_do_not_add_up_are_named() -> None:

@@ -43,6 +43,25 @@ def reasons(data: bytes, schema: Schema = SCHEMA) -> dict[int, str]:
     return dict(judged(data, schema).rejected.iter_rows())
 
 
+@pytest.mark.parametrize(
+    ("limits", "bad"),
+    [
+        ({"minimum": -(2**53), "maximum": 2**53}, [-(2**53) - 1, 2**53 + 1]),
+        ({"minimum": -0.5, "maximum": 1.5}, [-(2**53) - 1, -(2**53), -1, 2, 2**53, 2**53 + 1]),
+        ({"minimum": -1e300, "maximum": 1e300}, []),
+        ({"minimum": 2**63, "maximum": 1e300}, [-(2**53) - 1, -(2**53), -1, 0, 1, 2, 2**53, 2**53 + 1]),
+    ],
+)
+def test_limits_of_integers_are_exact(limits: dict[str, float], bad: list[int]) -> None:
+    """Also beyond the integers that a float can tell apart, between integers, and where no integer reaches."""
+    values = [-(2**53) - 1, -(2**53), -1, 0, 1, 2, 2**53, 2**53 + 1]
+    schema = Schema.model_validate(
+        {"dataset": "d", "fields": [{"name": "a"}, {"name": "n", "type": "integer"} | limits]}
+    )
+    found = reasons(b"".join(b"x,%d\n" % value for value in values), schema)
+    assert [values[row] for row in found] == bad
+
+
 def test_each_bad_row_gets_the_first_reason_in_the_order_of_the_fields() -> None:
     """Reasons are readable and name the field."""
     data = b"1,a,1\nx,a,1\nNA,a,1\n-1,zz,1\n10,a,1\n1,abcd,1\n1,b,1\n1,a,much\n1,a,NaN\n1,a\n1,a,1,1\n\n"

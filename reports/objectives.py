@@ -78,6 +78,7 @@ def results_of(recorded: Recorded, objectives: tuple[Objective, ...] | None = No
         metrics(recorded),
         info.kind,
         run=info.id,
+        command=info.command,
         measured=info.started if info.ended is None else info.ended,
     )
     reasons = _reasons(recorded)

@@ -93,14 +93,15 @@ def evaluate(
     kind: str,
     *,
     run: str = "",
+    command: str = "",
     measured: float | None = None,
 ) -> list[ObjectiveResult]:
     """Each objective that applies to this kind of run, beside its metric. A missing metric is unknown.
 
-    `run` is the run's name, and `measured` when it was.
+    `run` is the run's name, `command` does it again, and `measured` is when it was.
     """
     return [
-        result_of(objective, metrics.get(objective.metric), run=run, measured=measured)
+        result_of(objective, metrics.get(objective.metric), run=run, command=command, measured=measured)
         for objective in objectives
         if kind in objective.kinds
     ]
@@ -133,9 +134,12 @@ def shown(value: float, unit: str) -> str:
 
 
 def result_of(
-    objective: Objective, metric: Metric | None, *, run: str = "", measured: float | None = None
+    objective: Objective, metric: Metric | None, *, run: str = "", command: str = "", measured: float | None = None
 ) -> ObjectiveResult:
-    """One objective beside its metric; None was not measured."""
+    """One objective beside its metric; None was not measured.
+
+    What measures it is the run's own command; but where the run did not, or has it from a record, the objective's.
+    """
     if metric is None:
         told, verdict = NOT_MEASURED, ObjectiveVerdict.UNKNOWN
     else:
@@ -151,7 +155,7 @@ def result_of(
         value=metric.value if metric else None,
         verdict=verdict,
         run=run,
-        command=objective.command,
+        command=command if metric and metric.measured is None else objective.command,
         measured_at=(metric.measured or measured) if metric else None,
     )
 

@@ -5,7 +5,7 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from harness.checking.objectives import Metric, Objective, evaluate, gate, shown
+from harness.checking.objectives import Metric, Objective, evaluate, gate, result_of, shown
 from harness.records.verdicts import ObjectiveResult, ObjectiveVerdict, Verdict
 
 HOLDS, FAILS, UNKNOWN = ObjectiveVerdict.HOLDS, ObjectiveVerdict.FAILS, ObjectiveVerdict.UNKNOWN
@@ -167,3 +167,17 @@ def test_a_figure_that_was_kept_says_of_which_day_it_is(taken: float | None, tol
     metric = Metric(value=3, detail="n=2" if "n=2" in told else "", measured=taken)
     (result,) = evaluate([most], {"m": metric}, "demo", run="r", measured=950_000.0)
     assert (result.measured, result.measured_at, result.run) == (told, taken or 950_000.0, "r")
+
+
+@pytest.mark.parametrize(
+    ("metric", "command"),
+    [
+        (Metric(value=1), "temper demo --seed 7"),
+        (Metric(value=1, measured=5.0), "nox -s flakes"),
+        (None, "nox -s flakes"),
+    ],
+)
+def test_what_measures_it_again_is_told(metric: Metric | None, command: str) -> None:
+    """The run's own command; the objective's, where that run did not measure it, or has it from a record."""
+    objective = Objective(metric="flakes", title="", equals=0, hard=True, kinds=("demo",), command="nox -s flakes")
+    assert result_of(objective, metric, command="temper demo --seed 7").command == command

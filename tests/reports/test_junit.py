@@ -120,7 +120,7 @@ def test_each_run_is_a_suite_and_each_objective_a_case(tmp_path: Path) -> None:
     assert failure is not None
     assert failure.attrib == {"type": "fails", "message": "2 (10 looked at), must be 0"}
     assert case(root, "Worker start-up, spawn").findtext("system-out") == (
-        "1.5 s (median 1 s, n=3)\nmeasured by: nox -s demo"
+        "1.5 s (median 1 s, n=3)\nmeasured by: temper demo --seed 7"
     )
 
 

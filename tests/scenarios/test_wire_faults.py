@@ -19,7 +19,7 @@ from system.storage.pool import Pool
 
 COMPLETED = "RespondActivityTaskCompleted"
 PEOPLE = b"name,age\n" + b"".join(b"n%03d,1\n" % number for number in range(120))
-CHUNK_BYTES = len(PEOPLE) // 4
+CHUNK_BYTES = -(-len(PEOPLE) // 4)
 
 
 @pytest.fixture

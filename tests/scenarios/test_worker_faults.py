@@ -22,7 +22,7 @@ from system.storage.pool import Pool
 
 PEOPLE = b"name,age\n" + b"".join(b"n%03d,1\n" % number for number in range(120))
 CHUNKS = [str(number) for number in range(4)]
-CHUNK_BYTES = len(PEOPLE) // 4
+CHUNK_BYTES = -(-len(PEOPLE) // 4)
 DRAIN_SECONDS = 20
 
 Make = Callable[[Mapping[str, str]], Worker]

@@ -46,6 +46,7 @@ def demo(
 async def _demo(plan: Plan, experiment: "Experiment") -> None:
     from chaos.runner import run_experiment
     from harness.measurements import worker_startup, workflow_overhead
+    from harness.sampling import sampled
 
     section, settings = plan.target.file.demo, plan.target.file.measure
     assert section is not None
@@ -58,7 +59,8 @@ async def _demo(plan: Plan, experiment: "Experiment") -> None:
             if bed.target.measure is not None:
                 bed.run.write_all(await bed.target.measure(bed, screen.say))
         screen.say(f"{experiment.title}. Expected: {experiment.expect}")
-        await run_experiment(bed, experiment, screen.progress(experiment.name))
+        async with sampled(bed):
+            await run_experiment(bed, experiment, screen.progress(experiment.name))
         if settings.scenario is not None:
             timed = bed.target.scenario(settings.scenario)
             bed.run.write_all(await workflow_overhead(bed, timed, settings.pairs, screen.say))

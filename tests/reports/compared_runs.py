@@ -41,12 +41,9 @@ def load_run(
     for number in range(ITERATIONS):
         at, status = number * SECONDS / ITERATIONS, "failed" if number in failing else "completed"
         operations += [start(number, at), result(number, at, took(number), status=status)]
-    sampled = any(isinstance(record, Sample) for record in records)
-    moments = () if sampled else range(SECONDS)
-    memory = [Sample(time=BEGIN + n, source="worker-1", name=MEMORY, value=1e8, unit="bytes") for n in moments]
     return write_run(
         results,
-        [*operations, *judgements, *records, *memory],
+        [*operations, *judgements, *records],
         kind=kind,
         load=LOAD,
         fingerprint=fingerprint,

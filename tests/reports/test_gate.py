@@ -25,7 +25,7 @@ def test_a_run_in_which_all_holds_may_ship(tmp_path: Path) -> None:
     """Also strictly, for everything was measured."""
     directory = whole_run(tmp_path)
     assert gate_of([directory], strict=True).overall is Verdict.VALID
-    assert said(directory) == "May we ship? Yes: all 6 hard objectives hold. All 3 aims are reached."
+    assert said(directory) == "May we ship? Yes: all 7 hard objectives hold. All 4 aims are reached."
 
 
 def test_a_broken_hard_objective_closes_the_gate(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_only_a_strict_gate_wants_the_aims_measured(tmp_path: Path) -> None:
     (directory / "run.json").write_text(json.dumps(info))
     assert gate_of([directory]).overall is Verdict.VALID
     assert gate_of([directory], strict=True).overall is Verdict.UNKNOWN
-    assert "2 of 3 aims reached; the rest were not measured." in said(directory)
+    assert "3 of 4 aims reached; the rest were not measured." in said(directory)
     assert "a strict gate wants the aims measured too: Pipeline throughput" in said(directory, strict=True)
 
 
@@ -72,7 +72,7 @@ def test_a_missed_aim_is_told_and_does_not_decide(tmp_path: Path) -> None:
     path = directory / "measurements.jsonl"
     path.write_text(path.read_text().replace("450000.0", "1000.0"))
     assert gate_of([directory], strict=True).overall is Verdict.VALID
-    assert "1 of 3 aims missed, which does not decide: Pipeline throughput" in said(directory)
+    assert "1 of 4 aims missed, which does not decide: Pipeline throughput" in said(directory)
 
 
 def test_a_run_without_objectives_is_not_known(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_the_terminal_table_is_aligned(tmp_path: Path) -> None:
     table = lines[2:-2]
     assert lines[1] == lines[-2] == ""
     place = table[0].index("must be")
-    assert [line[place] for line in table[2:]] == list("<≤<≤≥====")
+    assert [line[place] for line in table[2:]] == list("<≤<≤≥<<====")
     assert {line[place - 1] for line in (table[0], *table[2:])} == {" "}
     assert lines[-1].startswith("May we ship? Yes")
 

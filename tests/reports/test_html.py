@@ -59,9 +59,9 @@ def test_a_whole_run_is_answered_with_yes_and_nothing_unknown(tmp_path: Path) ->
     """The question, the answer, and a verdict for each objective as a word."""
     told = page(whole_run(tmp_path))
     assert told.says("May we ship? Yes.")
-    assert told.says("All 6 hard objectives hold.")
+    assert told.says("All 7 hard objectives hold.")
     assert not told.says("? unknown")
-    assert len(re.findall(r"✓ holds", " ".join(told.words.split()))) == 9
+    assert len(re.findall(r"✓ holds", " ".join(told.words.split()))) == 11
     assert not told.says("Not measured:")
 
 
@@ -141,7 +141,7 @@ def test_an_empty_run_says_of_everything_that_it_was_not_measured(tmp_path: Path
     assert told.says("Not recorded: under what conditions this run took place is not known.")
     assert told.says("Operations none recorded")
     assert told.says("Rows none observed")
-    assert " ".join(told.words.split()).count("? unknown") == 9 + 1, (
+    assert " ".join(told.words.split()).count("? unknown") == 11 + 1, (
         "each objective, and once what stands against a yes"
     )
 
@@ -150,10 +150,10 @@ def test_much_that_stands_against_a_yes_is_a_list(tmp_path: Path) -> None:
     """What failed with its figure, what is not known by name; the whole answer is there as well, folded."""
     assert not page(whole_run(tmp_path / "whole")).says("The whole answer")
     much = report(tmp_path / "much", judged(verdict=Verdict.INVALID, findings=2))
-    assert much.says("May we ship? No. Of 6 hard objectives, 2 failed and 4 could not be judged.")
+    assert much.says("May we ship? No. Of 7 hard objectives, 2 failed and 5 could not be judged.")
     assert much.says("✗ fails Invariants not valid 1, must be 0")
     assert much.says("? unknown Worker start-up, spawn to first result, slowest; Workflow overhead, p95")
-    assert much.says("The whole answer 2 of 6 hard objectives failed: Operations and rows lost (2, must be 0); Inv")
+    assert much.says("The whole answer 2 of 7 hard objectives failed: Operations and rows lost (2, must be 0); Inv")
 
 
 def test_a_run_of_kind_quality_has_no_parts_of_a_target(tmp_path: Path) -> None:

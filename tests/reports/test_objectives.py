@@ -52,7 +52,7 @@ def test_the_objectives_of_the_project_are_those_of_its_promise() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "count"),
-    [("demo", 9), ("chaos", 6), ("load", 7), ("scenario", 3), ("quality", 14), ("something else", 0)],
+    [("demo", 11), ("chaos", 6), ("load", 5), ("scenario", 3), ("quality", 14), ("something else", 0)],
 )
 def test_each_kind_of_run_has_its_objectives(tmp_path: Path, kind: str, count: int) -> None:
     """Measurements belong to a demo, faults to chaos and demo, nothing lost to every run."""

@@ -60,7 +60,7 @@ LANES = {
     "demo": ("demo",),
     "chaos": ("chaos", "run", "--short"),
 }
-"""What measures the success metrics, by the arguments of the command; "load" is the standard load."""
+"""What measures the success metrics, by the arguments of the command."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAKES = "docs/evidence/flakes.json"

@@ -14,6 +14,7 @@ from harness.records.run import Recorded
 from harness.records.verdicts import Judgement, ObjectiveResult, ObjectiveVerdict, Verdict
 from reports.canary import Proof
 from reports.gate import GateResult, RunGate
+from reports.plain import printable
 from reports.reconciliation import rows_of
 from reports.sentence import MARKS, RUN_MARKS, answer_of, judged, measured, notes, under
 
@@ -32,9 +33,9 @@ def text(result: GateResult, *, width: int | None = None, colour: bool = False) 
     `width` is that of the terminal; where there is none, no line is broken.
     """
     table = _table(result, width or BOUNDLESS) if result.objectives else "no objective applies to this kind of run"
-    said = [Text(_printable(note), style="yellow") for note in notes(result.objectives)]
+    said = [Text(printable(note), style="yellow") for note in notes(result.objectives)]
     runs = [_runs(result)] if len(result.runs) != 1 or result.unreadable else []
-    verdict = Text(_printable(str(answer_of(result))), style=COLOURS[result.overall])
+    verdict = Text(printable(str(answer_of(result))), style=COLOURS[result.overall])
     return _drawn([Text(_head(result), style="bold"), "", table, "", *said, *runs, verdict], width, colour=colour)
 
 
@@ -51,7 +52,7 @@ def proofs_text(proofs: Sequence[Proof], *, width: int | None = None, colour: bo
         objective = proof.objective
         planted = shown(proof.planted, objective.unit)
         table.add_row(
-            Text(mark, style), objective.title, objective.threshold, proof.kind, planted, Text(_printable(told), style)
+            Text(mark, style), objective.title, objective.threshold, proof.kind, planted, Text(printable(told), style)
         )
     unproven = {proof.objective for proof in proofs if proof.problems}
     number = len({proof.objective for proof in proofs})
@@ -69,7 +70,7 @@ def judgement_text(judgement: Judgement) -> str:
     lines += [f"{'':9}{f.problem}: {f.workflow_id or ''} {f.message}" for f in judgement.findings[:FINDINGS]]
     if len(judgement.findings) > FINDINGS:
         lines.append(f"{'':9}and {len(judgement.findings) - FINDINGS:,} more, all in the report")
-    return "\n".join(_printable(line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def rows_text(recorded: Recorded) -> str:
@@ -81,7 +82,7 @@ def rows_text(recorded: Recorded) -> str:
             f"{rows.scenario}: {rows.expected:,} rows expected, {rows.found:,} found" + f" ({counts})" * bool(counts)
         )
         lines += [f"{count:>12,}  {reason}" for reason, count in rows.reasons.items()]
-    return "\n".join(_printable(line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _drawn(parts: Sequence[RenderableType], width: int | None, *, colour: bool) -> str:
@@ -105,7 +106,7 @@ def _head(result: GateResult) -> str:
     if len(result.runs) != 1:
         return f"{len(result.runs)} runs"
     (run,) = result.runs
-    return _printable(f"{run.title} · {run.run} · {under(run)}" + _partial(run))
+    return printable(f"{run.title} · {run.run} · {under(run)}" + _partial(run))
 
 
 def _partial(run: RunGate) -> str:
@@ -132,7 +133,7 @@ def _table(result: GateResult, width: int) -> Table:
         cells += ["hard" if each.hard else "aim"] if wide else []
         cells += [] if slim else [Text(judged(each), style)]
         cells += [each.run] if several else []
-        table.add_row(*(cell if isinstance(cell, Text) else Text(_printable(cell)) for cell in cells))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in cells))
     return table
 
 
@@ -140,9 +141,9 @@ def _runs(result: GateResult) -> Table:
     table = Table(box=None, show_header=False, show_edge=False, pad_edge=False)
     for run in result.runs:
         told = f"{run.run}: {run.title} · {under(run)}{_partial(run)}"
-        table.add_row(Text(RUN_MARKS[run.verdict], COLOURS[run.verdict]), Text(_printable(told)))
+        table.add_row(Text(RUN_MARKS[run.verdict], COLOURS[run.verdict]), Text(printable(told)))
     for each in result.unreadable:
-        unread = Text(_printable(f"{each.directory}: NOT READ: {each.reason}"))
+        unread = Text(printable(f"{each.directory}: NOT READ: {each.reason}"))
         table.add_row(Text(RUN_MARKS[Verdict.UNKNOWN], COLOURS[Verdict.UNKNOWN]), unread)
     table.add_row("")
     return table
@@ -152,8 +153,3 @@ def _colour(result: ObjectiveResult) -> str:
     if result.verdict is ObjectiveVerdict.HOLDS:
         return "green"
     return "red" if result.verdict is ObjectiveVerdict.FAILS and result.hard and not result.waived else "yellow"
-
-
-def _printable(line: str) -> str:
-    """What was recorded must not steer the terminal it is shown on."""
-    return "".join(character if character.isprintable() else "?" for character in line)

@@ -19,5 +19,5 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf .venv results examples/*/results coverage mutants .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv results examples/*/results coverage mutants .coverage .coverage.* .flakes.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(wildcard system harness scenarios loadtests chaos reports tests examples) -name __pycache__ -prune -exec rm -rf {} +

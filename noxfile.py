@@ -35,7 +35,7 @@ ENOUGH_BRANCHES = 90
 ENOUGH_OF_CHANGES = 90
 """Percent of the lines that differ from the main branch."""
 THOROUGH = ("-m", "thorough and not containers")
-"""What takes long for what it adds is in no test run. It loads the machine, so it comes after the others, by itself."""
+"""What takes long for what it adds is in no other test run. Most of it loads the machine, so nothing runs beside it."""
 
 ON_CONTAINERS = (
     "tests/harness/services/test_container.py",
@@ -147,12 +147,17 @@ def coverage(session: nox.Session) -> None:
     compile_sources(session)
     run(session, "coverage", "erase")
     run(session, "coverage", "run", "-m", "pytest", *(session.posargs or ONE_A_CORE))
-    if not session.posargs:
-        run(session, "coverage", "run", "-m", "pytest", *THOROUGH)
     run(session, "coverage", "combine", "--quiet")
     run(session, "coverage", "report")
     if not session.posargs:
         check_floors(session)
+
+
+@nox.session(python=False)
+def thorough(session: nox.Session) -> None:
+    """Run the tests that take long for what they add, one after the other."""
+    compile_sources(session)
+    run(session, "pytest", *THOROUGH, *session.posargs)
 
 
 def check_floors(session: nox.Session) -> None:

@@ -1,6 +1,7 @@
 """Repeats the tests in shuffled orders, and records each repetition: `nox -s flakes`.
 
-One that was interrupted goes on where it was, as long as the sources are the same.
+One that was interrupted goes on where it was, as long as the sources are the same. Until the last repetition the record
+is kept aside: the tests compare the pages with what is in its place.
 """
 
 import argparse
@@ -17,13 +18,17 @@ from harness.quality.flakes import ENOUGH, Record, Repetition, digest
 from harness.quality.junit import read_junit
 from harness.records.checks import Outcome
 
+UNFINISHED = ROOT / ".flakes.json"
+
 
 def read(path: Path) -> Record | None:
-    """What was recorded, if it was of these sources and on such a machine."""
-    if not path.exists():
-        return None
-    found = msgspec.json.decode(path.read_bytes(), type=Record)
-    return found if (found.sources, found.machine) == (digest(ROOT), machine()) else None
+    """What was recorded, or begun, if it was of these sources and on such a machine."""
+    for place in (UNFINISHED, path):
+        if place.exists():
+            found = msgspec.json.decode(place.read_bytes(), type=Record)
+            if (found.sources, found.machine) == (digest(ROOT), machine()):
+                return found
+    return None
 
 
 def repeat(seed: int, options: list[str]) -> Repetition:
@@ -59,9 +64,11 @@ def main() -> int:
     for seed in range(len(record.repetitions) + 1, arguments.repetitions + 1):
         done = repeat(seed, options)
         record.repetitions.append(done)
-        write(arguments.record, record)
+        write(UNFINISHED, record)
         told = f"{done.passed} passed in {done.seconds:.0f} s, failed: {', '.join(done.failed) or 'none'}"
         print(f"{seed}/{arguments.repetitions}: {told}", flush=True)
+    write(arguments.record, record)
+    UNFINISHED.unlink(missing_ok=True)
     flakes = sorted({name for each in record.repetitions for name in each.failed})
     print(f"{len(record.repetitions)} repetitions, in which failed: {', '.join(flakes) or 'none'}")
     return bool(flakes)

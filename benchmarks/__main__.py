@@ -16,7 +16,7 @@ from benchmarks.result import Record, Result
 from harness.records.fingerprint import Fingerprint
 from loadtests.loop import new_event_loop
 
-NAMES = ("recording", "starting", "hosted", "overhead", "throughput", "report")
+NAMES = ("recording", "starting", "hosted", "overhead", "throughput", "memory", "report")
 RECORD = Path("docs/evidence/benchmarks.json")
 PAGE = Path("docs/benchmarks.md")
 HEAD = """# Benchmarks

@@ -16,18 +16,18 @@ from system.pipeline.datasets import ROW_OWNER
 ROUNDS = 3
 
 
-async def measure(bed: Testbed, told: Callable[[str], None]) -> Sequence[Measurement]:
+async def measure(bed: Testbed, told: Callable[[str], None], rounds: int = ROUNDS) -> Sequence[Measurement]:
     """Load the whole file by the pipeline and by COPY in turn. Needs two workers on the target's own queue."""
     assert isinstance(bed.stores.postgres, asyncpg.Pool)
     whole = bed.target.scenario("pipeline-whole")
     text = unzipped()
     ours: list[float] = []
     plain: list[float] = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         took = await timed(bed, whole, number, kind="throughput", task_queue=bed.target.file.task_queue)
         ours.append(ROWS / took.total)
         plain.append(ROWS / await _copy(bed.stores.postgres, text))
-        told(f"pipeline {ours[-1]:,.0f} rows/s, plain COPY {plain[-1]:,.0f} rows/s ({number + 1}/{ROUNDS})")
+        told(f"pipeline {ours[-1]:,.0f} rows/s, plain COPY {plain[-1]:,.0f} rows/s ({number + 1}/{rounds})")
     return [
         Measurement(
             name="pipeline_throughput",

@@ -68,10 +68,11 @@ WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
 CHAOS = "docs/evidence/chaos.json"
 CORES = os.cpu_count() or 1
-SIDE_BY_SIDE = ("-n", str(min(8, 2 * CORES)), "--dist", "loadfile")
-"""Two processes for each core, as much is waited for, each with servers of its own; the tests of one file share what
-they start."""
-ONE_A_CORE = ("-n", str(min(8, CORES)), "--dist", "loadfile")
+BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
+"""The tests of one file share what they start; those of the longest files come first (tests/conftest.py)."""
+SIDE_BY_SIDE = ("-n", str(min(8, 2 * CORES)), *BY_FILE)
+"""Two processes for each core, as much is waited for, each with servers of its own."""
+ONE_A_CORE = ("-n", str(min(8, CORES)), *BY_FILE)
 """Measuring coverage doubles the work: with more of them, what has a time limit would come too late."""
 
 
@@ -319,7 +320,7 @@ def containers(session: nox.Session) -> None:
     data = Path(".nox/containers/coverage").absolute()
     data.parent.mkdir(parents=True, exist_ok=True)
     env = {**images, "COVERAGE_FILE": str(data)}
-    marked = ("-n", str(os.cpu_count()), "--dist", "loadfile", "-m", "not thorough and not long and not models")
+    marked = (*ONE_A_CORE, "-m", "not thorough and not long and not models")
     run(session, "coverage", "erase", env=env)
     tests = session.posargs or (*marked, *ON_CONTAINERS)
     run(session, "coverage", "run", "-m", "pytest", "--provider", "container", *tests, env=env)

@@ -31,6 +31,27 @@ settings.load_profile("tests")
 gc.disable()
 
 
+LONGEST = (
+    "broken/test_bugs.py",
+    "harness/test_faultpoints.py",
+    "test_temper.py",
+    "harness/plugin/test_environments.py",
+    "test_docs.py",
+    "system/control/test_bulk.py",
+    "system/orders/test_order.py",
+    "system/orders/test_every_combination.py",
+    "system/tasks/test_batch_control.py",
+    "harness/replay/test_seeds.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: begun last, one would have the other processes wait for its own."""
+    tests = ROOT / "tests"
+    longest = {tests / name for name in LONGEST}
+    items.sort(key=lambda item: item.path not in longest)
+
+
 def pytest_collection_finish() -> None:
     """What is there before the first test stays, and need not be looked at again."""
     gc.collect()

@@ -109,7 +109,7 @@ def run(
             in_flight=in_flight,
             lag_budget=lag_budget / 1e3,
         )
-        load = allowed(wish, plan, on.rate_cap, yes=on.yes)
+        load = allowed(wish, plan, on.rate_cap, yes=on.yes, baseline=baseline)
 
         async def drive(bed: "Testbed") -> None:
             show = screen.progress(plan.title)

@@ -51,14 +51,19 @@ def wish_of(names: list[str], **options: Any) -> "Wish":
     return Wish(mix=names, **options)
 
 
-def allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool) -> "Load":
-    """The load that is wished for. Raises CannotRun where it is none, or where what is not ours may not get it."""
+def allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool, baseline: bool = False) -> "Load":
+    """The load that is wished for. Raises CannotRun where it is none, or where what is not ours may not get it.
+
+    With a baseline, the bare workflows beside it count too.
+    """
     try:
         load = wish.load(plan.target)
     except ValueError as error:
         raise CannotRun(f"{error}.", remedy=EXAMPLE) from error
     if plan.external:
-        allow_external(load.arrivals.highest, rate_cap, yes=yes)
+        from loadtests.pairs import EVERY
+
+        allow_external(load.arrivals.highest + (1 / EVERY if baseline else 0.0), rate_cap, yes=yes)
     return load
 
 

@@ -117,6 +117,13 @@ WRONG = {
         ),
         "Say how much it may get",
     ),
+    "a baseline beyond the cap": (
+        (
+            *("load", "pipeline-few", "--rate", "2", "--duration", "1", "--baseline"),
+            *("--external", "redis=x", "--rate-cap", "2", *SYSTEM),
+        ),
+        "This would put 3 iterations a second",
+    ),
     "load that nobody allowed": (
         ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
         "Nobody said yes",

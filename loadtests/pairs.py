@@ -24,7 +24,7 @@ EVERY = 1.0
 OVERHEAD = (Part.WORKFLOW_TASKS, Part.SERVER)
 """What a platform can lengthen: its own code runs in workflow tasks, and it can have the server do more."""
 WAITING = (Part.WORKER, Part.ACTIVITY_QUEUE)
-"""What a load lengthens: ours waits for workers that carry all of it, and the bare one for an idle worker of its own."""
+"""What a load lengthens: ours waits for workers that carry all of it, the bare one for an idle worker of its own."""
 LOOK_EVERY = 0.05
 ANSWER_SECONDS = 60.0
 
@@ -68,7 +68,9 @@ async def paired(bed: Testbed, mix: Mix) -> AsyncIterator[None]:
 
 async def _activities(bed: Testbed, mix: Mix) -> dict[str, int]:
     """How many activities an iteration has, by scenario, where it is one workflow."""
-    for scenario in mix.scenarios:  # no faster than pairs are taken: a service may be somebody's, with a cap on its rate
+    for (
+        scenario
+    ) in mix.scenarios:  # no faster than pairs are taken: a service may be somebody's, with a cap on its rate
         await asyncio.gather(bed.once(scenario, warm_up=True), asyncio.sleep(EVERY))
     driven = bed.iterations[-len(mix.scenarios) :]
     runs = await _runs(bed, driven)

@@ -1,5 +1,6 @@
 """Scenarios, under load: `temper load`."""
 
+from os import getpid
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +25,7 @@ from temper.load_options import (
     WarmUpOption,
     spread,
 )
-from temper.loading import allowed, mix_of, plan_of, run_under, tenants_of, wish_of
+from temper.loading import allowed, mix_of, plan_of, profiling_of, run_under, tenants_of, wish_of
 from temper.terminal import screen
 
 if TYPE_CHECKING:
@@ -70,11 +71,12 @@ def run(
 
     `run` may be left out.
     """
+    from harness.records.samples import CLIENT
     from loadtests.closed import ClosedLoad, in_turns
-    from loadtests.processes import from_processes
-    from loadtests.run import under_load
+    from loadtests.processes import generated
 
     plan = plan_of(on.target, names, **on.plan)
+    profiling = profiling_of(wanted=profile)
     mix = mix_of(plan.target, names)
     if users is not None:
         if rate is not None or arrivals != CONSTANT:
@@ -92,7 +94,8 @@ def run(
         )
 
         async def drive(bed: "Testbed") -> None:
-            await in_turns(bed, closed, on_progress=screen.progress(plan.title))
+            async with profiling(bed, {CLIENT: getpid()}):
+                await in_turns(bed, closed, on_progress=screen.progress(plan.title))
 
     else:
         if think:
@@ -109,16 +112,12 @@ def run(
             in_flight=in_flight,
             lag_budget=lag_budget / 1e3,
         )
-        load = allowed(wish, plan, on.rate_cap, yes=on.yes, baseline=baseline)
+        allowed(wish, plan, on.rate_cap, yes=on.yes, baseline=baseline)
 
         async def drive(bed: "Testbed") -> None:
-            show = screen.progress(plan.title)
-            if processes > 1:
-                await from_processes(bed, wish, processes, on_progress=show)
-            else:
-                await under_load(bed, load, on_progress=show)
+            await generated(bed, wish, processes, profiling=profiling, on_progress=screen.progress(plan.title))
 
-    run_under(plan, mix, on.workers, drive, baseline=baseline, profile=profile)
+    run_under(plan, mix, on.workers, drive, baseline=baseline)
 
 
 @spread
@@ -160,6 +159,9 @@ def soak(
     warm_up: WarmUpOption = 0.0,
     in_flight: InFlightOption = 10_000,
     lag_budget: LagBudgetOption = 50.0,
+    processes: ProcessesOption = 1,
+    baseline: BaselineOption = False,
+    profile: ProfileOption = False,
     *,
     on: Anywhere,
 ) -> None:
@@ -176,9 +178,9 @@ def soak(
         in_flight=in_flight,
         lag_budget=lag_budget / 1e3,
     )
-    load = allowed(wish, plan, on.rate_cap, yes=on.yes)
+    load, profiling = allowed(wish, plan, on.rate_cap, yes=on.yes, baseline=baseline), profiling_of(wanted=profile)
 
     async def drive(bed: "Testbed") -> None:
-        await keep_up(bed, load, on_progress=screen.progress(plan.title))
+        await keep_up(bed, wish, processes, profiling=profiling, on_progress=screen.progress(plan.title))
 
-    run_under(plan, load.mix, on.workers, drive, sampling=False)
+    run_under(plan, load.mix, on.workers, drive, sampling=False, baseline=baseline)

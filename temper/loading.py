@@ -1,6 +1,6 @@
 """A load from what was typed to its verdict."""
 
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loadtests.hosted import Wish
     from loadtests.load import Load
     from loadtests.mix import Mix
+    from loadtests.processes import Profiling
 
     Beside = Callable[[Testbed, Mix], AbstractAsyncContextManager[None]]
 
@@ -75,16 +76,11 @@ def run_under(
     *,
     sampling: bool = True,
     baseline: bool = False,
-    profile: bool = False,
 ) -> None:
     """Run it to its end; `sampling` is for what does not sample itself."""
     from loadtests.loop import new_event_loop
 
-    beside = [
-        look
-        for look, wanted in ((sampled_beside, sampling), (paired_beside, baseline), (profiled_beside, profile))
-        if wanted
-    ]
+    beside = [look for look, wanted in ((sampled_beside, sampling), (paired_beside, baseline)) if wanted]
     run_to_end(driven(plan, mix, workers, drive, beside), new_event_loop)
 
 
@@ -117,7 +113,8 @@ def paired_beside(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[No
     return paired(bed, mix)
 
 
-def profiled_beside(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others
+def profiling_of(*, wanted: bool) -> "Profiling":
+    """What looks at workers, and at what makes the load, while it lasts; nothing unless it is wanted."""
     from harness.profiling import profiled
 
-    return profiled(bed)
+    return profiled if wanted else lambda *_: nullcontext()

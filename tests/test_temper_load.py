@@ -166,7 +166,7 @@ async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Pat
             ("capacity", "small-echo", "--p99", "60", "--from", "10", "--to", "10", "--lag-budget", "60000"),
             "10/s: holds",
         ),
-        (("soak", "small-echo", "--rate", "4", "--duration", "2"), "small-echo: its own check"),
+        (("soak", "small-echo", "--rate", "4", "--duration", "2", "--processes", "2"), "small-echo: its own check"),
     ],
     ids=["closed", "processes", "capacity", "soak"],
 )

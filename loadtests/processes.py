@@ -21,7 +21,7 @@ from loadtests.engine import Progress
 from loadtests.hosted import Plan, Share, Wish
 from loadtests.load import Load
 from loadtests.part import LARGEST, PartReport, line
-from loadtests.run import under_load
+from loadtests.run import driven
 
 PART = (sys.executable, "-m", "loadtests.part")
 CONNECT_SECONDS = 120.0
@@ -42,18 +42,23 @@ async def generated(
     wish: Wish,
     processes: int = 1,
     *,
+    of_run: bool = True,
     profiling: Profiling = lambda *_: nullcontext(),
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> None:
+) -> Sequence[Iteration]:
     """Put the testbed under this load, from this process or, of more than one, from processes of their own.
 
-    Those that generate it are profiled meanwhile. Workers must be up, and the target prepared. Raises GeneratorFailed.
+    Tells what was planned. It is the run's own load, which its gate judges, unless `of_run` says that it is not. What
+    generates it is profiled meanwhile. Workers must be up, and the target prepared. Raises GeneratorFailed.
     """
     if processes > 1:
-        await from_processes(bed, wish, processes, profiling=profiling, on_progress=on_progress)
-        return
+        return await from_processes(bed, wish, processes, of_run=of_run, profiling=profiling, on_progress=on_progress)
+    load = wish.load(bed.target)
     async with profiling(bed, {CLIENT: os.getpid()}):
-        await under_load(bed, wish.load(bed.target), on_progress=on_progress)
+        begin = now() + LEAD_SECONDS + load.planning
+        if of_run:
+            bed.run.under_load(load.info(begin))
+        return await driven(bed, load, begin, on_progress=on_progress)
 
 
 async def from_processes(
@@ -61,19 +66,21 @@ async def from_processes(
     wish: Wish,
     count: int,
     *,
+    of_run: bool = True,
     profiling: Profiling = lambda *_: nullcontext(),
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> None:
+) -> Sequence[Iteration]:
     """Drive this load from so many processes, each every so-manieth iteration, and wait until all have ended.
 
-    They share what may be in flight, and the long polls. Workers must be up, and the target prepared. Past all links.
-    Raises GeneratorFailed.
+    Tells what was planned. They share what may be in flight, and the long polls. Workers must be up, and the target
+    prepared. Past all links. Raises GeneratorFailed.
     """
     load = wish.load(bed.target)
     async with parts(bed, wish, count) as connected, profiling(bed, connected.pids):
         begin = now() + LEAD_SECONDS + load.planning
-        bed.run.under_load(msgspec.structs.replace(load.info(begin), processes=count))
-        await connected.drive(bed, load, begin, on_progress)
+        if of_run:
+            bed.run.under_load(msgspec.structs.replace(load.info(begin), processes=count))
+        return await connected.drive(bed, load, begin, on_progress)
 
 
 @asynccontextmanager

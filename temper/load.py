@@ -29,6 +29,7 @@ from temper.loading import allowed, mix_of, plan_of, profiling_of, run_under, te
 from temper.terminal import screen
 
 if TYPE_CHECKING:
+    from harness.records.steps import Step
     from harness.testbed import Testbed
 
 
@@ -128,6 +129,7 @@ def capacity(
     most: Annotated[float, typer.Option("--to", help="The highest rate tried.")] = 1_000.0,
     seconds: Annotated[float, typer.Option(help="How long each rate is offered, at least.")] = 20.0,
     lag_budget: LagBudgetOption = 50.0,
+    processes: ProcessesOption = 1,
     *,
     on: Anywhere,
 ) -> None:
@@ -143,9 +145,10 @@ def capacity(
         allow_external(most, on.rate_cap, yes=on.yes)
 
     async def drive(bed: "Testbed") -> None:
-        found = await find_knee(
-            bed, mix, search, on_step=lambda step: screen.say(f"{step.rate:.3g}/s: {step.standing}, {step.reason}")
-        )
+        def told(step: "Step") -> None:
+            screen.say(f"{step.rate:.3g}/s: {step.standing}, {step.reason}")
+
+        found = await find_knee(bed, names, search, processes, on_step=told)
         screen.say(found.sentence)
 
     run_under(plan, mix, on.workers, drive, sampling=False)

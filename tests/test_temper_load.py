@@ -163,8 +163,11 @@ async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Pat
         (("small-echo", "--users", "2", "--duration", "1", "--profile"), "small-echo: its own check"),
         (("small-echo", "--rate", "4", "--duration", "2", "--processes", "2", "--baseline"), "8/8 started, 8 ended"),
         (
-            ("capacity", "small-echo", "--p99", "60", "--from", "10", "--to", "10", "--lag-budget", "60000"),
-            "10/s: holds",
+            (
+                *("capacity", "small-echo", "--p99", "60", "--lag-budget", "60000", "--processes", "2"),
+                *("--from", "30", "--to", "30", "--seconds", "1"),
+            ),
+            "30/s: holds",
         ),
         (("soak", "small-echo", "--rate", "4", "--duration", "2", "--processes", "2"), "small-echo: its own check"),
     ],

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from harness import bare
 from harness.clock import now
 from harness.observation import read_workflow
 from harness.records.anatomy import Part
+from harness.records.columns import frame_of
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded
@@ -56,7 +58,7 @@ async def paired(bed: Testbed, mix: Mix) -> AsyncIterator[None]:
     pairing = asyncio.create_task(_pair(bed, len(bed.iterations), counts, queue, pairs))
     try:
         yield
-        await asyncio.gather(*(_over(pair) for pair in pairs))
+        await _over(pairs)
     finally:
         pairing.cancel()
         with suppress(asyncio.CancelledError):
@@ -106,11 +108,13 @@ async def _planned(bed: Testbed, first: int) -> AsyncIterator[Iteration]:
         yield bed.iterations[number]
 
 
-async def _over(pair: Pair) -> None:
-    """Wait until the bare workflow has ended; whether it did, its history will say."""
-    with suppress(TimeoutError, RPCError, WorkflowFailureError):
+async def _over(pairs: Iterable[Pair]) -> None:
+    """Wait until the bare workflows have ended, most of which have long since; whether they did, histories will say."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(ANSWER_SECONDS):
-            await pair.bare.result()
+            for pair in pairs:
+                with suppress(RPCError, WorkflowFailureError):
+                    await pair.bare.result()
 
 
 async def _ended(bed: Testbed, pairs: Sequence[Pair]) -> list[tuple[WorkflowRun, WorkflowRun]]:
@@ -145,17 +149,18 @@ def differences(pairs: Sequence[tuple[WorkflowRun, WorkflowRun]]) -> list[Measur
 
 async def _runs(bed: Testbed, iterations: Sequence[Iteration]) -> dict[Iteration, WorkflowRun]:
     """The run of each iteration's workflow, where it started just one, and that has ended and waited for no other."""
-    ids = {(each.scenario, each.index): set[str]() for each in iterations}
-    for operation in Recorded(bed.run.directory).read(Operation):
-        if (key := (operation.scenario, operation.iteration)) in ids:
-            ids[key].add(operation.workflow_id)
+    wanted = frame_of(Iteration, iterations).select("scenario", iteration="index")
+    calls = Recorded(bed.run.directory).frame(Operation).join(wanted, on=["scenario", "iteration"], how="semi")
+    ids: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for scenario, iteration, workflow_id in calls.select("scenario", "iteration", "workflow_id").iter_rows():
+        ids[scenario, iteration].add(workflow_id)
     found = {}
-    for iteration in iterations:
-        started = ids[iteration.scenario, iteration.index]
+    for each in iterations:
+        started = ids[each.scenario, each.index]
         if len(started) == 1:
             run = await read_workflow(bed.client, bed.run.info.id, *started)
             if run.anatomy is not None and Part.OTHERS not in run.anatomy.seconds:
-                found[iteration] = run
+                found[each] = run
     return found
 
 

@@ -36,7 +36,7 @@ async def profiled(bed: Testbed, clients: Mapping[str, int]) -> AsyncIterator[No
     directory = bed.run.directory / "profiles"
     directory.mkdir(exist_ok=True)
     bed.caveats.append(NOTE)
-    roots = {worker.name: worker.pid for worker in bed.at_work} | clients
+    roots = {**{worker.name: worker.pid for worker in bed.at_work}, **clients}
     spies = [_looking_at(bed, spy, name, pid, directory) for name, pid in roots.items()]
     try:
         await asyncio.gather(*(_begun(each) for each in spies))

@@ -147,4 +147,5 @@ def _served(calls: pl.DataFrame, found: pl.DataFrame) -> int:
     """How many iterations were: with a good answer, or, of scenarios that wait for none, with calls that were taken."""
     answered = found.filter(pl.col("outcome") == Outcome.ANSWERED).height
     others = calls.join(found, on="scenario", how="anti").group_by("scenario", "iteration")
-    return answered + others.agg(taken=(pl.col("ack") == Ack.OK).all())["taken"].sum()
+    taken = others.agg(taken=(pl.col("ack") == Ack.OK).all())
+    return answered + taken.filter("taken").height

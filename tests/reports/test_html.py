@@ -298,7 +298,8 @@ def test_what_only_warmed_up_is_in_no_figure_of_speed(tmp_path: Path) -> None:
         workflow(0, 30.0, activity(0, 0, 30, type_="cold_chunk")),
         *(workflow(number, 0.1, activity(number, number, number + 0.1), since=number) for number in (1, 2, 3)),
     ]
-    told = report(tmp_path, *cold, *warm, *runs, load=LOAD)
+    told = page(write_run(tmp_path, [*cold, *warm, *runs], load=LOAD, warm_up=0.5))
+    assert told.says("What only warmed up is left out.")
     assert told.says("slice 3 workflows Pipeline")
     assert told.says("run.slice.1.main")
     assert not told.says("run.slice.0.main")

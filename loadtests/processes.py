@@ -34,7 +34,7 @@ Profiling = Callable[[Testbed, Mapping[str, int]], AbstractAsyncContextManager[N
 
 
 class GeneratorFailed(HarnessError):
-    """A process that generates the load ended before its share was driven; the message quotes its log."""
+    """A process that generates the load never connected, or ended before its share was driven; its log is quoted."""
 
 
 async def generated(

@@ -179,6 +179,7 @@ async def test_what_a_trial_leaves_running_is_waited_for_and_told(stack: Stack, 
     assert f"{first.iterations} workflows of trials before still run: the next one shares the system with them" in notes
 
 
+@pytest.mark.thorough
 async def test_a_rate_is_offered_by_several_processes(stack: Stack, tmp_path: Path) -> None:
     """Each drives its share of every trial; none of them is the run's own load."""
     search = dataclasses.replace(DOWN, fewest=20, start=40, most=40)

@@ -97,6 +97,7 @@ async def test_a_process_that_never_connects_is_not_waited_for_for_ever(
             await from_processes(bed, Wish(mix=["small-echo"], rate=10, duration=1), 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at any process here")
 async def test_each_process_is_profiled(bed: Testbed) -> None:
     """It is they that make the load, and not the process that leads them."""

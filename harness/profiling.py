@@ -1,17 +1,15 @@
-"""Profiles, during a load, where the processor time of the workers and of the client goes: by py-spy."""
+"""Profiles, during a load, where the processor time goes of the workers and of what makes the load: by py-spy."""
 
 import asyncio
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from os import getpid
 from pathlib import Path
 
 from harness.errors import CannotRun, ServiceFailed
-from harness.records.samples import CLIENT
 from harness.services.process import NotReady, Process
 from harness.testbed import Testbed
 
@@ -27,18 +25,18 @@ NOTE = "It was profiled: looking at a process stops it for moments, so its figur
 
 
 @asynccontextmanager
-async def profiled(bed: Testbed) -> AsyncIterator[None]:
-    """Inside the block, look at the stacks of each worker, and of this process; then write them into the run.
+async def profiled(bed: Testbed, clients: Mapping[str, int]) -> AsyncIterator[None]:
+    """Inside the block, look at the stacks of each worker and client; then write them into the run.
 
-    A file for each in profiles/, a line for each stack: its frames from the outermost, and how often it was seen. A
-    process that cannot be looked at is told. Workers must be up; one that comes later is left out. Raises CannotRun
-    without py-spy.
+    Clients are what makes the load, by their names and pids. A file for each in profiles/, a line for each stack: its
+    frames from the outermost, and how often it was seen. A process that cannot be looked at is told. Workers must be
+    up; one that comes later is left out. Raises CannotRun without py-spy.
     """
     spy = _spy()
     directory = bed.run.directory / "profiles"
     directory.mkdir(exist_ok=True)
     bed.caveats.append(NOTE)
-    roots = {worker.name: worker.pid for worker in bed.at_work} | {CLIENT: getpid()}
+    roots = {**{worker.name: worker.pid for worker in bed.at_work}, **clients}
     spies = [_looking_at(bed, spy, name, pid, directory) for name, pid in roots.items()]
     try:
         await asyncio.gather(*(_begun(each) for each in spies))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ class _Tally:
     cpu: float = 0.0
     private: int = 0
     shared: int = 0
-    files: int = 0
+    files: int | None = 0
+    """None where those of one of its processes may not be counted: the others' would be told as all."""
     threads: int = 0
 
     def samples(self, time: float, source: str, since: float | None) -> Iterator[Sample]:
@@ -30,7 +30,8 @@ class _Tally:
             share = 100 * self.cpu / (time - since)
             yield Sample(time=time, source=source, name=CPU, value=share, unit="%")
         yield Sample(time=time, source=source, name=MEMORY, value=self.private + self.shared, unit="bytes")
-        yield Sample(time=time, source=source, name=FILES, value=self.files)
+        if self.files is not None:
+            yield Sample(time=time, source=source, name=FILES, value=self.files)
         yield Sample(time=time, source=source, name=THREADS, value=self.threads)
 
 
@@ -46,7 +47,7 @@ class Usage:
         """One round of samples: of each source by the pid of its first process, of the client and of the machine.
 
         A process counts to the nearest of its ancestors that is a root, and to the client where that is this process.
-        Of a source whose processes are all gone there is no sample.
+        Of a source whose processes are all gone there is no sample, and none of files that may not be counted.
         """
         time, tallies = now(), {name: _Tally() for name in (CLIENT, *roots)}
         spent: dict[Identity, float] = {}
@@ -70,8 +71,12 @@ class Usage:
         tally.cpu += used - self._spent.get(identity, 0.0)
         tally.private += memory.rss - memory.shared
         tally.shared = max(tally.shared, memory.shared)
-        with contextlib.suppress(psutil.AccessDenied):  # another user's: PostgreSQL's, where we are not root
-            tally.files += process.num_fds()
+        try:
+            files = process.num_fds()
+        except psutil.AccessDenied:  # another user's: PostgreSQL's, where we are not root
+            tally.files = None
+        else:
+            tally.files = None if tally.files is None else tally.files + files
 
     def _of_machine(self, time: float, since: float | None) -> Iterator[Sample]:
         times = psutil.cpu_times()

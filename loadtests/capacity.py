@@ -15,26 +15,24 @@ from harness.checking.responses import Outcome, answered_times, responses
 from harness.checking.saturation import saturated
 from harness.clock import now
 from harness.errors import CannotRun
-from harness.records.columns import frame_of
-from harness.records.operations import Ack, Iteration, Operation, substream
+from harness.records.operations import Ack, Iteration, Operation
 from harness.records.run import Recorded
 from harness.records.samples import Sample
 from harness.records.steps import Step
 from harness.sampling import sampled
 from harness.testbed import Testbed
 from loadtests.arrivals import Arrivals, parse
-from loadtests.engine import Progress, fire
+from loadtests.engine import Progress
+from loadtests.hosted import Wish
 from loadtests.knee import find_knee
-from loadtests.load import BACKLOG_SECONDS, Load, refuse_budget
-from loadtests.mix import Mix
-from loadtests.run import LEAD_SECONDS
-from loadtests.trace import Trace
+from loadtests.load import BACKLOG_SECONDS, refuse_budget
+from loadtests.processes import generated
 
 SECONDS = 20.0
 """How long a rate is offered. In a shorter time a rate just above the knee leaves too little behind to be seen."""
-FEWEST = 450
-"""Iterations of a trial, at least, however long they take: of fewer than 368 nobody can say where the p99 ends, and as
-many come although chance has its share in how many come."""
+FEWEST = 570
+"""Iterations of a trial, at least, however long they take: of fewer than 477 nobody can say where the p99 ends, if a
+rate is looked at three times; and as many come although chance has its share in how many come."""
 LONGEST = 3_600.0
 """Seconds of the first trial, at most: a rate that takes longer to tell a p99 by is no place to begin."""
 ARRIVALS = "poisson"
@@ -53,7 +51,7 @@ class Search:
     """How long a rate is offered; longer where that is needed for the fewest iterations."""
     fewest: int = FEWEST
     idle: float = BACKLOG_SECONDS
-    """Seconds that what a trial left behind has to end before the next: it would be charged to the wrong rate."""
+    """Seconds that what a trial left behind has to end before the next."""
 
     def __post_init__(self) -> None:
         """Refuse a search that could not be made, before anything is started. Raises CannotRun."""
@@ -81,25 +79,35 @@ class Search:
 
 async def capacity(
     bed: Testbed,
-    mix: Mix,
+    names: Sequence[str],
     search: Search,
+    processes: int = 1,
     *,
     on_step: Callable[[Step], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Capacity:
-    """Search the knee of this mix, and write each step into the run.
+    """Search the knee of the mix of these names, and write each step into the run.
 
-    Workers must be up, and the target prepared. Processes are sampled meanwhile, to tell what saturates. Raises
-    CannotRun where the scenarios wait for no result: there is no response time then.
+    Each rate is offered by so many processes, and after what was left of the one before has ended: it would be charged
+    to the wrong rate. Workers must be up, and the target prepared. Processes are sampled meanwhile, to tell what
+    saturates. Raises CannotRun where the scenarios wait for no result: there is no response time then.
     """
     steps: list[Step] = []
     trials = count()
 
     async def probe(rate: float) -> Trial:
+        if left := await bed.quiesce(search.idle):
+            bed.notify(f"{left} workflows of trials before still run: the next one shares the system with them")
         # Each trial draws anew: a rate that is tried again with the same gaps would say the same again.
-        times = search.arrivals(rate).times(substream(bed.run.info.seed, "capacity", str(next(trials))))
-        load = Load(mix=mix, arrivals=Trace(ARRIVALS, search.seconds_of(rate), tuple(times)))
-        return await _trial(bed, load, search, on_progress)
+        wish = Wish(
+            mix=names,
+            rate=rate,
+            duration=search.seconds_of(rate),
+            arrivals=ARRIVALS,
+            draw=f"capacity/{next(trials)}",
+        )
+        iterations = await generated(bed, wish, processes, of_run=False, on_progress=on_progress)
+        return replace(_trial(bed, iterations, search.limits), disturbed=left)
 
     def made(step: Step) -> None:
         steps.append(step)
@@ -111,53 +119,33 @@ async def capacity(
     return capacity_of(steps)
 
 
-async def _trial(bed: Testbed, load: Load, search: Search, on_progress: Callable[[Progress], None]) -> Trial:
-    """Offer this load, and wait until all of it has ended, what nobody waited for as well.
-
-    The run's own load, which its gate judges, it is not.
-    """
-    began = now() + LEAD_SECONDS + load.planning
-    scenarios = {scenario.name: scenario for scenario in load.mix.scenarios}
-    first = {name: bed.next_index(scenario) for name, scenario in scenarios.items()}
-    iterations = load.iterations(bed.run.info.id, bed.run.info.seed, began, first)
-    operations: list[Operation] = []
-
-    def record(operation: Operation) -> None:
-        bed.run.write(operation)
-        operations.append(operation)
-
-    bed.planned(iterations)
-    bed.broken += await fire(
-        scenarios,
-        iterations,
-        lambda iteration: bed.app(iteration, record=record),
-        in_flight=load.in_flight,
-        on_progress=on_progress,
-    )
-    ended = now()
-    calls = frame_of(Operation, operations)
-    found = responses(calls, {name: scenario.ends for name, scenario in scenarios.items()})
-    times = answered_times(found).to_list()
-    if operations and found.is_empty():
+def _trial(bed: Testbed, iterations: Sequence[Iteration], limits: Limits) -> Trial:
+    """What became of these iterations, which are the last that were planned, and have ended."""
+    began = min((each.intended for each in iterations), default=now())
+    recorded = Recorded(bed.run.directory)
+    calls = recorded.frame(Operation).filter(pl.col("intended") >= began)
+    scenarios = {each.scenario for each in iterations}
+    found = responses(calls, {name: bed.target.scenario(name).ends for name in scenarios})
+    if found.is_empty() and not calls.is_empty():
         raise CannotRun(
             f"{', '.join(scenarios)}: no iteration waits for a result, so there is no response time to find a knee by.",
             remedy="Choose scenarios that wait for their results.",
         )
-    unserved = _unserved(iterations, operations, found)
-    trial = Trial(began=began, ended=ended, times=times, lags=lags(calls).to_list(), unserved=unserved)
-    samples = Recorded(bed.run.directory).read(Sample)
-    limit = saturated(samples, began, ended, processors=os.cpu_count() or 1, generator_late=late(trial, search.limits))
-    if running := await bed.quiesce(search.idle):
-        bed.notify(f"{running} workflows of this trial still run: the next one shares the system with them")
+    trial = Trial(
+        began=began,
+        ended=calls.select(pl.max_horizontal("sent", "acknowledged", "given_up").max()).item() or now(),
+        times=answered_times(found).to_list(),
+        lags=lags(calls).to_list(),
+        unserved=len(iterations) - _served(calls, found),
+    )
+    samples = recorded.read(Sample)
+    limit = saturated(samples, began, trial.ended, processors=os.cpu_count() or 1, generator_late=late(trial, limits))
     return replace(trial, saturated=limit)
 
 
-def _unserved(iterations: Sequence[Iteration], operations: Sequence[Operation], found: pl.DataFrame) -> int:
-    """How many were not: without a good answer, or, of scenarios that wait for none, with a call that was not taken."""
-    waiting = set(found["scenario"])
-    answered = found.filter(pl.col("outcome") == Outcome.ANSWERED)
-    served = set(answered.select("scenario", "iteration").iter_rows())
-    calls = [operation for operation in operations if operation.scenario not in waiting]
-    served |= {(each.scenario, each.iteration) for each in calls}
-    served -= {(each.scenario, each.iteration) for each in calls if each.ack is not Ack.OK}
-    return sum((each.scenario, each.index) not in served for each in iterations)
+def _served(calls: pl.DataFrame, found: pl.DataFrame) -> int:
+    """How many iterations were: with a good answer, or, of scenarios that wait for none, with calls that were taken."""
+    answered = found.filter(pl.col("outcome") == Outcome.ANSWERED).height
+    others = calls.join(found, on="scenario", how="anti").group_by("scenario", "iteration")
+    taken = others.agg(taken=(pl.col("ack") == Ack.OK).all())
+    return answered + taken.filter("taken").height

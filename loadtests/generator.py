@@ -36,9 +36,10 @@ class Generator:
     """Drives iterations in this process.
 
     Its coroutines run on the bridge's loop. All else is for the hub's thread; between the two there are only deques.
+    Where nobody is to be told of calls, none is counted: they are in the run.
     """
 
-    def __init__(self, plan: Plan, target: Target, tell: Tell) -> None:
+    def __init__(self, plan: Plan, target: Target, tell: Tell | None) -> None:
         self.plan = plan
         self.target = target
         self.tally = Tally()
@@ -138,7 +139,7 @@ class Generator:
 
     def drain(self) -> None:
         """Count what has been recorded since, and tell of it; the warm-up of an open loop is no figure."""
-        while self._told:
+        while self._told and self._tell is not None:
             loop, operation = self._told.popleft()
             if loop is Loop.OPEN and operation.warm_up:
                 continue
@@ -172,7 +173,8 @@ class Generator:
 
     def _record(self, loop: Loop, operation: Operation) -> None:
         self._write(operation)
-        self._told.append((loop, operation))
+        if self._tell is not None:
+            self._told.append((loop, operation))
 
     def _found(self, broken: Iterable[Finding]) -> None:
         self._travelling.extend(broken)

@@ -14,7 +14,7 @@ from harness.errors import CannotRun
 from harness.records.load import LoadInfo
 from harness.target import Target
 from loadtests.arrivals import parse
-from loadtests.load import IN_FLIGHT, LAG_BUDGET, Load
+from loadtests.load import DRAW, IN_FLIGHT, LAG_BUDGET, Load
 from loadtests.mix import Mix
 
 Item = TypeVar("Item")
@@ -59,6 +59,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     tenants: Mapping[str, float] = {}
     in_flight: int = IN_FLIGHT
     lag_budget: float = LAG_BUDGET
+    draw: str = DRAW
 
     def told(self, options: Any) -> Self:
         """This, with what Locust's command line or form says, by the names that the locustfile gives its arguments."""
@@ -97,6 +98,7 @@ class Wish(Struct, frozen=True, kw_only=True):
             tenants=self.tenants,
             in_flight=self.in_flight,
             lag_budget=self.lag_budget,
+            draw=self.draw,
         )
 
 

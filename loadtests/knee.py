@@ -41,7 +41,7 @@ async def find_knee(
         trials: list[Trial] = []
         while True:
             trials.append(await probe(rate))
-            step = judged(rate, trials, limits)
+            step = judged(rate, trials, limits, looks=repeats)
             clear = step.standing in {Standing.HOLDS, Standing.BREAKS}
             if clear or len(trials) >= repeats:
                 break

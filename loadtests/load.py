@@ -17,6 +17,7 @@ BACKLOG_SECONDS = 120.0
 IN_FLIGHT = 10_000
 """Iterations at once, beyond which arrivals are shed."""
 LAG_BUDGET = 0.05
+DRAW = "arrivals"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Load:
     in_flight: int = IN_FLIGHT
     lag_budget: float = LAG_BUDGET
     """Seconds by which the generator may be late, at the 99th percentile, before the load is void."""
+    draw: str = DRAW
+    """Which substream of the seed its times come from: loads of one run that are to differ have one each."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.warm_up < self.arrivals.duration:
@@ -66,7 +69,7 @@ class Load:
         Those of a scenario are numbered on from `first`. Pure: arrivals, scenarios and tenants have each a substream
         of the seed.
         """
-        times = self.arrivals.times(substream(seed, "arrivals"))
+        times = self.arrivals.times(substream(seed, self.draw))
         scenarios = self.mix.divided(len(times), substream(seed, "mix"))
         tenants = divided(self.tenants or {"": 1.0}, len(times), substream(seed, "tenants"))
         index = dict(first)

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from harness import bare
 from harness.clock import now
 from harness.observation import read_workflow
 from harness.records.anatomy import Part
+from harness.records.columns import frame_of
 from harness.records.measurements import Measurement
 from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded
@@ -21,6 +23,10 @@ from loadtests.mix import Mix
 
 EVERY = 1.0
 """Seconds between two pairs, at the least."""
+OVERHEAD = (Part.WORKFLOW_TASKS, Part.SERVER)
+"""What a platform can lengthen: its own code runs in workflow tasks, and it can have the server do more."""
+WAITING = (Part.WORKER, Part.ACTIVITY_QUEUE)
+"""What a load lengthens: ours waits for workers that carry all of it, the bare one for an idle worker of its own."""
 LOOK_EVERY = 0.05
 ANSWER_SECONDS = 60.0
 
@@ -52,20 +58,22 @@ async def paired(bed: Testbed, mix: Mix) -> AsyncIterator[None]:
     pairing = asyncio.create_task(_pair(bed, len(bed.iterations), counts, queue, pairs))
     try:
         yield
-        await asyncio.gather(*(_over(pair) for pair in pairs))
+        await _over(pairs)
     finally:
         pairing.cancel()
         with suppress(asyncio.CancelledError):
             await pairing
         await worker.drain()
-    if measured := await _differences(bed, pairs):
-        bed.run.write(measured)
+    if ended := await _ended(bed, pairs):
+        bed.run.write_all(differences(ended))
 
 
 async def _activities(bed: Testbed, mix: Mix) -> dict[str, int]:
     """How many activities an iteration has, by scenario, where it is one workflow."""
-    for scenario in mix.scenarios:
-        await bed.once(scenario, warm_up=True)
+    for (
+        scenario
+    ) in mix.scenarios:  # no faster than pairs are taken: a service may be somebody's, with a cap on its rate
+        await asyncio.gather(bed.once(scenario, warm_up=True), asyncio.sleep(EVERY))
     driven = bed.iterations[-len(mix.scenarios) :]
     runs = await _runs(bed, driven)
     return {
@@ -100,50 +108,62 @@ async def _planned(bed: Testbed, first: int) -> AsyncIterator[Iteration]:
         yield bed.iterations[number]
 
 
-async def _over(pair: Pair) -> None:
-    """Wait until the bare workflow has ended; whether it did, its history will say."""
-    with suppress(TimeoutError, RPCError, WorkflowFailureError):
+async def _over(pairs: Iterable[Pair]) -> None:
+    """Wait until the bare workflows have ended, most of which have long since; whether they did, histories will say."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(ANSWER_SECONDS):
-            await pair.bare.result()
+            for pair in pairs:
+                with suppress(RPCError, WorkflowFailureError):
+                    await pair.bare.result()
 
 
-async def _differences(bed: Testbed, pairs: Sequence[Pair]) -> Measurement | None:
-    """Milliseconds that ours took longer than the bare one, each less its activities; None where there is no pair."""
-    ours = await _runs(bed, [pair.iteration for pair in pairs])
-    samples = []
+async def _ended(bed: Testbed, pairs: Sequence[Pair]) -> list[tuple[WorkflowRun, WorkflowRun]]:
+    """Both runs of each pair of which both completed; the others are told."""
+    ours, found = await _runs(bed, [pair.iteration for pair in pairs]), []
     for pair in pairs:
         theirs = await read_workflow(bed.plain_client, "", pair.bare.id)
         if (run := ours.get(pair.iteration)) is not None and theirs.status == "completed":
-            samples.append((_overhead(run) - _overhead(theirs)) * 1e3)
-    if missing := len(pairs) - len(samples):
+            found.append((run, theirs))
+    if missing := len(pairs) - len(found):
         bed.notify(f"{missing} of {len(pairs)} pairs are left out: one of the two did not complete")
-    if not samples:
-        return None
-    return Measurement(
-        name="platform_overhead",
-        unit="ms",
-        samples=tuple(samples),
-        how="under load: what a workflow took less its activities, less the same of a workflow with as many activities "
-        f"on a bare SDK worker, started at the same moment ({len(samples)} of {len(pairs)} pairs)",
+    return found
+
+
+def differences(pairs: Sequence[tuple[WorkflowRun, WorkflowRun]]) -> list[Measurement]:
+    """Milliseconds that ours spent beyond the bare one, of each pair: on overhead, and apart from it on waiting."""
+
+    def beyond(parts: Sequence[Part]) -> tuple[float, ...]:
+        return tuple(1e3 * (_spent(ours, parts) - _spent(bare_one, parts)) for ours, bare_one in pairs)
+
+    how = (
+        "under load: {}, less the same of a workflow with as many activities on a bare SDK worker of its own, started "
+        f"at the same moment, by the histories of {len(pairs)} pairs"
     )
+    overhead = how.format("what a workflow spent in workflow tasks and gaps of the server, without what it waited for")
+    waiting = how.format("what a workflow and its activities waited for workers, which comes of the load")
+    return [
+        Measurement(name="platform_overhead", unit="ms", samples=beyond(OVERHEAD), how=overhead),
+        Measurement(name="waiting_under_load", unit="ms", samples=beyond(WAITING), how=waiting),
+    ]
 
 
 async def _runs(bed: Testbed, iterations: Sequence[Iteration]) -> dict[Iteration, WorkflowRun]:
     """The run of each iteration's workflow, where it started just one, and that has ended and waited for no other."""
-    ids = {(each.scenario, each.index): set[str]() for each in iterations}
-    for operation in Recorded(bed.run.directory).read(Operation):
-        if (key := (operation.scenario, operation.iteration)) in ids:
-            ids[key].add(operation.workflow_id)
+    wanted = frame_of(Iteration, iterations).select("scenario", iteration="index")
+    calls = Recorded(bed.run.directory).frame(Operation).join(wanted, on=["scenario", "iteration"], how="semi")
+    ids: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for scenario, iteration, workflow_id in calls.select("scenario", "iteration", "workflow_id").iter_rows():
+        ids[scenario, iteration].add(workflow_id)
     found = {}
-    for iteration in iterations:
-        started = ids[iteration.scenario, iteration.index]
+    for each in iterations:
+        started = ids[each.scenario, each.index]
         if len(started) == 1:
             run = await read_workflow(bed.client, bed.run.info.id, *started)
             if run.anatomy is not None and Part.OTHERS not in run.anatomy.seconds:
-                found[iteration] = run
+                found[each] = run
     return found
 
 
-def _overhead(run: WorkflowRun) -> float:
-    assert run.closed is not None
-    return run.closed - run.started - run.activity_time()
+def _spent(run: WorkflowRun, parts: Sequence[Part]) -> float:
+    assert run.anatomy is not None, "a run that has closed has one"
+    return sum(run.anatomy.seconds.get(part, 0.0) for part in parts)

@@ -13,12 +13,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.records.operations import Operation
 from harness.records.verdicts import Finding
 from harness.target import Target
 from loadtests.engine import Progress
 from loadtests.generator import Generator
-from loadtests.hosted import Loop, Plan, Share
+from loadtests.hosted import Plan, Share
 from loadtests.loop import new_event_loop
 
 REPORT_EVERY = 0.2
@@ -48,7 +47,7 @@ async def take_part(socket: str, number: str) -> None:
     reader, writer = await asyncio.open_unix_connection(socket, limit=LARGEST)
     writer.write(number.encode() + b"\n")
     plan = msgspec.json.decode(await reader.readuntil(), type=Plan)
-    generator = Generator(plan, Target.read(Path(plan.target)), _ignore)
+    generator = Generator(plan, Target.read(Path(plan.target)), tell=None)
     await generator.connect()
     generator.warm_up(plan.wish)
     writer.write(line(PartReport()))
@@ -65,7 +64,6 @@ async def take_part(socket: str, number: str) -> None:
         await asyncio.wait({walking, leader_gone}, timeout=REPORT_EVERY, return_when=asyncio.FIRST_COMPLETED)
         if leader_gone.done():
             raise ConnectionError("whoever started this process is gone")
-        generator.drain()
         writer.write(line(_report(progress)))
     broken = await walking
     writer.write(line(msgspec.structs.replace(_report(progress), over=True, broken=tuple(broken))))
@@ -74,10 +72,6 @@ async def take_part(socket: str, number: str) -> None:
 
 def _report(progress: Progress) -> PartReport:
     return PartReport(planned=progress.planned, started=progress.started, ended=progress.ended, shed=progress.shed)
-
-
-def _ignore(loop: Loop, operation: Operation) -> None:
-    """Nobody here is told of single calls: they are in the run."""
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import asyncpg
 import redis
@@ -13,8 +13,8 @@ from harness.sampling import sampled
 from harness.scenario import Stores
 from harness.testbed import Testbed
 from loadtests.engine import Progress
-from loadtests.load import Load
-from loadtests.run import under_load
+from loadtests.hosted import Wish
+from loadtests.processes import Profiling, generated
 
 EVERY = 5.0
 """Seconds between two looks; often enough for hours, of which each window of the trend test takes minutes."""
@@ -23,17 +23,20 @@ CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client ba
 
 async def soak(
     bed: Testbed,
-    load: Load,
+    wish: Wish,
+    processes: int = 1,
     *,
     every: float = EVERY,
+    profiling: Profiling = lambda *_: nullcontext(),
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Put the bed under this load; meanwhile sample, every so many seconds, its processes and its stores' connections.
 
-    Workers must be up, and the target prepared. What grew is told by `harness.checking.drift`, from the run.
+    Workers must be up, and the target prepared. What grew is told by `harness.checking.drift`, from the run. Raises
+    GeneratorFailed.
     """
     async with sampled(bed, every=every, counters_every=12 * every), connections_sampled(bed, every):
-        await under_load(bed, load, on_progress=on_progress)
+        await generated(bed, wish, processes, profiling=profiling, on_progress=on_progress)
 
 
 @asynccontextmanager

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from harness.checking.responses import cold_iterations
 from harness.records.anatomy import Part
+from harness.records.operations import Operation
 from harness.records.run import Recorded
 from harness.records.workflows import WorkflowRun
 from reports.anatomy import WORDS
@@ -57,17 +59,16 @@ def _changed(before: Mapping[Part, float], after: Mapping[Part, float]) -> tuple
 
 
 def _means(recorded: Recorded, wanted: frozenset[str]) -> dict[str, dict[Part, float]]:
-    """For each scenario, seconds of each part for each iteration of which every workflow run has closed."""
-    load = recorded.info.load
-    since = load.began + load.warm_up if load else 0.0
+    """For each scenario, seconds of each part for each warm iteration of which every workflow run has closed."""
+    cold = set(cold_iterations(recorded.frame(Operation)).iter_rows())
     runs: dict[tuple[str, int], list[WorkflowRun]] = defaultdict(list)
     for run in recorded.read(WorkflowRun):
-        if run.scenario in wanted:
+        if run.scenario in wanted and (run.scenario, run.iteration) not in cold:
             runs[run.scenario, run.iteration].append(run)
     sums: dict[str, dict[Part, float]] = defaultdict(lambda: defaultdict(float))
     iterations: dict[str, int] = defaultdict(int)
     for (scenario, _), group in runs.items():
-        if min(run.started for run in group) < since or any(run.anatomy is None for run in group):
+        if any(run.anatomy is None for run in group):
             continue
         iterations[scenario] += 1
         for run in group:

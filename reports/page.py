@@ -8,6 +8,7 @@ from msgspec import Struct
 from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import percentile
+from harness.checking.responses import cold_iterations
 from harness.records.columns import RUN
 from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
@@ -18,7 +19,7 @@ from harness.records.operations import Iteration, Operation
 from harness.records.run import Recorded, RunInfo
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement
-from harness.records.workflows import Activity, WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
 from reports import figures
 from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
@@ -141,8 +142,10 @@ def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | 
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     sections = [_section(latency, windows) for latency in latencies(info, responses_of(recorded), windows)]
     runs = workflows[WorkflowRun].filter(pl.col("scenario").is_in(list(info.loaded)))
-    loaded = workflows[WorkflowRun] if runs.is_empty() else runs
-    activities = workflows[Activity].join(loaded, on=RUN, how="semi")
+    loaded = (workflows[WorkflowRun] if runs.is_empty() else runs).join(
+        cold_iterations(recorded.frame(Operation)), on=["scenario", "iteration"], how="anti", maintain_order="left"
+    )
+    activities, tasks = (workflows[kind].join(loaded, on=RUN, how="semi") for kind in (Activity, WorkflowTask))
     fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
     ui = web_ui(fingerprint)
     search = search_of(recorded.read(Step))
@@ -160,7 +163,7 @@ def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | 
         drift=drift_section(recorded),
         activity=_activity(activities, [section.latency for section in sections], windows),
         locust=section_of(recorded.hosted()),
-        tuning=tuning_of(recorded, windows),
+        tuning=tuning_of(recorded, tasks, activities, windows),
         profiles=profiles(recorded.directory),
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),

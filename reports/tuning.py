@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import polars as pl
 from msgspec import Struct
 
 from harness.checking.advice import Advice
@@ -12,7 +13,6 @@ from harness.records import samples as names
 from harness.records.faults import FaultWindow
 from harness.records.run import Recorded
 from harness.records.samples import CLIENT, MACHINE, Sample, series
-from harness.records.workflows import Activity, WorkflowRun
 from reports.figures import bytes_of, percent
 from reports.sparks import spark
 from reports.timeline import Span
@@ -63,16 +63,22 @@ class Tuning(Struct, frozen=True, kw_only=True):
     """Whose metrics endpoint did not answer, how often, of how many looks."""
 
 
-def tuning_of(recorded: Recorded, windows: Sequence[FaultWindow]) -> Tuning | None:
-    """The section, or None where nothing was sampled."""
+def tuning_of(
+    recorded: Recorded, tasks: pl.DataFrame, activities: pl.DataFrame, windows: Sequence[FaultWindow]
+) -> Tuning | None:
+    """The section, or None where nothing was sampled; workflow tasks and activities are those that speed is told of.
+
+    The plots show the warm-up too; the advice is given by what was sampled after it.
+    """
     samples = recorded.read(Sample)
     if not samples:
         return None
-    seen = Samples(samples)
+    seen, load = Samples(samples), recorded.info.load
+    measured_from = load.began + load.warm_up if load and load.warm_up else float("-inf")
     times = [sample.time for sample in samples]
     span = Span(since=min(times), until=max([*times, min(times) + 1]))
     return Tuning(
-        advice=advise(samples, recorded.frames(WorkflowRun)[Activity]),
+        advice=advise((each for each in samples if each.time >= measured_from), tasks, activities),
         processes=_processes(seen, span, windows),
         gauges=[*_matching(seen, span, windows), *_slots(seen, span, windows)],
         seconds=span.until - span.since,

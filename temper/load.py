@@ -1,5 +1,6 @@
 """Scenarios, under load: `temper load`."""
 
+from os import getpid
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,10 +25,11 @@ from temper.load_options import (
     WarmUpOption,
     spread,
 )
-from temper.loading import allowed, mix_of, plan_of, run_under, tenants_of, wish_of
+from temper.loading import allowed, mix_of, plan_of, profiling_of, run_under, tenants_of, wish_of
 from temper.terminal import screen
 
 if TYPE_CHECKING:
+    from harness.records.steps import Step
     from harness.testbed import Testbed
 
 
@@ -70,11 +72,12 @@ def run(
 
     `run` may be left out.
     """
+    from harness.records.samples import CLIENT
     from loadtests.closed import ClosedLoad, in_turns
-    from loadtests.processes import from_processes
-    from loadtests.run import under_load
+    from loadtests.processes import generated
 
     plan = plan_of(on.target, names, **on.plan)
+    profiling = profiling_of(wanted=profile)
     mix = mix_of(plan.target, names)
     if users is not None:
         if rate is not None or arrivals != CONSTANT:
@@ -92,7 +95,8 @@ def run(
         )
 
         async def drive(bed: "Testbed") -> None:
-            await in_turns(bed, closed, on_progress=screen.progress(plan.title))
+            async with profiling(bed, {CLIENT: getpid()}):
+                await in_turns(bed, closed, on_progress=screen.progress(plan.title))
 
     else:
         if think:
@@ -109,16 +113,12 @@ def run(
             in_flight=in_flight,
             lag_budget=lag_budget / 1e3,
         )
-        load = allowed(wish, plan, on.rate_cap, yes=on.yes)
+        allowed(wish, plan, on.rate_cap, yes=on.yes, baseline=baseline)
 
         async def drive(bed: "Testbed") -> None:
-            show = screen.progress(plan.title)
-            if processes > 1:
-                await from_processes(bed, wish, processes, on_progress=show)
-            else:
-                await under_load(bed, load, on_progress=show)
+            await generated(bed, wish, processes, profiling=profiling, on_progress=screen.progress(plan.title))
 
-    run_under(plan, mix, on.workers, drive, baseline=baseline, profile=profile)
+    run_under(plan, mix, on.workers, drive, baseline=baseline)
 
 
 @spread
@@ -129,6 +129,7 @@ def capacity(
     most: Annotated[float, typer.Option("--to", help="The highest rate tried.")] = 1_000.0,
     seconds: Annotated[float, typer.Option(help="How long each rate is offered, at least.")] = 20.0,
     lag_budget: LagBudgetOption = 50.0,
+    processes: ProcessesOption = 1,
     *,
     on: Anywhere,
 ) -> None:
@@ -144,9 +145,10 @@ def capacity(
         allow_external(most, on.rate_cap, yes=on.yes)
 
     async def drive(bed: "Testbed") -> None:
-        found = await find_knee(
-            bed, mix, search, on_step=lambda step: screen.say(f"{step.rate:.3g}/s: {step.standing}, {step.reason}")
-        )
+        def told(step: "Step") -> None:
+            screen.say(f"{step.rate:.3g}/s: {step.standing}, {step.reason}")
+
+        found = await find_knee(bed, names, search, processes, on_step=told)
         screen.say(found.sentence)
 
     run_under(plan, mix, on.workers, drive, sampling=False)
@@ -160,6 +162,9 @@ def soak(
     warm_up: WarmUpOption = 0.0,
     in_flight: InFlightOption = 10_000,
     lag_budget: LagBudgetOption = 50.0,
+    processes: ProcessesOption = 1,
+    baseline: BaselineOption = False,
+    profile: ProfileOption = False,
     *,
     on: Anywhere,
 ) -> None:
@@ -176,9 +181,9 @@ def soak(
         in_flight=in_flight,
         lag_budget=lag_budget / 1e3,
     )
-    load = allowed(wish, plan, on.rate_cap, yes=on.yes)
+    load, profiling = allowed(wish, plan, on.rate_cap, yes=on.yes, baseline=baseline), profiling_of(wanted=profile)
 
     async def drive(bed: "Testbed") -> None:
-        await keep_up(bed, load, on_progress=screen.progress(plan.title))
+        await keep_up(bed, wish, processes, profiling=profiling, on_progress=screen.progress(plan.title))
 
-    run_under(plan, load.mix, on.workers, drive, sampling=False)
+    run_under(plan, load.mix, on.workers, drive, sampling=False, baseline=baseline)

@@ -1,6 +1,6 @@
 """A load from what was typed to its verdict."""
 
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loadtests.hosted import Wish
     from loadtests.load import Load
     from loadtests.mix import Mix
+    from loadtests.processes import Profiling
 
     Beside = Callable[[Testbed, Mix], AbstractAsyncContextManager[None]]
 
@@ -51,14 +52,19 @@ def wish_of(names: list[str], **options: Any) -> "Wish":
     return Wish(mix=names, **options)
 
 
-def allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool) -> "Load":
-    """The load that is wished for. Raises CannotRun where it is none, or where what is not ours may not get it."""
+def allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool, baseline: bool = False) -> "Load":
+    """The load that is wished for. Raises CannotRun where it is none, or where what is not ours may not get it.
+
+    With a baseline, the bare workflows beside it count too.
+    """
     try:
         load = wish.load(plan.target)
     except ValueError as error:
         raise CannotRun(f"{error}.", remedy=EXAMPLE) from error
     if plan.external:
-        allow_external(load.arrivals.highest, rate_cap, yes=yes)
+        from loadtests.pairs import EVERY
+
+        allow_external(load.arrivals.highest + (1 / EVERY if baseline else 0.0), rate_cap, yes=yes)
     return load
 
 
@@ -70,16 +76,11 @@ def run_under(
     *,
     sampling: bool = True,
     baseline: bool = False,
-    profile: bool = False,
 ) -> None:
     """Run it to its end; `sampling` is for what does not sample itself."""
     from loadtests.loop import new_event_loop
 
-    beside = [
-        look
-        for look, wanted in ((sampled_beside, sampling), (paired_beside, baseline), (profiled_beside, profile))
-        if wanted
-    ]
+    beside = [look for look, wanted in ((sampled_beside, sampling), (paired_beside, baseline)) if wanted]
     run_to_end(driven(plan, mix, workers, drive, beside), new_event_loop)
 
 
@@ -112,7 +113,8 @@ def paired_beside(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[No
     return paired(bed, mix)
 
 
-def profiled_beside(bed: "Testbed", mix: "Mix") -> "AbstractAsyncContextManager[None]":  # noqa: ARG001  # as the others
+def profiling_of(*, wanted: bool) -> "Profiling":
+    """What looks at workers, and at what makes the load, while it lasts; nothing unless it is wanted."""
     from harness.profiling import profiled
 
-    return profiled(bed)
+    return profiled if wanted else lambda *_: nullcontext()

@@ -117,6 +117,13 @@ WRONG = {
         ),
         "Say how much it may get",
     ),
+    "a baseline beyond the cap": (
+        (
+            *("load", "pipeline-few", "--rate", "2", "--duration", "1", "--baseline"),
+            *("--external", "redis=x", "--rate-cap", "2", *SYSTEM),
+        ),
+        "This would put 3 iterations a second",
+    ),
     "load that nobody allowed": (
         ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=x", "--rate-cap", "2", *SYSTEM),
         "Nobody said yes",
@@ -156,10 +163,13 @@ async def test_a_load_is_shown_and_judged(system: tuple[str, ...], tmp_path: Pat
         (("small-echo", "--users", "2", "--duration", "1", "--profile"), "small-echo: its own check"),
         (("small-echo", "--rate", "4", "--duration", "2", "--processes", "2", "--baseline"), "8/8 started, 8 ended"),
         (
-            ("capacity", "small-echo", "--p99", "60", "--from", "10", "--to", "10", "--lag-budget", "60000"),
-            "10/s: holds",
+            (
+                *("capacity", "small-echo", "--p99", "60", "--lag-budget", "60000", "--processes", "2"),
+                *("--from", "30", "--to", "30", "--seconds", "1"),
+            ),
+            "30/s: holds",
         ),
-        (("soak", "small-echo", "--rate", "4", "--duration", "2"), "small-echo: its own check"),
+        (("soak", "small-echo", "--rate", "4", "--duration", "2", "--processes", "2"), "small-echo: its own check"),
     ],
     ids=["closed", "processes", "capacity", "soak"],
 )

@@ -5,6 +5,7 @@ from math import inf, isfinite
 
 from msgspec import Struct
 
+from harness.checking.bootstrap import CONFIDENCE
 from harness.checking.objectives import shown
 from harness.checking.percentiles import percentile
 from harness.checking.ranks import fewest_samples, percentile_bounds
@@ -32,6 +33,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     """How late the generator sent each."""
     unserved: int = 0
     """Iterations that failed, were shed, or were never answered."""
+    disturbed: int = 0
+    """Workflows that trials before it had left running as it began: it shared the system with them."""
     saturated: Saturated | None = None
 
 
@@ -47,17 +50,22 @@ class Capacity(Struct, frozen=True, kw_only=True):
     """What was at its limit beyond the knee."""
 
 
-def judged(rate: float, trials: Sequence[Trial], limits: Limits) -> Step:
+def judged(rate: float, trials: Sequence[Trial], limits: Limits, *, looks: int = 1) -> Step:
     """One step of all trials at a rate. Trials whose generator was late count only where no other is left.
 
-    The p99 holds, or breaks, where the whole of its interval lies on one side of the limit; else it is unclear.
+    The p99 holds, or breaks, where the whole of its interval lies on one side of the limit; else it is unclear. A rate
+    that is judged after each of several trials has so many looks, and each may be deceived: so that all of them are
+    right in 95 of 100 cases, the interval of each is wider (Bonferroni). Nor do trials count that shared the system
+    with what was left of others, unless no other is left: such a one may hold, and never breaks.
     """
     on_time = [trial for trial in trials if not late(trial, limits)]
-    kept = on_time or trials
+    kept = [trial for trial in on_time if not trial.disturbed] or on_time or trials
+    disturbed = max(trial.disturbed for trial in kept)
+    confidence = 1 - (1 - CONFIDENCE) / looks
     times = [time for trial in kept for time in trial.times]
     unserved = sum(trial.unserved for trial in kept)
     waits = [*times, *[inf] * unserved]
-    p99 = percentile_bounds(waits, 99) if waits else None
+    p99 = percentile_bounds(waits, 99, confidence=confidence) if waits else None
     lag = max(map(_lag, kept))
     if not on_time:
         standing = Standing.VOID
@@ -72,11 +80,15 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits) -> Step:
     elif p99.low > limits.p99:
         standing, reason = Standing.BREAKS, f"p99 is {_wait(p99.value)}, above {_wait(limits.p99)}"
     elif p99.high == inf:
-        standing = Standing.UNCLEAR
-        reason = f"{len(waits):,} iterations are too few to tell a p99 by: {fewest_samples(99):,} are needed"
+        standing, fewest = Standing.UNCLEAR, fewest_samples(99, confidence=confidence)
+        reason = f"{len(waits):,} iterations are too few to tell a p99 by: {fewest:,} are needed"
     else:
         standing = Standing.UNCLEAR
         reason = f"p99 lies between {_wait(p99.low)} and {_wait(p99.high)}, about {_wait(limits.p99)}"
+    if disturbed:
+        standing = Standing.UNCLEAR if standing is Standing.BREAKS else standing
+        reason += f"; and {disturbed:,} workflows of trials before it still ran beside it"
+    took = sum(trial.ended - trial.began for trial in kept)
     return Step(
         rate=rate,
         began=min(trial.began for trial in kept),
@@ -84,13 +96,14 @@ def judged(rate: float, trials: Sequence[Trial], limits: Limits) -> Step:
         repeats=len(trials),
         iterations=len(waits),
         unserved=unserved,
-        achieved=len(times) / sum(trial.ended - trial.began for trial in kept),
+        achieved=len(times) / took if took > 0 else 0.0,
         p50=percentile(times, 50, missing=unserved),
         p99=_finite(p99.value) if p99 else None,
         p99_low=_finite(p99.low) if p99 else None,
         p99_high=_finite(p99.high) if p99 else None,
         p99_limit=limits.p99,
         lag_p99=lag,
+        disturbed=disturbed,
         standing=standing,
         reason=reason,
         saturated=next((trial.saturated for trial in reversed(kept) if trial.saturated), None),

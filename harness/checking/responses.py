@@ -30,6 +30,11 @@ def under_load(info: RunInfo, operations: pl.DataFrame) -> pl.DataFrame:
     return operations.filter(pl.col("scenario").is_in(list(info.loaded)), ~pl.col("warm_up"))
 
 
+def cold_iterations(operations: pl.DataFrame) -> pl.DataFrame:
+    """The iterations that only warmed up, by `scenario` and `iteration`: they are in no figure of speed."""
+    return operations.filter("warm_up").select("scenario", "iteration").unique()
+
+
 def responses(operations: pl.DataFrame, ends: Ends) -> pl.DataFrame:
     """One response an iteration, in the order of intended starts: each as its user saw it.
 

@@ -47,9 +47,7 @@ def _generator(cores: dict[str, float]) -> Saturated:
     used = f"it used {cores[CLIENT]:.0f} % of a core, at the median" if CLIENT in cores else "it sent late"
     if cores.get(MACHINE, 0.0) >= BUSY:
         used += f", and {cores[MACHINE]:.0f} % of all cores were busy: it did not get its turn"
-    return Saturated(
-        what="the generator", evidence=used, change="generate the load with more processes, or from another machine"
-    )
+    return Saturated(what="the generator", evidence=used, change="generate the load with more processes (--processes)")
 
 
 def _workers(cores: dict[str, float]) -> Saturated | None:

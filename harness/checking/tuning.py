@@ -42,6 +42,8 @@ class Kind(Struct, frozen=True, kw_only=True):
     task_type: str
     worker_type: str
     wait: str
+    exactly: str
+    """Those whose wait a history tells."""
     slots: str
     pollers: str
 
@@ -51,6 +53,7 @@ WORKFLOW_TASKS = Kind(
     task_type="Workflow",
     worker_type="WorkflowWorker",
     wait=names.WORKFLOW_TASK_WAIT,
+    exactly="workflow tasks that a worker was given",
     slots="max_concurrent_workflow_tasks",
     pollers="workflow_task_poller_behavior",
 )
@@ -59,22 +62,27 @@ ACTIVITIES = Kind(
     task_type="Activity",
     worker_type="ActivityWorker",
     wait=names.ACTIVITY_WAIT,
+    exactly="activities that needed one attempt",
     slots="max_concurrent_activities",
     pollers="activity_task_poller_behavior",
 )
 
 
-def advise(samples: Iterable[Sample], activities: pl.DataFrame | None = None) -> list[Advice]:
+def advise(
+    samples: Iterable[Sample], tasks: pl.DataFrame | None = None, activities: pl.DataFrame | None = None
+) -> list[Advice]:
     """Every threshold, beside what was measured. The settings are named as the Python SDK names a worker's.
 
-    Where the histories tell exactly how long their activities waited, buckets are not asked.
+    Where the histories tell exactly how long workflow tasks and activities waited, buckets are not asked.
     """
     seen = Samples(samples)
     kinds = (WORKFLOW_TASKS, ACTIVITIES)
     return [
         *(_sync_match(seen, kind) for kind in kinds),
-        _wait_by_buckets(seen, WORKFLOW_TASKS),
-        _wait_by_histories(seen, activities) or _wait_by_buckets(seen, ACTIVITIES),
+        *(
+            _wait_by_histories(seen, kind, waits) or _wait_by_buckets(seen, kind)
+            for kind, waits in ((WORKFLOW_TASKS, _tasks_waited(tasks)), (ACTIVITIES, _activities_waited(activities)))
+        ),
         *(_slots(seen, kind) for kind in kinds),
         *(_poll_success(seen, kind) for kind in kinds),
         _sticky(seen),
@@ -139,18 +147,26 @@ def _wait(kind: Kind, seen: Samples, verdict: TuningVerdict, measured: str, deta
     )
 
 
-def _wait_by_histories(seen: Samples, activities: pl.DataFrame | None) -> Advice | None:
-    """Exactly, from the server's event histories; first attempts alone, because a later one waits for its back-off."""
+def _wait_by_histories(seen: Samples, kind: Kind, waits: pl.Series | None) -> Advice | None:
+    """Exactly, from the server's event histories."""
+    worst = None if waits is None else percentile(waits, 99)
+    if waits is None or worst is None:
+        return None
+    verdict = TuningVerdict.OK if worst < WAIT_SECONDS else TuningVerdict.BREACH
+    return _wait(kind, seen, verdict, shown(worst * 1000, "ms"), f"exact, of {len(waits):,} {kind.exactly}")
+
+
+def _tasks_waited(tasks: pl.DataFrame | None) -> pl.Series | None:
+    """Without those that no worker was given: they were kept for one in vain, and scheduled again for all."""
+    return None if tasks is None else (tasks["started"] - tasks["scheduled"]).drop_nulls()
+
+
+def _activities_waited(activities: pl.DataFrame | None) -> pl.Series | None:
+    """First attempts alone, because a later one waits for its back-off."""
     if activities is None:
         return None
     first = activities.filter(pl.col("attempts") == 1, pl.col("started").is_not_null())
-    waits = first["started"] - first["scheduled"]
-    worst = percentile(waits, 99)
-    if worst is None:
-        return None
-    verdict = TuningVerdict.OK if worst < WAIT_SECONDS else TuningVerdict.BREACH
-    told = f"exact, of {len(waits):,} activities that needed one attempt"
-    return _wait(ACTIVITIES, seen, verdict, shown(worst * 1000, "ms"), told)
+    return first["started"] - first["scheduled"]
 
 
 def _wait_by_buckets(seen: Samples, kind: Kind) -> Advice:

@@ -17,13 +17,13 @@ from harness.records.anatomy import Anatomy, Part
 from harness.records.effects import Effect, Fact
 from harness.records.lines import blocks
 from harness.records.operations import Iteration, Operation
-from harness.records.workflows import Activity, WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
 
 Frames = Mapping[type[Struct], pl.DataFrame]
 """The columns of each kind of record that a file holds."""
 
 RUN = "run"
-"""The number of a workflow run in its file, which its activities have too."""
+"""The number of a workflow run in its file, which its activities and its workflow tasks have too."""
 FEW = frozenset({"scenario", "name", "type", "status", "step", "tenant"})
 """Texts of which there are few, each in very many records: so each is kept once."""
 TYPES = {str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean()}
@@ -57,6 +57,7 @@ COLUMNS: dict[type[Struct], tuple[str, ...]] = {
         "events",
     ),
     Activity: ("type", "scheduled", "started", "closed", "attempts", "last_failure"),
+    WorkflowTask: ("scheduled", "started"),
     Fact: ("scenario", "expected", "found"),
     Effect: ("workflow_id", "step", "item", "kind", "attempt", "source"),
 }
@@ -65,7 +66,7 @@ COLUMNS: dict[type[Struct], tuple[str, ...]] = {
 A workflow run has a column for each `Part` as well, with the seconds of its anatomy: 0 for a part that it has not, and
 a gap in all of them where its anatomy is not known.
 """
-BESIDE = {WorkflowRun: ("activities", "anatomy"), Fact: ("values",)}
+BESIDE = {WorkflowRun: ("activities", "tasks", "anatomy"), Fact: ("values",)}
 """Of each kind, the fields that become columns of their own."""
 
 
@@ -78,7 +79,7 @@ class Value(Struct, frozen=True, kw_only=True):
 
 
 def frames_of(kind: type[Struct], records: Iterable[Struct], first: int = 0) -> Frames:
-    """Records as columns, in their order; beside workflow runs their activities, and beside facts their values.
+    """Records as columns, in their order; beside workflow runs their activities and tasks, beside facts their values.
 
     `first` is the row of the first record, among those that it will stand with.
     """
@@ -138,13 +139,19 @@ def _part_of(annotation: Any) -> Any:
 
 
 def _runs(runs: Sequence[Any], first: int) -> Frames:
-    activities = [activity for run in runs for activity in run.activities]
-    owners = chain.from_iterable(repeat(row, len(run.activities)) for row, run in enumerate(runs, start=first))
     rows = pl.int_range(first, first + len(runs), eager=True, dtype=pl.Int64).alias(RUN)
     return {
         WorkflowRun: _columns(WorkflowRun, runs).with_columns(rows, *_parts([run.anatomy for run in runs])),
-        Activity: _columns(Activity, activities).with_columns(pl.Series(RUN, list(owners), pl.Int64)),
+        Activity: _owned(Activity, [run.activities for run in runs], first),
+        WorkflowTask: _owned(WorkflowTask, [run.tasks for run in runs], first),
     }
+
+
+def _owned(kind: type[Struct], owned: Sequence[Sequence[Any]], first: int) -> pl.DataFrame:
+    """What each of some workflow runs has of a kind, with the number of the run."""
+    owners = chain.from_iterable(repeat(row, len(each)) for row, each in enumerate(owned, start=first))
+    columns = _columns(kind, list(chain.from_iterable(owned)))
+    return columns.with_columns(pl.Series(RUN, list(owners), pl.Int64))
 
 
 def _parts(anatomies: Sequence[Anatomy | None]) -> Iterator[pl.Series]:

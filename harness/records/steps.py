@@ -11,7 +11,7 @@ class Standing(StrEnum):
     HOLDS = "holds"
     BREAKS = "breaks"
     UNCLEAR = "unclear"
-    """However often it was repeated, the interval of the p99 lay about the limit."""
+    """However often it was repeated, the interval of the p99 lay about the limit, or something else ran beside it."""
     VOID = "void"
     """The generator was late, so it was not this rate that the system was offered."""
 
@@ -45,10 +45,15 @@ class Step(Struct, frozen=True, kw_only=True):
     p99: float | None
     p99_low: float | None
     p99_high: float | None
-    """The interval of the p99; None where an end lies among those nobody answered, or there are too few to tell."""
+    """The interval of the p99; None where an end lies among those nobody answered, or there are too few to tell.
+
+    It is so wide that of a hundred rates ninety-five are told rightly, however often each was looked at.
+    """
     p99_limit: float
     lag_p99: float
     """How late the generator was."""
+    disturbed: int = 0
+    """Workflows that trials before had left running as this one began."""
     standing: Standing
     reason: str
     """Why, in one clause."""

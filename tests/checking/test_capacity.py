@@ -1,6 +1,7 @@
 """Steps are judged by the interval of their p99, and what a search has shown is said in a sentence."""
 
 import pytest
+from msgspec.structs import replace
 
 from harness.checking.capacity import Limits, Trial, capacity_of, judged
 from harness.records.steps import Saturated, Standing, Step
@@ -51,6 +52,34 @@ def test_too_few_iterations_hold_nothing_however_fast_they_were() -> None:
     assert step.reason == "367 iterations are too few to tell a p99 by: 368 are needed"
     assert (step.p99, step.p99_low, step.p99_high) == (0.1, 0.1, None)
     assert step_of(trial(*[0.1] * 5, *[0.9] * 5)).standing is Standing.BREAKS
+
+
+def test_the_more_looks_there_are_at_a_rate_the_less_each_may_be_deceived_by_chance() -> None:
+    """One in twenty is told wrongly by all of them together: of three, each is to be 98.3 % sure."""
+    fast = [trial(*[0.1] * 476)]
+    assert judged(20, fast, LIMITS).standing is Standing.HOLDS
+    step = judged(20, fast, LIMITS, looks=3)
+    assert (step.standing, step.reason) == (
+        Standing.UNCLEAR,
+        "476 iterations are too few to tell a p99 by: 477 are needed",
+    )
+    assert judged(20, [trial(*[0.1] * 477)], LIMITS, looks=3).standing is Standing.HOLDS
+    slow = [trial(*[0.1] * 1189, *[0.9] * 20)]
+    assert judged(20, slow, LIMITS).standing is Standing.BREAKS
+    assert judged(20, slow, LIMITS, looks=3).standing is Standing.UNCLEAR
+
+
+def test_a_trial_that_shared_the_system_with_those_before_counts_only_where_no_other_is_left() -> None:
+    """And then what went wrong may have come of them; what went well did so all the same."""
+    beside = [replace(trial(*[0.9] * 400), disturbed=7), replace(trial(*[0.9] * 400, began=150), disturbed=3)]
+    step = judged(20, beside, LIMITS)
+    assert (step.standing, step.disturbed) == (Standing.UNCLEAR, 7)
+    assert step.reason == "p99 is 900 ms, above 500 ms; and 7 workflows of trials before it still ran beside it"
+    assert judged(20, [replace(trial(*[0.1] * 5, unserved=5), disturbed=1)], LIMITS).standing is Standing.UNCLEAR
+    held = judged(20, [replace(trial(*[0.1] * 400), disturbed=7)], LIMITS)
+    assert (held.standing, held.disturbed) == (Standing.HOLDS, 7)
+    alone = judged(20, [*beside, trial(*[0.1] * 400, began=200)], LIMITS)
+    assert (alone.standing, alone.iterations, alone.repeats, alone.disturbed) == (Standing.HOLDS, 400, 3, 0)
 
 
 def test_who_was_not_served_breaks_it_whatever_the_others_waited() -> None:

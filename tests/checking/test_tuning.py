@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from handwritten_samples import BEGIN, counted, flat, scraped
+from msgspec.structs import replace
 
 from harness.checking.advice import Advice, TuningVerdict
 from harness.checking.tuning import advise
 from harness.records import samples as names
 from harness.records.columns import frames_of
 from harness.records.samples import CPU, MACHINE, Sample, series
-from harness.records.workflows import Activity, WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
 
 OK, BREACH, UNKNOWN = TuningVerdict.OK, TuningVerdict.BREACH, TuningVerdict.UNKNOWN
 
@@ -61,8 +62,9 @@ def run_with(*waited: float, attempts: int = 1) -> WorkflowRun:
 
 def told(title: str, *samples: Sequence[Sample], runs: Sequence[WorkflowRun] = ()) -> Advice:
     """The advice of this title."""
-    activities = frames_of(WorkflowRun, runs)[Activity]
-    return next(advice for advice in advise(flat(*samples), activities) if advice.title == title)
+    frames = frames_of(WorkflowRun, runs)
+    found = advise(flat(*samples), frames[WorkflowTask], frames[Activity])
+    return next(advice for advice in found if advice.title == title)
 
 
 SYNC = "Sync match rate, workflow tasks"
@@ -134,6 +136,23 @@ def test_how_long_activities_waited_is_exact_where_histories_tell() -> None:
     advice = told(WAIT.format("activities"), buckets, runs=[run_with(*[0.1] * 98, 5.0, 5.0)])
     assert (advice.verdict, advice.measured) == (BREACH, "5,000 ms")
     assert advice.change
+
+
+def test_how_long_workflow_tasks_waited_is_exact_where_histories_tell() -> None:
+    """Of those that a worker was given: one that was kept for a worker in vain is scheduled again."""
+    buckets = waits(names.WORKFLOW_TASK_WAIT, b05=0, inf=100)
+
+    def run_of(*waited: float | None) -> WorkflowRun:
+        tasks = (WorkflowTask(scheduled=BEGIN, started=None if each is None else BEGIN + each) for each in waited)
+        return replace(run_with(), tasks=tuple(tasks))
+
+    advice = told(WAIT.format("workflow tasks"), buckets, runs=[run_of(*[0.1] * 99), run_of(5.0, None)])
+    assert (advice.verdict, advice.measured) == (OK, "100 ms")
+    assert advice.detail == "exact, of 100 workflow tasks that a worker was given"
+    advice = told(WAIT.format("workflow tasks"), runs=[run_of(*[0.1] * 98, 5.0, 5.0), run_with()])
+    assert (advice.verdict, advice.measured) == (BREACH, "5,000 ms")
+    assert advice.change
+    assert "by buckets" in told(WAIT.format("workflow tasks"), buckets, runs=[run_of(None)]).detail
 
 
 def test_a_retry_waits_for_its_back_off_and_is_left_out() -> None:

@@ -10,6 +10,7 @@ from small_target import small_target, standing
 
 from harness.errors import CannotRun
 from harness.profiling import NOTE, profiled
+from harness.records.samples import CLIENT
 from harness.stack import Stack
 from reports.flames import read_stacks
 
@@ -24,7 +25,7 @@ async def test_workers_and_client_are_looked_at(stack: Stack, tmp_path: Path) ->
     scenario = target.scenario("small-echo")
     async with standing(target, stack, tmp_path) as bed, bed.workers(1) as workers:
         worker = psutil.Process(workers[0].pid)
-        async with profiled(bed):
+        async with profiled(bed, {CLIENT: os.getpid()}):
             looked_at = (worker, psutil.Process())
             before = [sum(process.cpu_times()[:2]) for process in looked_at]
             while any(sum(p.cpu_times()[:2]) - b < SEEN for p, b in zip(looked_at, before, strict=True)):
@@ -42,7 +43,7 @@ async def test_what_cannot_be_looked_at_is_told(stack: Stack, tmp_path: Path) ->
     target, notes = small_target(), list[str]()
     async with standing(target, stack, tmp_path, notify=notes.append) as bed, bed.workers(1) as workers:
         await workers[0].kill()
-        async with profiled(bed):
+        async with profiled(bed, {CLIENT: os.getpid()}):
             pass
     assert [note for note in notes if note.startswith("worker-1 could not be profiled; ")]
 
@@ -54,5 +55,5 @@ async def test_without_the_program_nothing_begins(
     monkeypatch.setattr("harness.profiling.shutil.which", lambda *_, **__: None)
     async with standing(small_target(), stack, tmp_path) as bed:
         with pytest.raises(CannotRun, match="pip install"):
-            async with profiled(bed):
+            async with profiled(bed, {CLIENT: os.getpid()}):
                 pass

@@ -6,6 +6,9 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import psutil
+import pytest
+
 from harness.eventually import eventually
 from harness.records.samples import CLIENT, CPU, FILES, MACHINE, MEMORY, THREADS, Sample
 from harness.usage import Usage
@@ -45,6 +48,28 @@ async def test_children_count_to_the_nearest_root() -> None:
         alone, with_inner = value(seen, CLIENT, THREADS), value(usage.look({"outer": outer.pid}), CLIENT, THREADS)
         assert alone is not None
         assert with_inner == alone + 2, "what is no root's is the client's"
+
+
+async def test_files_that_may_not_be_counted_are_no_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's may not; and the files of some of a source's processes would be taken for all of them.
+
+    The refusal is played: root may look at everybody's.
+    """
+    usage, may = Usage(), psutil.Process.num_fds
+    with shell("echo $$; sleep 60 & wait") as two:
+        await eventually(lambda: value(usage.look({"two": two.pid}), "two", THREADS) == 2)
+
+        def refused(process: psutil.Process) -> int:
+            if process.pid == two.pid:
+                raise psutil.AccessDenied(process.pid)
+            return may(process)
+
+        assert (value(usage.look({"two": two.pid}), "two", FILES) or 0) > 0
+        monkeypatch.setattr(psutil.Process, "num_fds", refused)
+        seen = usage.look({"two": two.pid})
+    assert value(seen, "two", FILES) is None
+    assert value(seen, "two", THREADS) == 2
+    assert (value(seen, CLIENT, FILES) or 0) > 0
 
 
 async def test_cpu_is_what_was_used_since_the_look_before() -> None:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from small_target import small_target
 from small_worker import Quiet, small_worker
 
 from harness.clock import now
+from harness.driver import App
 from harness.eventually import eventually
-from harness.records.operations import Kind, Operation
+from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import Recorded, Run
 from harness.stack import Stack
 from loadtests.generator import Generator
@@ -51,6 +53,38 @@ async def test_what_is_driven_on_another_machine_is_in_the_run(stack: Stack, tmp
     assert {share.wish.in_flight for share in leader.shares.values()} == {50}
     assert leader.over(["far"])
     assert not leader.over(["far", "gone"])
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_nobody_is_told_of_is_not_counted(stack: Stack, tmp_path: Path, told: bool) -> None:
+    """A process that reports how far it is, and no figures, spends no time on them."""
+
+    class Records(Quiet):
+        name = "small-records"
+
+        async def run(self, app: App, given: object) -> None:
+            app.record(
+                Operation(
+                    scenario=self.name, iteration=app.iteration.index, kind=Kind.START, name="",
+                    workflow_id=app.iteration.id("main"), run_id=None, intended=app.iteration.intended, sent=now(),
+                    acknowledged=now(), ack=Ack.OK,
+                )
+            )  # fmt: skip
+
+    target = small_target()
+    target.scenarios = {**target.scenarios, Records.name: Records()}
+    wish = Wish(mix=[Records.name], rate=100, duration=0.05)
+    plan = Plan(
+        run="r", directory=str(tmp_path / "nowhere"), seed=1, target="temper.toml", task_queue="q",
+        addresses=stack.addresses, workspace=str(tmp_path), wish=wish,
+    )  # fmt: skip
+    generator = Generator(plan, target, (lambda *_: None) if told else None)
+    await generator.connect()
+    generator.take(Share(begin=now(), process=0, processes=1, wish=wish))
+    await generator.walk()
+    reported = generator.report()
+    assert len(reported["records"]) == 5
+    assert [line["calls"] for line in reported["lines"]] == ([5] if told else [])
 
 
 def test_scenarios_read_what_they_need_once_and_before_the_share_comes(tmp_path: Path) -> None:

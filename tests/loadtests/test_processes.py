@@ -1,6 +1,8 @@
 """A load comes from several processes: together they drive what one would, and who dies is told."""
 
 import asyncio
+import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from small_target import standing
 
 from harness.eventually import eventually
+from harness.profiling import profiled
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded
 from harness.records.verdicts import Verdict
@@ -63,6 +66,44 @@ async def test_a_process_that_dies_ends_the_load(bed: Testbed) -> None:
     assert recorded
     assert Recorded(bed.run.directory).info.partial
     assert not (bed.stack.directory / "generators").exists()
+
+
+async def test_the_process_that_failed_is_named_and_not_one_that_is_slow(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second ends at once, and the first has not started yet: it is the second's log that says why."""
+    script = 'test "$2" = 0 && exec sleep 60; echo out of luck; exit 3'
+    monkeypatch.setattr("loadtests.processes.PART", ("/bin/sh", "-c", script, "sh"))
+    async with standing(Target.read(SMALL), stack, tmp_path) as bed:
+        with pytest.raises(GeneratorFailed, match=r"generator-2 ended with exit code 3[\s\S]*out of luck"):
+            await from_processes(bed, Wish(mix=["small-echo"], rate=10, duration=1), 2)
+
+
+async def test_a_process_that_never_connects_is_not_waited_for_for_ever(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says which it is, and no more: a target's client may hang there, or what its scenarios read."""
+    hangs = (
+        "import socket, sys, time\n"
+        "leader = socket.socket(socket.AF_UNIX)\n"
+        "leader.connect(sys.argv[1])\n"
+        "leader.sendall(sys.argv[2].encode() + b'\\n')\n"
+        "time.sleep(60)"
+    )
+    monkeypatch.setattr("loadtests.processes.PART", (sys.executable, "-c", hangs))
+    monkeypatch.setattr("loadtests.processes.CONNECT_SECONDS", 2.0)
+    async with standing(Target.read(SMALL), stack, tmp_path) as bed:
+        with pytest.raises(GeneratorFailed, match="generator-1 was not ready within 2 s: it has not"):
+            await from_processes(bed, Wish(mix=["small-echo"], rate=10, duration=1), 1)
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at any process here")
+async def test_each_process_is_profiled(bed: Testbed) -> None:
+    """It is they that make the load, and not the process that leads them."""
+    await from_processes(bed, Wish(mix=["small-echo"], rate=10, duration=1), 2, profiling=profiled)
+    written = {path.stem for path in (bed.run.directory / "profiles").glob("*.folded")}
+    assert written == {"generator-1", "generator-2", "worker-1"}
 
 
 def _kill_one(bed: Testbed) -> bool:

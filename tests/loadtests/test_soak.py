@@ -10,9 +10,7 @@ from harness.records.run import Recorded
 from harness.records.samples import CLIENT, CONNECTIONS, MEMORY, Sample
 from harness.scenario import Stores
 from harness.stack import Stack
-from loadtests.arrivals import parse
-from loadtests.load import Load
-from loadtests.mix import Mix
+from loadtests.hosted import Wish
 from loadtests.soak import connections, soak
 
 TARGET = small_target(services=["temporal", "postgres", "redis"])
@@ -20,9 +18,8 @@ TARGET = small_target(services=["temporal", "postgres", "redis"])
 
 async def test_connections_are_sampled_while_the_load_goes_on(stack: Stack, tmp_path: Path) -> None:
     """Of each store, from the beginning on and until the load has ended."""
-    load = Load(mix=Mix.of(TARGET, ["small-echo"]), arrivals=parse("constant", 10, 1.0))
     async with standing(TARGET, stack, tmp_path) as bed, bed.workers(1):
-        await soak(bed, load, every=0.1)
+        await soak(bed, Wish(mix=["small-echo"], rate=10, duration=1), every=0.1)
         recorded = Recorded(bed.run.directory)
         samples = recorded.read(Sample)
         assert recorded.info.load is not None

@@ -15,7 +15,7 @@ from harness.records.columns import COLUMNS, RUN, Value, frame_of, frames_of
 from harness.records.effects import Effect, Fact
 from harness.records.operations import Ack, Kind, Operation
 from harness.records.run import FILES, NotARun, Recorded, Run
-from harness.records.workflows import Activity, WorkflowRun
+from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
 
 FEW = st.sampled_from(["a", "b", "é\n\"'"])
 TIMES = st.floats(0, 2e9)
@@ -47,6 +47,7 @@ ACTIVITIES = st.builds(
     worker=FEW,
     last_failure=st.none() | FEW,
 )
+TASKS = st.builds(WorkflowTask, scheduled=TIMES, started=st.none() | TIMES, outcome=FEW)
 RUNS = st.builds(
     WorkflowRun,
     scenario=FEW,
@@ -59,6 +60,7 @@ RUNS = st.builds(
     closed=st.none() | TIMES,
     events=st.integers(0, 99),
     activities=st.lists(ACTIVITIES, max_size=3).map(tuple),
+    tasks=st.lists(TASKS, max_size=3).map(tuple),
     anatomy=st.none() | st.dictionaries(st.sampled_from(Part), TIMES).map(lambda seconds: Anatomy(seconds=seconds)),
 )
 
@@ -87,10 +89,10 @@ def test_a_file_as_columns_holds_what_reading_it_does(
 
 
 @given(records=st.lists(RUNS, max_size=6))
-def test_workflow_runs_have_their_parts_and_activities(records: list[WorkflowRun]) -> None:
-    """Each activity stands beside its run; a part that took no time is 0, and a gap where nothing is known."""
+def test_workflow_runs_have_their_parts_activities_and_tasks(records: list[WorkflowRun]) -> None:
+    """Each of them stands beside its run; a part that took no time is 0, and a gap where nothing is known."""
     frames = frames_of(WorkflowRun, records, first=10)
-    runs, activities = frames[WorkflowRun], frames[Activity]
+    runs, activities, tasks = frames[WorkflowRun], frames[Activity], frames[WorkflowTask]
     assert runs.select(COLUMNS[WorkflowRun]).rows() == rows(WorkflowRun, records)
     assert runs[RUN].to_list() == [10 + number for number in range(len(records))]
     assert runs.select(*Part).rows() == [
@@ -98,6 +100,9 @@ def test_workflow_runs_have_their_parts_and_activities(records: list[WorkflowRun
     ]
     assert activities.select(RUN, *COLUMNS[Activity]).rows() == [
         (10 + number, *row) for number, run in enumerate(records) for row in rows(Activity, list(run.activities))
+    ]
+    assert tasks.select(RUN, *COLUMNS[WorkflowTask]).rows() == [
+        (10 + number, *row) for number, run in enumerate(records) for row in rows(WorkflowTask, list(run.tasks))
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from handwritten_samples import healthy
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.records.anatomy import Anatomy, Part
 from harness.records.effects import Effect, EffectKind, Fact, Source
@@ -31,12 +32,13 @@ def write_run(
     ended: bool = True,
     fingerprint: Fingerprint | None = None,
     title: str = "A run written by hand",
+    warm_up: float = 0.0,
 ) -> Path:
     """Write a run with these records, and tell its directory."""
     command = f"temper {kind} --seed 7"
     with Run.create(results, kind=kind, title=title, target="system", seed=7, command=command) as run:
         if load:
-            run.under_load(loaded(load))
+            run.under_load(replace(loaded(load), warm_up=warm_up))
         run.write_all(records)
         if fingerprint is not None:
             run.write_fingerprint(fingerprint)

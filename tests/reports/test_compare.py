@@ -190,7 +190,8 @@ def test_where_a_change_comes_from_is_told(tmp_path: Path) -> None:
         runs = [replace(workflow(n, 1.0, since=n / 10), anatomy=spent(**seconds)) for n in range(50)]
         children = [replace(run, workflow_id=f"{run.workflow_id}/child", run_id="c") for run in runs]
         begun = replace(workflow(60, None, since=6.0), anatomy=None)
-        return load_run(tmp_path, times(seed, slower=slower), *runs, *children, begun)
+        cold = replace(start(-1, -9.0), warm_up=True), replace(workflow(-1, 9.0), anatomy=spent(retries=9.0))
+        return load_run(tmp_path, times(seed, slower=slower), *runs, *children, begun, *cold)
 
     base = spending(1, 1.0, worker=0.01, activity_execution=0.05, server=0.001)
     found = compared(base, spending(2, 1.4, worker=0.04, activity_execution=0.04, server=0.002))

@@ -25,6 +25,7 @@ from handwritten_runs import (
 )
 from handwritten_samples import counted, scraped
 from msgspec import Struct
+from msgspec.structs import replace
 from pages import Page
 
 from harness.records.discrepancies import Discrepancy, DiscrepancyKind
@@ -287,6 +288,22 @@ def test_under_load_the_slowest_are_those_of_the_load(tmp_path: Path) -> None:
     told = report(tmp_path, *records, load=LOAD)
     assert told.says("run.slice.0.main")
     assert not told.says("run.whole.0.main")
+
+
+def test_what_only_warmed_up_is_in_no_figure_of_speed(tmp_path: Path) -> None:
+    """Neither in the anatomy, nor among the slowest, nor among activities over time."""
+    cold = [replace(op, warm_up=True) for op in iteration(0, 0, 30.0)]
+    warm = [op for number in (1, 2, 3) for op in iteration(number, number, 0.1)]
+    runs = [
+        workflow(0, 30.0, activity(0, 0, 30, type_="cold_chunk")),
+        *(workflow(number, 0.1, activity(number, number, number + 0.1), since=number) for number in (1, 2, 3)),
+    ]
+    told = page(write_run(tmp_path, [*cold, *warm, *runs], load=LOAD, warm_up=0.5))
+    assert told.says("What only warmed up is left out.")
+    assert told.says("slice 3 workflows Pipeline")
+    assert told.says("run.slice.1.main")
+    assert not told.says("run.slice.0.main")
+    assert not told.says("cold_chunk")
 
 
 def test_conditions_are_told_with_what_not_to_conclude(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
-from handwritten_runs import cut, write_run
+from handwritten_runs import BEGIN, activity, cut, iteration, workflow, write_run
 from handwritten_samples import counted, flat, healthy, scraped
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.checking.advice import TuningVerdict
 from harness.records import samples as names
 from harness.records.faults import FaultWindow
 from harness.records.run import Recorded
 from harness.records.samples import CLIENT, MACHINE, series
+from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
 from reports.html import write_report
 from reports.sparks import spark
 from reports.timeline import Span
@@ -21,7 +23,9 @@ FREE = series(names.SLOTS_AVAILABLE, worker_type="WorkflowWorker")
 
 
 def section(tmp_path: Path, *records: Struct, windows: tuple[FaultWindow, ...] = ()) -> Tuning | None:
-    return tuning_of(Recorded(write_run(tmp_path, records)), windows)
+    recorded = Recorded(write_run(tmp_path, records))
+    frames = recorded.frames(WorkflowRun)
+    return tuning_of(recorded, frames[WorkflowTask], frames[Activity], windows)
 
 
 def text(tmp_path: Path, *records: Struct) -> str:
@@ -43,6 +47,23 @@ def test_a_threshold_that_is_breached_says_what_to_change(tmp_path: Path) -> Non
     assert "the least of 3 looks at a worker; 1 found none" in told
     assert "8 are unknown" in told
     assert "never closes the gate" in told
+
+
+def test_what_was_seen_while_it_warmed_up_is_no_advice(tmp_path: Path) -> None:
+    """No slot was free in the first five seconds, and the only activity that waited was of a cold iteration."""
+    waited = replace(activity(0, 0, 4, type_="cold"), started=BEGIN + 3)
+    records = [
+        *(replace(op, warm_up=True) for op in iteration(0, 0, 4.0)),
+        *iteration(1, 6, 0.1),
+        workflow(0, 4.0, waited),
+        workflow(1, 0.1, activity(1, 6, 6.1), since=6),
+        *scraped("worker-1", {FREE: 0.0}, {FREE: 2.0}, every=6.0),
+    ]
+    run = write_run(tmp_path, records, load={"slice": (0.2, 10.0)}, warm_up=5.0)
+    words = " ".join(write_report(run).read_text(encoding="utf-8").partition('<section id="tuning">')[2].split())
+    assert "exact, of 1 activities that needed one attempt" in words
+    assert "the least of 1 looks at a worker" in words
+    assert "None is breached" in words
 
 
 def test_where_all_is_well_nothing_is_to_be_changed(tmp_path: Path) -> None:

@@ -131,8 +131,10 @@ def _budget(budget: float | None, setting: str) -> str:
 def _sentence(recovered: Recovered) -> str:
     if recovered.untold:
         return f"Not known how long: {recovered.untold}."
-    if not recovered.late:
+    if not recovered.seconds:
         return "Nobody was late after it was healed."
+    if not recovered.spent:
+        return f"Steady again after {duration(recovered.seconds)}: until then some were refused."
     number = "one iteration was" if recovered.late == 1 else f"{recovered.late} iterations were"
     most = WORDS[recovered.spent[0].cause]
     return f"Steady again after {duration(recovered.seconds)}: {number} late, and most of it went to {most}."

@@ -105,6 +105,7 @@ def _recovered(
     late = [life for life in charged if life.later_than(limit) and life.intended < until]
     # One that ends after it is steady again did not hold it up: as many may be late as the experiment allows.
     late = [life for life in late if untold or life.ended <= until]
+    at = stories.heal(window, following)
     return Recovered(
         window=window,
         limit=limit,
@@ -112,7 +113,7 @@ def _recovered(
         untold=untold,
         watched=until - heal,
         late=len(late),
-        spent=_shared_out([stories.path(life, heal, until) for life in late], window),
+        spent=_shared_out([stories.path(life, at, until) for life in late], window),
     )
 
 

@@ -45,7 +45,7 @@ STORE_NOTICED = (
 def advice(spent: Spent, window: FaultWindow) -> str:
     """What to change so that this part of a recovery gets shorter."""
     if spent.cause is Cause.DETECTION:
-        return _sooner_noticed(window.on)
+        return _sooner_noticed(window)
     if spent.cause is Cause.WORK and spent.over:
         return AT_THEIR_LIMIT
     if spent.cause is Cause.RETRY and not spent.setting:
@@ -53,10 +53,10 @@ def advice(spent: Spent, window: FaultWindow) -> str:
     return CHANGES[spent.cause].format(setting=spent.setting)
 
 
-def _sooner_noticed(on: str) -> str:
-    owner, _, service = on.rpartition(".")
-    if service == "temporal":
+def _sooner_noticed(window: FaultWindow) -> str:
+    owner, _, service = window.on.rpartition(".")
+    if service == "temporal" or window.name == "wire":
         return TEMPORAL_NOTICED
-    if service.startswith("worker") and not owner:
+    if window.name == "point" or (service.startswith("worker") and not owner):
         return WORKER_NOTICED
     return STORE_NOTICED.format(service=service)

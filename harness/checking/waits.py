@@ -19,7 +19,7 @@ class Cause(StrEnum):
     """What somebody who is late can wait for after a fault is healed."""
 
     DETECTION = "detection"
-    """Nobody has noticed yet: a call is not answered, nobody asks for tasks, an attempt hangs on what was broken."""
+    """Nobody has noticed yet: no call to what was broken is answered, nobody asks for tasks, an attempt hangs on it."""
     HEARTBEAT = "heartbeat"
     """An attempt is lost, and the server waits for its next heartbeat until the heartbeat timeout."""
     SWALLOWED = "swallowed"
@@ -29,7 +29,7 @@ class Cause(StrEnum):
     RETRY = "retry"
     """An attempt has failed, and the next one is not due yet."""
     DRAIN = "drain"
-    """A task waits its turn: workers take tasks again, and others come first."""
+    """A task waits its turn: workers take tasks, and others come first."""
     WORK = "work"
     """A worker executes an attempt or a workflow task."""
     OTHER = "other"
@@ -86,6 +86,19 @@ class Heal(Struct, frozen=True, kw_only=True):
     signs: Signs
     usual: Mapping[str, float] = {}
     """Seconds that an execution takes while nothing is broken, by the type of the activity, or WORKFLOW_TASK."""
+    since: Mapping[str, float] = {}
+    """Seconds that one takes that began after this heal."""
+    held_polls: bool
+    """Whether what was broken can keep workers from asking for tasks."""
+    held_calls: bool
+    """Whether what was broken can keep a client's calls from being answered."""
+
+    def expected(self, kind: str) -> float | None:
+        """Seconds that an execution may take that has nothing to notice; None where no other is known.
+
+        Where there is more to do than can be done, it takes long whether the heal found it under way or not.
+        """
+        return max((times[kind] for times in (self.usual, self.since) if kind in times), default=None)
 
 
 def waits_of(run: WorkflowRun, heal: Heal) -> list[Wait]:
@@ -107,9 +120,7 @@ def _of_task(task: WorkflowTask, heal: Heal) -> Iterator[Wait]:
         if task.sticky and task.outcome == "timed_out":
             setting = "sticky_queue_schedule_to_start_timeout of the worker"
             # The server keeps it for as long as the worker declared: no history says how long that is.
-            yield Wait(
-                cause=Cause.STICKY, since=task.scheduled, until=end, budget=end - task.scheduled, setting=setting
-            )
+            yield Wait(cause=Cause.STICKY, since=task.scheduled, until=end, setting=setting)
         else:
             yield from _queue(task.scheduled, end, heal)
         return
@@ -138,7 +149,7 @@ def _of_activity(activity: Activity, heal: Heal) -> Iterator[Wait]:
     else:
         yield from _queue(activity.scheduled, activity.started, heal)
     if activity.outcome == "timed_out":
-        yield Wait(cause=Cause.SWALLOWED, since=activity.started, until=end, setting=f"timeouts of {activity.type}")
+        yield from _timed_out(activity, activity.started, end)
     else:
         yield from _execution(activity.started, end, activity.type, heal)
 
@@ -173,7 +184,15 @@ def _attempts(activity: Activity, started: float, heal: Heal) -> Iterator[Wait]:
         if number == failed and activity.timed_out in {"heartbeat", "start_to_close"}:
             yield from _timed_out(activity, until, paused)
         else:
-            yield Wait(cause=Cause.DETECTION, since=until, until=paused)
+            yield from _failed(until, paused, activity.type, heal)
+
+
+def _failed(since: float, until: float, kind: str, heal: Heal) -> Iterator[Wait]:
+    """An attempt that failed; what is longer than usual of one that began after the heal it waited for its turn."""
+    expected = heal.expected(kind)
+    begun = since if expected is None or since < heal.time else max(since, until - expected)
+    yield Wait(cause=Cause.DRAIN, since=since, until=begun)
+    yield Wait(cause=Cause.DETECTION, since=begun, until=until)
 
 
 def _interval(declared: Declared | None, attempt: int) -> str:
@@ -196,16 +215,16 @@ def _timed_out(activity: Activity, since: float, until: float) -> Iterator[Wait]
 
 
 def _queue(since: float, until: float, heal: Heal, worker: str | None = None) -> Iterator[Wait]:
-    """Nobody asks for tasks until the first that asks after the heal; from then on, others come first."""
-    asked = min(max(since, heal.signs.first(heal.time, worker)), until)
+    """Others come first; but where workers were kept from asking, nobody asks until the first does after the heal."""
+    asked = min(max(since, heal.signs.first(heal.time, worker)), until) if heal.held_polls else since
     yield Wait(cause=Cause.DETECTION, since=since, until=asked)
     yield Wait(cause=Cause.DRAIN, since=asked, until=until)
 
 
 def _execution(since: float, until: float, kind: str, heal: Heal) -> Iterator[Wait]:
     """Work; of an execution that the heal found under way, what is longer than usual is spent on noticing it."""
-    usual = heal.usual.get(kind)
-    begun = until - usual if usual is not None and since < heal.time < until else since
+    expected = heal.expected(kind)
+    begun = until - expected if expected is not None and since < heal.time < until else since
     noticed = max(since, begun)
     yield Wait(cause=Cause.DETECTION, since=since, until=noticed)
-    yield Wait(cause=Cause.WORK, since=noticed, until=until, budget=usual)
+    yield Wait(cause=Cause.WORK, since=noticed, until=until, budget=heal.usual.get(kind))

@@ -134,6 +134,14 @@ def test_how_a_heal_is_noticed_sooner_depends_on_what_was_broken(on: str, told: 
     assert told in advice(spent, window(on=on))
 
 
+@pytest.mark.parametrize(("name", "told"), [("point", "Have workers start sooner"), ("wire", "the SDK's own pauses")])
+def test_a_fault_within_a_worker_or_on_the_wire_is_no_dead_connection(name: str, told: str) -> None:
+    """It stands on an activity's type, which is no service."""
+    spent = Spent(cause=Cause.DETECTION, seconds=1.0, longest=1.0, budget=None, setting="")
+    on_activity = msgspec.structs.replace(window(on="orders.capture_payment"), name=name)
+    assert told in advice(spent, on_activity)
+
+
 def test_a_pause_of_the_server_itself_cannot_be_set() -> None:
     """After a workflow task that failed."""
     workflow = story(0, 12.0, 20.0, tasks=[task(12.0, 12.0, 12.5, outcome="failed"), task(19.5, 19.5, 20.0)])

@@ -66,12 +66,12 @@ def test_a_task_that_a_lost_worker_took_is_waited_for_until_its_time_is_up() -> 
 
 
 def test_a_workflow_task_is_kept_for_a_worker_until_the_sticky_timeout() -> None:
-    """Only then does it go to whoever is there. How long that is, is what it took: no history says more."""
+    """Only then does it go to whoever is there. How long that is no history says."""
     found = late(
         story(0, 12.0, 23.0, tasks=[task(12.5, None, 22.5, outcome="timed_out", sticky=True), task(22.5, 22.5, 23.0)])
     )
     assert parts(found) == {"sticky": 9.5, "work": 0.5}
-    assert found.spent[0].budget == 10.0
+    assert found.spent[0].budget is None
     assert found.spent[0].setting == "sticky_queue_schedule_to_start_timeout of the worker"
 
 
@@ -112,18 +112,28 @@ def test_a_backlog_is_worked_off_once_somebody_takes_tasks_again() -> None:
     """Before that, nobody had noticed; from then on, others came first."""
     first = story(1, 11.0, 15.5, tasks=[task(11.0, 14.0, 15.5)])
     last = story(0, 12.0, 19.0, tasks=[task(12.0, 18.5, 19.0)])
-    found = recovered([*AROUND, *served(1, 11.0, 15.5), *served(0, 12.0, 19.0)], first, last)
+    operations = [*AROUND, *served(1, 11.0, 15.5), *served(0, 12.0, 19.0)]
+    found = recovered(operations, first, last, fault=window(on="worker-1.temporal"))
     assert found.seconds == 6.0
     assert found.late == 2
     assert parts(found) == {"drain": 0.5 * 1.5 + 3.0, "detection": 1.0, "work": 0.5 * 1.5 + 0.5}
     assert {each.cause.value: each.longest for each in found.spent} == {"drain": 4.5, "detection": 1.0, "work": 1.5}
 
 
+def test_workers_that_were_never_kept_from_asking_have_nothing_to_notice() -> None:
+    """They asked all the while that a store was away: what waits then waits its turn."""
+    first = story(1, 11.0, 15.5, tasks=[task(11.0, 14.0, 15.5)])
+    found = recovered([*AROUND, *served(1, 11.0, 15.5)], first)
+    assert parts(found) == {"drain": 1.0, "work": 1.5}
+    killed = recovered([*AROUND, *served(1, 11.0, 15.5)], first, fault=window(on="worker-1"))
+    assert parts(killed) == {"detection": 1.0, "work": 1.5}
+
+
 def test_an_activity_that_nobody_took_waited_its_turn_to_the_end() -> None:
     """Though no attempt was ever made."""
     other = story(1, 13.0, 15.2, tasks=[task(13.0, 15.0, 15.2)])
     gave_up = story(0, 12.0, 17.0, activities=[activity(12.0, None, 17.0, attempts=0, outcome="timed_out")])
-    found = recovered([*AROUND, *served(0, 12.0, 17.0)], other, gave_up)
+    found = recovered([*AROUND, *served(0, 12.0, 17.0)], other, gave_up, fault=window(on="temporal"))
     assert parts(found) == {"detection": 2.0, "drain": 2.0}
 
 
@@ -148,21 +158,24 @@ def test_a_sticky_task_waits_for_its_own_worker_whoever_else_is_back() -> None:
     """What another worker takes is no sign of life of this one."""
     other = story(1, 13.0, 13.3, tasks=[task(13.1, 13.2, 13.3, worker="worker-2")])
     mine = story(0, 12.0, 17.5, tasks=[task(12.0, 17.0, 17.5, sticky=True)])
-    found = recovered([*AROUND, *served(1, 13.0, 13.3), *served(0, 12.0, 17.5)], other, mine)
+    operations = [*AROUND, *served(1, 13.0, 13.3), *served(0, 12.0, 17.5)]
+    found = recovered(operations, other, mine, fault=window(on="worker-1.temporal"))
     assert parts(found) == {"detection": 4.0, "work": 0.5}
 
 
 def test_a_call_that_is_not_answered_is_not_noticed() -> None:
     """The start came through late; and so did the answer, after the workflow had closed."""
     calls = [call(0, Kind.START, 12.0, 16.0), call(0, Kind.RESULT, 12.0, 18.0, status="completed")]
-    found = recovered([*AROUND, *calls], story(0, 16.0, 17.0, tasks=[task(16.0, 16.0, 17.0)]))
-    assert parts(found) == {"detection": 4.0, "work": 1.0}
-    signal = call(0, Kind.SIGNAL, 13.5, 16.0)
-    asked = recovered(
-        [*AROUND, *served(0, 12.0, 18.0), signal],
-        story(0, 12.0, 18.0, tasks=[task(12.0, 12.0, 13.0), task(17.0, 17.0, 18.0)]),
+    workflow, cut = story(0, 16.0, 17.0, tasks=[task(16.0, 16.0, 17.0)]), window(on="client.temporal")
+    assert parts(recovered([*AROUND, *calls], workflow, fault=cut)) == {"detection": 4.0, "work": 1.0}
+    assert parts(recovered([*AROUND, *calls], workflow)) == {"other": 4.0, "work": 1.0}
+    workflow = story(0, 12.0, 18.0, tasks=[task(12.0, 12.0, 13.0), task(17.0, 17.0, 18.0)])
+    sooner, later = (
+        recovered([*AROUND, *served(0, 12.0, 18.0), call(0, Kind.SIGNAL, sent, 16.0)], workflow, fault=cut)
+        for sent in (12.5, 13.5)
     )
-    assert parts(asked) == {"detection": 2.5, "other": 1.5, "work": 1.0}
+    assert parts(sooner) == {"detection": 3.0, "other": 1.0, "work": 1.0}
+    assert parts(later) == {"other": 4.0, "work": 1.0}  # who calls once it is mended has nothing to notice
 
 
 def test_an_execution_that_the_heal_found_under_way_had_to_notice_it() -> None:
@@ -173,6 +186,18 @@ def test_an_execution_that_the_heal_found_under_way_had_to_notice_it() -> None:
     assert parts(found) == {"detection": 3.5, "work": 0.5}
     after = story(0, 12.0, 18.0, activities=[activity(13.5, 13.5, 18.0)])
     assert parts(recovered([*AROUND, *served(0, 12.0, 18.0)], usual, after)) == {"work": 4.5, "other": 0.5}
+
+
+def test_where_everything_takes_long_there_was_nothing_to_notice() -> None:
+    """Neither in an execution that the heal found under way, nor in an attempt that began later and failed."""
+    usual = story(1, 1.0, 2.0, activities=[activity(1.0, 1.5, 2.0)])
+    busy = story(2, 14.0, 18.0, activities=[activity(14.0, 14.0, 17.0)])
+    hung = story(0, 12.0, 17.0, activities=[activity(12.0, 12.0, 17.0)])
+    found = recovered([*AROUND, *served(0, 12.0, 17.0)], usual, busy, hung)
+    assert parts(found) == {"detection": 1.0, "work": 3.0}
+    failed = story(0, 13.0, 22.5, activities=[activity(14.0, 22.0, 22.5, attempts=2)])
+    again = recovered([*AROUND, *served(0, 13.0, 22.5)], usual, failed)
+    assert parts(again) == {"drain": 5.5, "retry": 2.0, "other": 1.0, "detection": 0.5, "work": 0.5}
 
 
 def test_what_goes_on_beside_what_is_waited_for_held_up_nobody() -> None:
@@ -244,7 +269,8 @@ def test_an_iteration_that_fails_is_answered_and_one_that_is_refused_is_not() ->
 
 def test_without_an_answer_it_is_never_steady_again() -> None:
     """What they waited for is told as far as anything is known."""
-    found = recovered([*AROUND, *served(0, 12.0, None)], story(0, 12.0, None, tasks=[task(12.0, None, None)]))
+    waiting = story(0, 12.0, None, tasks=[task(12.0, None, None)])
+    found = recovered([*AROUND, *served(0, 12.0, None)], waiting, fault=window(on="temporal"))
     assert found.seconds is None
     assert found.untold is Untold.NEVER_STEADY
     assert found.watched == 27.0
@@ -296,8 +322,6 @@ def test_a_run_without_faults_has_nothing_to_recover_from() -> None:
     [
         ("worker-1.temporal", (3 + 0.2) * 1.2),
         ("temporal", (3 + 0.2) * 1.2),
-        ("client.temporal", (0.7 * 3 + 0.1) * 1.2),
-        ("worker-1.postgres", None),
         ("worker-1", None),
     ],
 )
@@ -308,6 +332,15 @@ def test_noticing_has_as_long_as_the_sdk_pauses_at_most(on: str, budget: float |
     (noticed,) = [each for each in found.spent if each.cause is Cause.DETECTION]
     assert noticed.budget == (budget and pytest.approx(budget))
     assert not noticed.over
+
+
+def test_a_client_has_as_long_as_its_own_pauses() -> None:
+    """They are shorter than a worker's."""
+    calls = [call(0, Kind.START, 12.0, 16.0), call(0, Kind.RESULT, 12.0, 16.5, status="completed")]
+    workflow = story(0, 16.0, 16.5, tasks=[task(16.0, 16.0, 16.5)])
+    noticed, _ = recovered([*AROUND, *calls], workflow, fault=window(on="client.temporal")).spent
+    assert noticed.cause is Cause.DETECTION
+    assert noticed.budget == pytest.approx((0.7 * 3 + 0.1) * 1.2)
 
 
 def test_a_pause_of_the_sdk_is_never_longer_than_its_maximum() -> None:

@@ -85,6 +85,15 @@ def test_where_nobody_was_late_nothing_is_split(tmp_path: Path) -> None:
     assert not told.says("From heal to steady")
 
 
+def test_where_some_were_refused_there_is_nothing_to_split(tmp_path: Path) -> None:
+    """They waited for nothing; but until the last of them it was not steady."""
+    for refused in ([15.0], [15.0, 16.0]):
+        calls = [msgspec.structs.replace(call(n, Kind.START, at, at), ack=Ack.FAIL) for n, at in enumerate(refused)]
+        told = page(tmp_path, [*AROUND, *calls, CUT])
+        assert told.says("until then some were refused.")
+        assert not told.says("From heal to steady")
+
+
 def test_why_a_recovery_is_not_known_is_told(tmp_path: Path) -> None:
     """In the words of the reason."""
     told = page(tmp_path, [*AROUND, *served(0, 12.0, None), CUT])

@@ -39,7 +39,8 @@ from harness.environments import V1, Environment
 from harness.loop_thread import LoopThread
 from harness.machine import TemporalMachine
 from harness.pasted import as_test, steps
-from harness.temporal_test import UNCHECKED, Temporal
+from harness.temporal_test import Temporal
+from harness.unchecked import UNCHECKED
 from harness.watching import Watched
 
 __all__ = ["QUICK", "Models", "TemporalMachine"]

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.unchecked import UNCHECKED
+
 async_fixture: Callable[..., Any] = pytest.fixture
 with suppress(ModuleNotFoundError):  # whoever runs pytest without it must still be able to
     from pytest_asyncio import fixture as async_fixture
@@ -40,13 +42,10 @@ if TYPE_CHECKING:
     from harness.temporal_test import Temporal
     from harness.watching import Watched
 
-OPTIONS = {
-    "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks", "unbitten",
-    "unheard", "uncancelled",
-}  # fmt: skip
+OPTIONS = {"skip_time", "schedules", "visibility", "versioning", "deadline", *UNCHECKED}
 MARKER = (
     "temporal(skip_time, schedules, visibility, versioning: bool; deadline: seconds; "
-    "unreplayed, failed_tasks, unbitten, unheard, uncancelled: why they are not checked): what a test needs of Temporal"
+    f"{', '.join(UNCHECKED)}: why they are not checked): what a test needs of Temporal"
 )
 
 
@@ -160,11 +159,7 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
             watched,
             deadline=deadline,
             directory=lambda: request.getfixturevalue("tmp_path"),
-            unreplayed=said.get("unreplayed"),
-            failed_tasks=said.get("failed_tasks"),
-            unbitten=said.get("unbitten"),
-            unheard=said.get("unheard"),
-            uncancelled=said.get("uncancelled"),
+            **{name: said[name] for name in UNCHECKED if name in said},
         )
         try:
             yield temporal

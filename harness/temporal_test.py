@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 DEADLINE = 60.0
 """Seconds a test may take, where nothing else is said."""
-UNCHECKED = frozenset({"unreplayed", "failed_tasks", "unbitten"})
-"""Why something is not checked after a test, by the name of its reason."""
 TO_EXPLAIN = 10.0
 """Seconds to fetch histories once a test is over its deadline."""
 

@@ -73,9 +73,13 @@ def unbitten(fault: Fault) -> str:
     """Tell a fault that was armed in vain."""
     attempts = fault.attempts
     numbers = f"{attempts.first}" if attempts.first == attempts.last else f"{attempts.first} to {attempts.last}"
+    reached = (
+        "a kill bites a worker in a process of its own, started with `temporal.faults.environment`"
+        if fault.act == "kill"
+        else "a worker has fault points if it is made after the first use of `temporal.faults`"
+    )
     return (
-        f"a fault was armed and never bit: {fault.act} {fault.point} {attempts.activity}, attempt {numbers} "
-        "(a worker has fault points if it is made after the first use of `temporal.faults`)"
+        f"a fault was armed and never bit: {fault.act} {fault.point} {attempts.activity}, attempt {numbers} ({reached})"
     )
 
 

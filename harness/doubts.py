@@ -84,10 +84,14 @@ def unbitten(fault: Fault) -> str:
 
 
 def unmet(rule: Rule) -> str:
-    """Tell a rule of the wire that no call met."""
+    """Tell a rule of the wire that no call met, or none that the server did what it was told in."""
     about = ", ".join(f"{name}={value!r}" for name, value in rule.choice.items())
+    what = f"{rule.act} {rule.rpc}{f' ({about})' if about else ''}"
+    if rule.bitten:
+        answers = ", ".join(sorted({bite.answers[0] for bite in rule.bitten}))
+        return f"a rule of the wire bit only what the server refused: {what}: {answers}"
     return (
-        f"a rule of the wire never bit: {rule.act} {rule.rpc}{f' ({about})' if about else ''} "
+        f"a rule of the wire never bit: {what} "
         "(what is connected before the first `await temporal.wire()` does not pass it)"
     )
 

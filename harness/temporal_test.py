@@ -58,7 +58,7 @@ class Temporal:
         environment: Environment,
         watched: Watched,
         *,
-        directory: Callable[[], Path] = lambda: Path(tempfile.mkdtemp(prefix="temper-faults-")),
+        directory: Callable[[], Path] | None = None,
         deadline: float = DEADLINE,
         unreplayed: str | None = None,
         failed_tasks: str | None = None,
@@ -86,7 +86,7 @@ class Temporal:
     def faults(self) -> FaultPoints:
         """Fault points for the workers that are made from the test's client from its first use on."""
         if self._faults is None:
-            self._faults = FaultPoints(self._directory() / "faults")
+            self._faults = FaultPoints((self._directory or self._temporary_directory)() / "faults")
             self._watched.interceptors.append(FaultPointInterceptor(self._faults.directory))
         return self._faults
 
@@ -215,6 +215,9 @@ class Temporal:
             problems += self._outside.repeated()
         if problems:
             raise Untrustworthy("\n".join(problems))
+
+    def _temporary_directory(self) -> Path:
+        return Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="temper-faults-")))
 
     def _open_attempts(self) -> list[Attempted]:
         return [each for each in self._watched.attempts if each.is_open]

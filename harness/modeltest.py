@@ -122,8 +122,8 @@ class Models:
 
     @property
     def started(self) -> list[str]:
-        """Ids of the workflows that the example has started, in order."""
-        return list(self._watched.started)
+        """Ids of the workflows that the example has started, or its worker has worked on, in order."""
+        return self._watched.workflows
 
     def begin(self, machine: TemporalMachine) -> Temporal:
         """Begin an example: nothing is started, and nobody works."""

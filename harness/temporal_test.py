@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import secrets
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from temporalio.worker import Worker
 
 from harness import attempted
 from harness.attempted import Attempted
-from harness.doubts import failed_tasks, unbitten, unlike, unmet, went_on
+from harness.doubts import failed_tasks, unbitten, unlike, unmet, unreplayable, went_on
 from harness.environments import V1, Environment
 from harness.faultpoints import FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
@@ -41,6 +42,10 @@ class DeadlinePassed(AssertionError):
 
 class Untrustworthy(AssertionError):
     """The test passed, and what its workflows did cannot be trusted."""
+
+
+class Unreplayed(UserWarning):
+    """Nobody knows whether a history replays."""
 
 
 class Temporal:
@@ -177,8 +182,8 @@ class Temporal:
         return attempted.gaps(self._watched.attempts, handle.id, activity_type, call)
 
     async def histories(self) -> list[WorkflowHistory]:
-        """Every run of every workflow that the test started, and of their children."""
-        return await histories(self._direct, list(self._watched.started))
+        """Every run of what the test and its schedules started or its workers worked on, and of children of these."""
+        return await histories(self._direct, self._watched)
 
     @asynccontextmanager
     async def watched_over(self) -> AsyncIterator[None]:
@@ -207,6 +212,8 @@ class Temporal:
             problems += [line for history in found for line in went_on(history)]
         if not self._unreplayed:
             problems += await unlike(self.client, self._watched.workers, found, signals=not self._unheard)
+            for line in [line for history in found for line in unreplayable(self._watched.workers, history)]:
+                warnings.warn(line, Unreplayed, stacklevel=2)
         if self._faults and not self._unbitten:
             problems += [unbitten(fault) for fault in self._faults.unbitten()]
         if self._wire and not self._unbitten:

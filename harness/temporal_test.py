@@ -25,7 +25,7 @@ from harness.faultpoints import FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
 from harness.scripted_outside import ScriptedOutside
 from harness.skipping import NotGiven
-from harness.watching import Watched, histories
+from harness.watching import Watched
 
 if TYPE_CHECKING:
     from harness.wire import Wire
@@ -183,7 +183,7 @@ class Temporal:
 
     async def histories(self) -> list[WorkflowHistory]:
         """Every run of what the test and its schedules started or its workers worked on, and of children of these."""
-        return await histories(self._direct, self._watched)
+        return await self._watched.histories(self._direct)
 
     @asynccontextmanager
     async def watched_over(self) -> AsyncIterator[None]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from temporalio.client import (
     Client,
@@ -29,13 +29,16 @@ from temporalio.worker import Replayer, ReplayerConfig, Worker, WorkerConfig
 from harness.attempted import Attempted, NotingAttempts
 from harness.ran import NotingRuns
 
+Execution: TypeAlias = tuple[str, str | None]
+"""The ids of a workflow and a run of it; None is the latest."""
+
 
 @dataclass
 class Watched:
     """What was seen so far: workflows, schedules, the configuration of each worker, attempts; in order."""
 
-    runs: dict[tuple[str, str | None], None] = field(default_factory=dict)
-    """Those that the test started, or its workers worked on, by the ids of workflow and run; None is the latest run."""
+    runs: dict[Execution, None] = field(default_factory=dict)
+    """Those that the test started, or its workers worked on."""
     schedules: dict[str, None] = field(default_factory=dict)
     """Ids of those that the test created."""
     workers: list[WorkerConfig] = field(default_factory=list)
@@ -52,6 +55,11 @@ class Watched:
     def note(self, workflow_id: str, run_id: str | None = None) -> None:
         """Note a run."""
         self.runs[workflow_id, run_id] = None
+
+    async def histories(self, client: Client) -> list[WorkflowHistory]:
+        """Fetch the histories of all that was seen, of earlier and later runs, and of children."""
+        begun = [run for schedule_id in list(self.schedules) for run in await _begun(client, schedule_id)]
+        return await histories(client, self.workflows, [*self.runs, *begun])
 
     def clear(self) -> None:
         """Forget it all."""
@@ -137,10 +145,13 @@ class _NotingOutbound(OutboundInterceptor):
         return handle
 
 
-async def histories(client: Client, watched: Watched) -> list[WorkflowHistory]:
-    """Fetch the histories of all that was seen, of earlier and later runs, and of children, what was seen first."""
+async def histories(client: Client, roots: Sequence[str], runs: Iterable[Execution] = ()) -> list[WorkflowHistory]:
+    """Fetch the histories of these workflows, of every run of each, and of their children, the roots' order first.
+
+    Of a workflow whose id was used more than once those are the latest runs; earlier ones can be given as `runs`.
+    """
     found: dict[tuple[str, str], WorkflowHistory] = {}
-    waiting = [*watched.runs, *[run for schedule_id in watched.schedules for run in await _begun(client, schedule_id)]]
+    waiting: list[Execution] = list(dict.fromkeys([*((workflow_id, None) for workflow_id in roots), *runs]))
     while waiting:
         workflow_id, run_id = waiting.pop(0)
         if (workflow_id, run_id or "") in found:
@@ -158,7 +169,7 @@ async def histories(client: Client, watched: Watched) -> list[WorkflowHistory]:
     return list(found.values())
 
 
-async def _begun(client: Client, schedule_id: str) -> list[tuple[str, str | None]]:
+async def _begun(client: Client, schedule_id: str) -> list[Execution]:
     """Ids and runs of what a schedule started last, and of what it started and still runs."""
     try:
         info = (await client.get_schedule_handle(schedule_id).describe()).info
@@ -174,10 +185,10 @@ async def _begun(client: Client, schedule_id: str) -> list[tuple[str, str | None
     ]
 
 
-def _related(history: WorkflowHistory) -> list[tuple[str, str | None]]:
+def _related(history: WorkflowHistory) -> list[Execution]:
     """Ids and runs of earlier and later runs, and of children."""
     first = history.events[0].workflow_execution_started_event_attributes
-    related: list[tuple[str, str | None]] = []
+    related: list[Execution] = []
     if first.continued_execution_run_id:
         related.append((history.workflow_id, first.continued_execution_run_id))
     for event in history.events:

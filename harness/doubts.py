@@ -97,7 +97,7 @@ def unbitten(fault: Fault) -> str:
 
 
 def unmet(rule: Rule) -> str:
-    """Tell a rule of the wire that no call met, or none that the server did what it was told in."""
+    """Tell a rule of the wire that met no call, or only such as the server refused."""
     about = ", ".join(f"{name}={value!r}" for name, value in rule.choice.items())
     what = f"{rule.act} {rule.rpc}{f' ({about})' if about else ''}"
     if rule.bitten:

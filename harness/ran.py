@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import (
-    ExecuteWorkflowInput,
     Interceptor,
     WorkerConfig,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
 )
 
 NOTE = "temper_note_run"
@@ -38,9 +37,9 @@ class NotingRuns(Interceptor):
 
 
 class _Inbound(WorkflowInboundInterceptor):
-    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 the SDK's own parameter name
-        workflow.extern_functions()[NOTE](workflow.info())
-        return await self.next.execute_workflow(input)
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        workflow.extern_functions()[NOTE](outbound.info())
+        super().init(outbound)
 
 
 def ran(config: WorkerConfig, history: WorkflowHistory) -> bool:

@@ -212,8 +212,6 @@ class Temporal:
             problems += [line for history in found for line in went_on(history)]
         if not self._unreplayed:
             problems += await unlike(self.client, self._watched.workers, found, signals=not self._unheard)
-            for line in [line for history in found for line in unreplayable(self._watched.workers, history)]:
-                warnings.warn(line, Unreplayed, stacklevel=2)
         if self._faults and not self._unbitten:
             problems += [unbitten(fault) for fault in self._faults.unbitten()]
         if self._wire and not self._unbitten:
@@ -222,6 +220,9 @@ class Temporal:
             problems += self._outside.repeated()
         if problems:
             raise Untrustworthy("\n".join(problems))
+        for history in found if not self._unreplayed else ():
+            for line in unreplayable(self._watched.workers, history):
+                warnings.warn(line, Unreplayed, stacklevel=2)
 
     def _temporary_directory(self) -> Path:
         return Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="temper-faults-")))

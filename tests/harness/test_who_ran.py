@@ -77,4 +77,4 @@ async def test_a_worker_nobody_knows_of_ran_it(temporal: Temporal) -> None:
         await temporal.run(Wavering.run, True, id="elsewhere")
     with pytest.warns(Unreplayed, match="Wavering 'elsewhere' was not replayed") as warned:
         assert await told(temporal) == []
-    assert len(warned) == 1
+    assert [each.category for each in warned].count(Unreplayed) == 1

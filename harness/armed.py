@@ -56,6 +56,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     act: Act
     times: int | None = None
     """How many attempts it bites at most: the first that get there; None is all of them."""
+    armed_by: int = 0
+    """The process that armed it, which it never kills."""
 
 
 class Bitten(Struct, frozen=True, kw_only=True):

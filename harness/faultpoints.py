@@ -99,15 +99,21 @@ class Place:
         return self._arm("before", "twice")
 
     def kill_before(self) -> Armed:
-        """Kill the worker process with SIGKILL instead of calling the body."""
+        """Kill the worker process with SIGKILL instead of calling the body.
+
+        It must be another than the process that arms this: there the activity fails, and says so.
+        """
         return self._arm("before", "kill")
 
     def kill_after(self) -> Armed:
-        """Kill the worker process with SIGKILL once the body has ended well, and before that is reported."""
+        """Kill the worker process with SIGKILL once the body has ended well, and before that is reported.
+
+        It must be another process, as for `kill_before`.
+        """
         return self._arm("after", "kill")
 
     def _arm(self, point: Point, act: Act) -> Armed:
-        fault = Fault(attempts=self._attempts, point=point, act=act, times=self._times)
+        fault = Fault(attempts=self._attempts, point=point, act=act, times=self._times, armed_by=os.getpid())
         key = PREFIXES if self._attempts.prefix else _key(self._attempts.workflow_id, self._attempts.activity)
         # The name tells the order of arming. A worker sees the file only once it is whole.
         path = self._directory / key / f"{time.time_ns()}-{secrets.token_hex(4)}.json"
@@ -251,8 +257,10 @@ class _Inbound(ActivityInboundInterceptor):
     async def _bite(self, point: Point, due: Sequence[_Due], info: Info, given: ExecuteActivityInput) -> None:
         for path, fault in due:
             # It may have been disarmed meanwhile, or have bitten as many others as it was to.
-            if fault.point == point and path.exists() and _recorded(self._directory, path, fault, info):
-                await _do(path, fault, info, given)
+            if fault.point == point and path.exists():
+                _spare_who_armed(fault)
+                if _recorded(self._directory, path, fault, info):
+                    await _do(path, fault, info, given)
 
 
 def _due(directory: Path, info: Info) -> Iterator[_Due]:
@@ -317,6 +325,16 @@ def _recorded(directory: Path, path: Path, fault: Fault, info: Info) -> bool:
             return False
         file.write(msgspec.json.encode(bitten) + b"\n")
     return True
+
+
+def _spare_who_armed(fault: Fault) -> None:
+    """Raise where a kill would take the test with it, and all that has not been reported yet."""
+    if fault.act == "kill" and fault.armed_by == os.getpid():
+        raise ApplicationError(
+            f"The kill {fault.point} {fault.attempts.activity} would kill the process that armed it. Run the worker in "
+            "a process of its own, started with the `environment` of these fault points.",
+            non_retryable=True,
+        )
 
 
 async def _do(path: Path, fault: Fault, info: Info, given: ExecuteActivityInput) -> None:

@@ -39,7 +39,8 @@ from harness.environments import V1, Environment
 from harness.loop_thread import LoopThread
 from harness.machine import TemporalMachine
 from harness.pasted import as_test, steps
-from harness.temporal_test import UNCHECKED, Temporal
+from harness.temporal_test import Temporal
+from harness.unchecked import UNCHECKED
 from harness.watching import Watched
 
 __all__ = ["QUICK", "Models", "TemporalMachine"]
@@ -121,8 +122,8 @@ class Models:
 
     @property
     def started(self) -> list[str]:
-        """Ids of the workflows that the example has started, in order."""
-        return list(self._watched.started)
+        """Ids of the workflows that the example has started, or its worker has worked on, in order."""
+        return self._watched.workflows
 
     def begin(self, machine: TemporalMachine) -> Temporal:
         """Begin an example: nothing is started, and nobody works."""

@@ -21,11 +21,13 @@ import concurrent.futures
 import functools
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from harness.unchecked import UNCHECKED
 
 async_fixture: Callable[..., Any] = pytest.fixture
 with suppress(ModuleNotFoundError):  # whoever runs pytest without it must still be able to
@@ -40,14 +42,14 @@ if TYPE_CHECKING:
     from harness.temporal_test import Temporal
     from harness.watching import Watched
 
-OPTIONS = {
-    "skip_time", "schedules", "visibility", "versioning", "deadline", "unreplayed", "failed_tasks", "unbitten",
-    "unheard", "uncancelled",
-}  # fmt: skip
+OPTIONS = {"skip_time", "schedules", "visibility", "versioning", "deadline", *UNCHECKED}
 MARKER = (
     "temporal(skip_time, schedules, visibility, versioning: bool; deadline: seconds; "
-    "unreplayed, failed_tasks, unbitten, unheard, uncancelled: why they are not checked): what a test needs of Temporal"
+    f"{', '.join(UNCHECKED)}: why they are not checked): what a test needs of Temporal"
 )
+
+TEMPORAL: pytest.StashKey[Temporal] = pytest.StashKey()
+"""What the fixture made for a test, whatever the test is handed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,25 +69,44 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test with the fixture its deadline and the checks after it."""
+    """Refuse markers that mean nothing before any test runs."""
     for item in items:
-        if not isinstance(item, pytest.Function) or "temporal" not in item.fixturenames:
+        if not isinstance(item, pytest.Function) or not _asks_for_ours(item):
             continue
         _marked(item)
         if async_fixture is pytest.fixture:
             raise pytest.UsageError(
                 "The `temporal` fixture needs pytest-asyncio: pip install 'temper-harness[testing]'"
             )
-        if inspect.iscoroutinefunction(item.obj):
-            item.obj = _watched_over(item, item.obj)
+
+
+def _asks_for_ours(item: pytest.Function) -> bool:
+    """Whether a test's `temporal` is the plugin's, be it by way of a project's own that is made of it."""
+    for definition in reversed(item._fixtureinfo.name2fixturedefs.get("temporal", ())):  # noqa: SLF001 - pytest tells it nowhere else
+        if definition.func.__module__ == __name__:
+            return True
+        if "temporal" not in definition.argnames:
+            return False
+    return False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Give every test with the fixture its deadline and the checks after it."""
+    if TEMPORAL not in item.stash or not isinstance(item, pytest.Function):
+        return (yield)
+    test, item.obj = item.obj, _watched_over(item, item.obj)
+    try:
+        return (yield)
+    finally:
+        item.obj = test
 
 
 def _watched_over(item: pytest.Function, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(test)
     async def watched_over(*positional: Any, **named: Any) -> None:
-        temporal: Any = item.funcargs["temporal"]
+        temporal: Any = item.stash[TEMPORAL]
         async with temporal.watched_over():
             await test(*positional, **named)
 
@@ -152,6 +173,12 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
     from harness.temporal_test import DEADLINE, Temporal  # noqa: PLC0415 - pytest loads the plugin for tests without Temporal, too
     from harness.watching import Watched  # noqa: PLC0415
 
+    if not inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        pytest.fail(
+            "The `temporal` fixture is for `async def` tests that run once: no others are held to its deadline and "
+            "checked. A plain function, or one with @given, asks for `temporal_model` instead (harness.modeltest).",
+            pytrace=False,
+        )
     said, watched = _marked(request.node), Watched()
     deadline = float(said.get("deadline") or request.config.getini("temporal_deadline") or DEADLINE)
     async with _opening(request, watched) as environment:
@@ -160,12 +187,9 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
             watched,
             deadline=deadline,
             directory=lambda: request.getfixturevalue("tmp_path"),
-            unreplayed=said.get("unreplayed"),
-            failed_tasks=said.get("failed_tasks"),
-            unbitten=said.get("unbitten"),
-            unheard=said.get("unheard"),
-            uncancelled=said.get("uncancelled"),
+            **{name: said[name] for name in UNCHECKED if name in said},
         )
+        request.node.stash[TEMPORAL] = temporal
         try:
             yield temporal
         finally:

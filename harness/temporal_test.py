@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import secrets
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,21 +19,19 @@ from temporalio.worker import Worker
 
 from harness import attempted
 from harness.attempted import Attempted
-from harness.doubts import failed_tasks, unbitten, unlike, unmet, went_on
+from harness.doubts import failed_tasks, unbitten, unlike, unmet, unreplayable, went_on
 from harness.environments import V1, Environment
 from harness.faultpoints import FaultPointInterceptor, FaultPoints
 from harness.replay.interleaved import interleaved
 from harness.scripted_outside import ScriptedOutside
 from harness.skipping import NotGiven
-from harness.watching import Watched, histories
+from harness.watching import Watched
 
 if TYPE_CHECKING:
     from harness.wire import Wire
 
 DEADLINE = 60.0
 """Seconds a test may take, where nothing else is said."""
-UNCHECKED = frozenset({"unreplayed", "failed_tasks", "unbitten"})
-"""Why something is not checked after a test, by the name of its reason."""
 TO_EXPLAIN = 10.0
 """Seconds to fetch histories once a test is over its deadline."""
 
@@ -43,6 +42,10 @@ class DeadlinePassed(AssertionError):
 
 class Untrustworthy(AssertionError):
     """The test passed, and what its workflows did cannot be trusted."""
+
+
+class Unreplayed(UserWarning):
+    """Nobody knows whether a history replays."""
 
 
 class Temporal:
@@ -60,7 +63,7 @@ class Temporal:
         environment: Environment,
         watched: Watched,
         *,
-        directory: Callable[[], Path] = lambda: Path(tempfile.mkdtemp(prefix="temper-faults-")),
+        directory: Callable[[], Path] | None = None,
         deadline: float = DEADLINE,
         unreplayed: str | None = None,
         failed_tasks: str | None = None,
@@ -88,7 +91,7 @@ class Temporal:
     def faults(self) -> FaultPoints:
         """Fault points for the workers that are made from the test's client from its first use on."""
         if self._faults is None:
-            self._faults = FaultPoints(self._directory() / "faults")
+            self._faults = FaultPoints((self._directory or self._temporary_directory)() / "faults")
             self._watched.interceptors.append(FaultPointInterceptor(self._faults.directory))
         return self._faults
 
@@ -179,8 +182,8 @@ class Temporal:
         return attempted.gaps(self._watched.attempts, handle.id, activity_type, call)
 
     async def histories(self) -> list[WorkflowHistory]:
-        """Every run of every workflow that the test started, and of their children."""
-        return await histories(self._direct, list(self._watched.started))
+        """Every run of what the test and its schedules started or its workers worked on, and of children of these."""
+        return await self._watched.histories(self._direct)
 
     @asynccontextmanager
     async def watched_over(self) -> AsyncIterator[None]:
@@ -217,6 +220,12 @@ class Temporal:
             problems += self._outside.repeated()
         if problems:
             raise Untrustworthy("\n".join(problems))
+        for history in found if not self._unreplayed else ():
+            for line in unreplayable(self._watched.workers, history):
+                warnings.warn(line, Unreplayed, stacklevel=2)
+
+    def _temporary_directory(self) -> Path:
+        return Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="temper-faults-")))
 
     def _open_attempts(self) -> list[Attempted]:
         return [each for each in self._watched.attempts if each.is_open]

@@ -1,17 +1,20 @@
-"""What a test did with Temporal: the workflows it started, the workers that ran them, and their attempts."""
+"""What a test did with Temporal: the runs of its workflows, the workers that ran them, and their attempts."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from temporalio.client import (
     Client,
     ClientConfig,
+    CreateScheduleInput,
     Interceptor,
     OutboundInterceptor,
     Plugin,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleHandle,
     StartWorkflowInput,
     StartWorkflowUpdateWithStartInput,
     WorkflowHandle,
@@ -24,21 +27,44 @@ from temporalio.worker import Plugin as WorkerPlugin
 from temporalio.worker import Replayer, ReplayerConfig, Worker, WorkerConfig
 
 from harness.attempted import Attempted, NotingAttempts
+from harness.ran import NotingRuns
+
+Execution: TypeAlias = tuple[str, str | None]
+"""The ids of a workflow and a run of it; None is the latest."""
 
 
 @dataclass
 class Watched:
-    """What was seen so far: workflows that were started, the configuration of each worker, attempts; in order."""
+    """What was seen so far: workflows, schedules, the configuration of each worker, attempts; in order."""
 
-    started: dict[str, None] = field(default_factory=dict)
+    runs: dict[Execution, None] = field(default_factory=dict)
+    """Those that the test started, or its workers worked on."""
+    schedules: dict[str, None] = field(default_factory=dict)
+    """Ids of those that the test created."""
     workers: list[WorkerConfig] = field(default_factory=list)
     attempts: list[Attempted] = field(default_factory=list)
     interceptors: list[WorkerInterceptor] = field(default_factory=list)
     """What workers that are made from now on get besides their own."""
 
+    @property
+    def workflows(self) -> list[str]:
+        """Ids of the workflows."""
+        seen = list(self.runs)  # workers note more meanwhile, on threads of theirs
+        return list(dict.fromkeys(workflow_id for workflow_id, _ in seen))
+
+    def note(self, workflow_id: str, run_id: str | None = None) -> None:
+        """Note a run."""
+        self.runs[workflow_id, run_id] = None
+
+    async def histories(self, client: Client) -> list[WorkflowHistory]:
+        """Fetch the histories of all that was seen, of earlier and later runs, and of children."""
+        begun = [run for schedule_id in list(self.schedules) for run in await _begun(client, schedule_id)]
+        return await histories(client, self.workflows, [*self.runs, *begun])
+
     def clear(self) -> None:
         """Forget it all."""
-        self.started.clear()
+        self.runs.clear()
+        self.schedules.clear()
         self.workers.clear()
         self.attempts.clear()
         self.interceptors.clear()
@@ -62,8 +88,8 @@ class Watch(Plugin, WorkerPlugin):
         return await next(config)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        noting = NotingAttempts(self._watched.attempts)
-        config["interceptors"] = [noting, *self._watched.interceptors, *config.get("interceptors", ())]
+        noting = [NotingRuns(self._watched.note), NotingAttempts(self._watched.attempts)]
+        config["interceptors"] = [*noting, *self._watched.interceptors, *config.get("interceptors", ())]
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
@@ -98,21 +124,34 @@ class _NotingOutbound(OutboundInterceptor):
 
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
         # Before the call: a start that times out may have happened.
-        self._watched.started[input.id] = None
-        return await super().start_workflow(input)
+        self._watched.note(input.id)
+        handle = await super().start_workflow(input)
+        # An id may be used again, and its latest run be another one then.
+        self._watched.note(input.id, handle.first_execution_run_id)
+        return handle
 
     async def start_update_with_start_workflow(
         self,
         input: StartWorkflowUpdateWithStartInput,
     ) -> WorkflowUpdateHandle[Any]:
-        self._watched.started[input.start_workflow_input.id] = None
-        return await super().start_update_with_start_workflow(input)
+        self._watched.note(input.start_workflow_input.id)
+        handle = await super().start_update_with_start_workflow(input)
+        self._watched.note(input.start_workflow_input.id, handle.workflow_run_id)
+        return handle
+
+    async def create_schedule(self, input: CreateScheduleInput) -> ScheduleHandle:
+        handle = await super().create_schedule(input)
+        self._watched.schedules[handle.id] = None
+        return handle
 
 
-async def histories(client: Client, roots: Sequence[str]) -> list[WorkflowHistory]:
-    """Fetch the histories of these workflows, of every run of each, and of their children, the roots' order first."""
+async def histories(client: Client, roots: Sequence[str], runs: Iterable[Execution] = ()) -> list[WorkflowHistory]:
+    """Fetch the histories of these workflows, of every run of each, and of their children, the roots' order first.
+
+    Of a workflow whose id was used more than once those are the latest runs; earlier ones can be given as `runs`.
+    """
     found: dict[tuple[str, str], WorkflowHistory] = {}
-    waiting: list[tuple[str, str | None]] = [(workflow_id, None) for workflow_id in roots]
+    waiting: list[Execution] = list(dict.fromkeys([*((workflow_id, None) for workflow_id in roots), *runs]))
     while waiting:
         workflow_id, run_id = waiting.pop(0)
         if (workflow_id, run_id or "") in found:
@@ -130,10 +169,26 @@ async def histories(client: Client, roots: Sequence[str]) -> list[WorkflowHistor
     return list(found.values())
 
 
-def _related(history: WorkflowHistory) -> list[tuple[str, str | None]]:
+async def _begun(client: Client, schedule_id: str) -> list[Execution]:
+    """Ids and runs of what a schedule started last, and of what it started and still runs."""
+    try:
+        info = (await client.get_schedule_handle(schedule_id).describe()).info
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return []  # it was deleted
+        raise
+    actions = [*[recent.action for recent in info.recent_actions], *info.running_actions]
+    return [
+        (action.workflow_id, action.first_execution_run_id)
+        for action in actions
+        if isinstance(action, ScheduleActionExecutionStartWorkflow)
+    ]
+
+
+def _related(history: WorkflowHistory) -> list[Execution]:
     """Ids and runs of earlier and later runs, and of children."""
     first = history.events[0].workflow_execution_started_event_attributes
-    related: list[tuple[str, str | None]] = []
+    related: list[Execution] = []
     if first.continued_execution_run_id:
         related.append((history.workflow_id, first.continued_execution_run_id))
     for event in history.events:

@@ -86,6 +86,11 @@ class Rule:
     bitten: list[Bitten] = field(default_factory=list)
     lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def was_felt(self) -> bool:
+        """Whether it bit, and not only calls that the server refused: of those, no answer can be lost or doubled."""
+        return any(not bite.answers or bite.answers[0] == grpc.StatusCode.OK.name for bite in self.bitten)
+
     def fits(self, rpc: str, about: About) -> bool:
         """Whether it is to bite this call."""
         if rpc != self.rpc or self.times == 0:
@@ -185,8 +190,8 @@ class Wire:
         return self._add(Rule("duplicate", rpc, choice, times, new=new))
 
     def unbitten(self) -> list[Rule]:
-        """The rules that have not bitten so far, healed or not, in the order in which they were made."""
-        return [rule for rule in self._made if not rule.bitten]
+        """The rules that changed nothing so far, healed or not, in the order in which they were made."""
+        return [rule for rule in self._made if not rule.was_felt]
 
     def heal(self) -> None:
         """Let everything pass again, what is delayed too; who still waits for what was lost is told UNAVAILABLE."""

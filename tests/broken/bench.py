@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,8 @@ class Bench:
         address = self.bed.stack.addresses["temporal.address"]
         async with own_namespace(address, [SystemPlugin(), Watch(watched)]) as environment:
             await register(environment.client)
-            yield Temporal(environment, watched)
+            async with aclosing(Temporal(environment, watched)) as temporal:
+                yield temporal
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Pool]:

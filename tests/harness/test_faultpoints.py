@@ -19,6 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from harness import faultpoints
+from harness.doubts import unbitten
 from harness.errors import CannotRun
 from harness.eventually import eventually
 from harness.faultpoints import FaultPoints, Place, interceptors
@@ -311,6 +312,19 @@ async def test_without_an_id_all_workflows_are_meant(here: Marked) -> None:
     here.faults.at("marks", call=2).before()
     assert await here.run(calls=3) == [1, 2, 1]
     assert here.bitten == [("2", 1, "before", "raise")]
+
+
+@pytest.mark.parametrize(("point", "marks"), [("before", []), ("after", ["1 1"])])
+async def test_a_kill_spares_the_process_that_armed_it(here: Marked, point: str, marks: list[str]) -> None:
+    """Or the test would be gone, without a word: the activity fails for good instead, and nothing has bitten."""
+    getattr(here.at("marks"), f"kill_{point}")()
+    cause = await here.failure()
+    assert isinstance(cause, ApplicationError)
+    assert "Run the worker in a process of its own" in cause.message
+    assert here.marks == marks
+    assert here.bitten == []
+    (fault,) = here.faults.unbitten()
+    assert "a kill bites a worker in a process of its own" in unbitten(fault)
 
 
 async def test_what_has_not_bitten_yet_is_told(here: Marked) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from heedless_workflows import Counter, Working, undo, work
+from hypothesis.stateful import rule
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from harness.eventually import eventually
+from harness.modeltest import Models, TemporalMachine
 from harness.temporal_test import Temporal, Untrustworthy
 
 pytestmark = pytest.mark.usefixtures("temporal_dev_server")  # it is asynchronous here, and must be there first
@@ -48,6 +50,21 @@ async def test_who_goes_on_has_swallowed_its_cancellation(temporal: Temporal) ->
 async def test_who_ends_is_well(temporal: Temporal, plan: str) -> None:
     """As cancelled, or completed: with nothing more, with something new, or with what it had begun."""
     assert await cancelled(temporal, plan) == []
+
+
+class Heedless(TemporalMachine):
+    """Cancels a workflow that goes on."""
+
+    @rule()
+    def cancelled(self) -> None:
+        assert len(self.on_loop(cancelled(self.temporal, "goes on"))) == 1
+
+
+@UNCANCELLED
+def test_a_model_test_may_say_why_it_goes_on(temporal_model: Models) -> None:
+    """Its examples are checked but for that."""
+    with temporal_model.script(Heedless) as state:
+        state.cancelled()
 
 
 async def counted(temporal: Temporal, plan: str, *numbers: int, early: Sequence[int] = ()) -> list[str]:

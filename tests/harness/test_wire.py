@@ -19,6 +19,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from harness.doubts import unmet
 from harness.errors import UnknownName
 from harness.eventually import eventually
 from harness.wire import Wire
@@ -131,6 +132,20 @@ async def test_a_start_that_nobody_answered_may_have_happened(wired: Wired) -> N
         await wired.start(Echo.run, "heard", id="unanswered", rpc_timeout=timedelta(seconds=1))
     assert caught.value.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
     assert await wired.client.get_workflow_handle("unanswered").result() == "heard"
+
+
+async def test_what_the_server_refused_leaves_nothing_to_lose(wired: Wired) -> None:
+    """The rule bit, and changed nothing: it counts as one that was never met, until a call succeeds."""
+    waiting = await wired.start(Waits.run, "")
+    lost = wired.wire.lose_response(START, workflow_id=waiting.id)
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await wired.start(Waits.run, "", id=waiting.id)
+    assert [bite.answers for bite in lost.bitten] == [("ALREADY_EXISTS",)]
+    assert wired.wire.unbitten() == [lost]
+    assert unmet(lost).endswith(f"refused: lose response {START} (workflow_id='{waiting.id}'): ALREADY_EXISTS")
+    again = wired.wire.duplicate(SIGNAL, workflow_id=waiting.id)
+    await waiting.signal(Waits.go)
+    assert again not in wired.wire.unbitten()
 
 
 async def test_who_waits_for_what_was_lost_is_told_when_the_wire_is_healed(wired: Wired) -> None:

@@ -28,7 +28,7 @@ async def test_a_worker_of_their_own(temporal):
 async def test_without_there_is_no_interceptor(temporal):
     async with temporal.worker(workflows=[Pause], activities=[charge]) as worker:
         interceptors = worker.config(active_config=True)["interceptors"]
-        assert [type(one).__name__ for one in interceptors] == ["NotingAttempts"]
+        assert [type(one).__name__ for one in interceptors] == ["NotingRuns", "NotingAttempts"]
 
 @skips
 async def test_too_late(temporal):

@@ -25,6 +25,7 @@ NAMING = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs").glob("*.toml")),
     ROOT / "reports" / "objectives.toml",
+    ROOT / "objectives.toml",
     ROOT / "pyproject.toml",
     ROOT / "temper.toml",
 ]

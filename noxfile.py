@@ -250,10 +250,10 @@ def made_runs(session: nox.Session, lane: tuple[str, ...], listed: Path) -> bool
 
 @nox.session(python=False)
 def flakes(session: nox.Session) -> None:
-    """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
+    """Repeat every test of `test` twenty times in shuffled orders, and record it; or those named, unrecorded."""
     session.notify("claims", [])
     compile_sources(session)
-    script(session, "tests/flakes.py", FLAKES, *(session.posargs or SIDE_BY_SIDE))
+    script(session, "tests/flakes.py", *(session.posargs or ("--record", FLAKES, *SIDE_BY_SIDE)))
 
 
 @nox.session(python=False)

@@ -66,6 +66,15 @@ async def test_too_few_repetitions_say_little(repository: Path) -> None:
     assert (await flakes_of(repository, times=0)).reason == "the record has no repetition"
 
 
+async def test_a_repetition_that_ended_on_no_day_is_none(repository: Path) -> None:
+    """Nothing is known then, and what else is measured goes on."""
+    await flakes_of(repository)
+    path = repository / "flakes.json"
+    path.write_text(path.read_text().replace("2026-01-09T12:00:00Z", "yesterday", 1))
+    (check,) = await flakes(project_of(repository, SECTION))
+    assert (check.value, check.reason.partition(":")[0]) == (None, "the record cannot be used")
+
+
 RECORD: dict[str, Any] = {
     "command": "nox -s mutation",
     "date": "2026-01-09T12:00:00+00:00",

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from evidence import ROOT
-from figures import Fold, NoFigure, figure, holds, parsed
+from figures import Fold, NoFigure, figure, holds, parsed, values
 
 from harness.checking.objectives import shown
 from harness.quality.mutation import mutated
@@ -63,7 +63,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     date: str
     """Place of the day, or of the moment."""
     commit: str = ""
-    """Place of the commit; empty where the record does not tell."""
+    """Place of the commit, or of several; empty where the record does not tell."""
     since: dt.date
     """What was measured before this day counts no more: too much has changed."""
     complete: Demand | None = None
@@ -146,7 +146,8 @@ def judge(claim: Claim, evidence: Mapping[str, Evidence], root: Path = ROOT) -> 
     try:
         record = msgspec.json.decode((root / source.artefact).read_bytes())
         day = _day(figure(record, source.date, Fold.LAST))
-        commit = str(figure(record, source.commit))[:12] if source.commit else ""
+        commits = values(record, source.commit) if source.commit else ()
+        commit = ", ".join(dict.fromkeys(str(each)[:12] for each in commits))
         good, value, of = claim.met(record)
         why = _too_little(record, source, day) or _not_covered(record, source, root)
     except FileNotFoundError:

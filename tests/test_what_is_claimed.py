@@ -106,6 +106,14 @@ def test_a_claim_is_what_its_record_makes_of_it(
     assert (judged.verdict, judged.why) == (verdict, why)
 
 
+def test_every_commit_that_a_record_is_of_is_told(tmp_path: Path) -> None:
+    """One of several runs may be of several; each once."""
+    runs = [{"commit": commit * 20} for commit in ("ab", "cd", "ab")]
+    claims = claimed(tmp_path, {**KEPT, "each": runs})
+    evidence = {"kept": msgspec.structs.replace(claims.evidence["kept"], commit="/each/*/commit")}
+    assert judge(claims.claim[0], evidence, tmp_path).commit == "abababababab, cdcdcdcdcdcd"
+
+
 def test_a_record_of_mutants_proves_nothing_of_files_that_came_since(tmp_path: Path) -> None:
     """Whatever the score was of the others."""
     claims = claimed(tmp_path, {**KEPT, "mutated": {"a.py": "0123"}})

@@ -162,7 +162,10 @@ def thorough(session: nox.Session) -> None:
 
 
 def check_floors(session: nox.Session) -> None:
-    """Fail where too little was run of a package, of the system's branches, or of what differs from main."""
+    """See that enough was run of each package, of the system's branches, and of what differs from main.
+
+    Raises CommandFailed where it was not.
+    """
     for package, percent in ENOUGH_COVERAGE.items():
         session.log(f"{package}: percent covered, which must be {percent} at least:")
         run(session, "coverage", "report", "--format=total", f"--include={package}/*", f"--fail-under={percent}")
@@ -171,18 +174,19 @@ def check_floors(session: nox.Session) -> None:
 
 
 def check_branches(session: nox.Session) -> None:
-    """Fail where too few of the system's branches were taken."""
+    """See that enough of the system's branches were taken. Raises CommandFailed where they were not."""
     report = Path(session.create_tmp(), "coverage.json")
     run(session, "coverage", "json", "--quiet", "--include=system/*", "-o", str(report))
     totals = json.loads(report.read_text())["totals"]
     percent = 100 * totals["covered_branches"] / totals["num_branches"]
     session.log(f"branches of system/: {percent:.1f} % of {totals['num_branches']} taken")
     if percent < ENOUGH_BRANCHES:
-        session.error(f"Fewer than {ENOUGH_BRANCHES} % of the branches of system/ were taken.")
+        session.warn(f"Fewer than {ENOUGH_BRANCHES} % of the branches of system/ were taken.")
+        raise CommandFailed
 
 
 def check_changes(session: nox.Session) -> None:
-    """Fail where too little was covered of what differs from the main branch."""
+    """See that enough was covered of what differs from the main branch. Raises CommandFailed where it was not."""
     report = Path(session.create_tmp(), "coverage.xml")
     run(session, "coverage", "xml", "--quiet", "-o", str(report))
     known = session.run("git", "branch", "--all", "--format=%(refname:short)", external=True, silent=True) or ""
@@ -214,7 +218,10 @@ def quality(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def gates(session: nox.Session) -> None:
-    """Measure all that this machine can, and ask over all of it: may we ship? Or of these lanes: -- quality demo."""
+    """Measure all that this machine can, and ask over all of it: may we ship? Or of these lanes: -- quality demo.
+
+    What grows over hours, the newest soak in results tells.
+    """
     lanes = session.posargs or list(LANES)
     if unknown := set(lanes) - set(LANES):
         session.error(f"There is no lane {', '.join(unknown)}; there are {', '.join(LANES)}.")
@@ -227,17 +234,29 @@ def gates(session: nox.Session) -> None:
     runs = listed.read_text().splitlines()
     if not runs:
         session.error("No lane made a run.")
+    if not session.posargs:
+        runs += newest_soak(Path("results"))
     if not made_runs(session, ("report", *runs, "--out", "results/gates.html"), listed):
         not_run.append("report")
     session.log(f"To keep what was measured as evidence: nox -s claims -- {' '.join(runs)}")
+    too_little = "quality" in lanes and not floors_hold(session)
     if not_run:
         session.warn(f"COULD NOT BE RUN: {', '.join(not_run)}. What follows is of the others.")
     # Of some lanes alone, what the others measure is not asked.
     run(session, "temper", "gate", *(() if session.posargs else ("--complete",)), *runs)
     if not_run:
         session.error(f"Could not be run: {', '.join(not_run)}.")
-    if "quality" in lanes:
+    if too_little:
+        session.error("Too little was run by the tests, of what is told above.")
+
+
+def floors_hold(session: nox.Session) -> bool:
+    """Whether enough was run of everything; the gate is asked all the same."""
+    try:
         check_floors(session)
+    except CommandFailed:
+        return False
+    return True
 
 
 def made_runs(session: nox.Session, lane: tuple[str, ...], listed: Path) -> bool:
@@ -249,12 +268,18 @@ def made_runs(session: nox.Session, lane: tuple[str, ...], listed: Path) -> bool
     return True
 
 
+def newest_soak(results: Path) -> list[str]:
+    """The newest soak that came to its end, if there is one: no lane has the hours that it takes."""
+    soaks = [path.parent for path in sorted(results.glob("soak-*/run.json")) if json.loads(path.read_text())["ended"]]
+    return [str(soak.absolute()) for soak in soaks[-1:]]
+
+
 @nox.session(python=False)
 def flakes(session: nox.Session) -> None:
-    """Repeat every test twenty times in shuffled orders, recording each; it goes on where it was interrupted."""
+    """Repeat every test of `test` twenty times in shuffled orders, and record it; or those named, unrecorded."""
     session.notify("claims", [])
     compile_sources(session)
-    script(session, "tests/flakes.py", FLAKES, *(session.posargs or SIDE_BY_SIDE))
+    script(session, "tests/flakes.py", *(session.posargs or ("--record", FLAKES, *SIDE_BY_SIDE)))
 
 
 @nox.session(python=False)

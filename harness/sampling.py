@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 
 from harness.clock import now
-from harness.records.samples import UP, Sample
+from harness.records.samples import MEMORY_PEAK, UP, Sample
 from harness.scraping import COUNTERS_OF_WORKER, GAUGES_OF_WORKER, OF_SERVER, Labels, Wanted, readings
 from harness.services import web
 from harness.services.process import NotReady
@@ -32,8 +32,8 @@ async def sampled(bed: Testbed, *, every: float = EVERY, counters_every: float =
     """Inside the block, write samples of the bed's services, workers and client into its run.
 
     Processes, and gauges of the workers, are looked at every so many seconds; counters of workers and server too, and
-    once more at the end, because what counts is how much they grew. Workers may come, die and go. Nothing here ends the
-    run: an endpoint that does not answer is a sample too, and told at the end.
+    once more at the end, because what counts is how much they grew; so are the peaks of memory. Workers may come, die
+    and go. Nothing here ends the run: an endpoint that does not answer is a sample too, and told at the end.
     """
     sampler = _Sampler(bed)
     counters = (sampler.counters_of_workers, sampler.server)
@@ -50,7 +50,7 @@ async def sampled(bed: Testbed, *, every: float = EVERY, counters_every: float =
         for task in repeating:
             task.cancel()
         await asyncio.gather(*repeating, return_exceptions=True)
-    await asyncio.gather(*(sampler.take(look) for look in counters))
+    await asyncio.gather(*(sampler.take(look) for look in (*counters, sampler.peaks)))
     sampler.tell()
 
 
@@ -66,10 +66,12 @@ class _Sampler:
 
     async def processes(self) -> list[Sample]:
         """What each service, each worker and the client use."""
-        services = {name: service.pid for name, service in self._bed.stack.services.items()}
-        workers = {worker.name: worker.pid for worker in self._bed.at_work if worker.alive}
-        roots = {name: pid for name, pid in (services | workers).items() if pid is not None}
-        return await asyncio.to_thread(self._usage.look, roots)
+        return await asyncio.to_thread(self._usage.look, self._roots())
+
+    async def peaks(self) -> list[Sample]:
+        """The most memory that each had, whoever looked before, and may be looking still."""
+        found = await asyncio.to_thread(Usage().look, self._roots())
+        return [sample for sample in found if sample.name == MEMORY_PEAK]
 
     async def gauges_of_workers(self) -> list[Sample]:
         """What each worker that has a metrics endpoint says of this moment."""
@@ -112,6 +114,11 @@ class _Sampler:
             self._bed.notify(f"the metrics of {source} could not be read {times} of {self._scrapes[source]} times")
         for failure, times in self._failures.items():
             self._bed.notify(f"samples could not be taken {times} times: {failure}")
+
+    def _roots(self) -> dict[str, int]:
+        services = {name: service.pid for name, service in self._bed.stack.services.items()}
+        workers = {worker.name: worker.pid for worker in self._bed.at_work if worker.alive}
+        return {name: pid for name, pid in (services | workers).items() if pid is not None}
 
     async def _workers(self, wanted: Sequence[Wanted]) -> list[Sample]:
         workers = [worker for worker in self._bed.at_work if worker.metrics_url]

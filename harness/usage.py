@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
 from harness.clock import now
-from harness.records.samples import CLIENT, CPU, FILES, MACHINE, MEMORY, THREADS, Sample
+from harness.records.samples import CLIENT, CPU, FILES, MACHINE, MEMORY, MEMORY_PEAK, THREADS, Sample
 
+PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 Identity = tuple[int, float]
 """Pid and moment of birth: a pid is given out again."""
 
@@ -20,6 +23,8 @@ class _Tally:
     cpu: float = 0.0
     private: int = 0
     shared: int = 0
+    peak: int = 0
+    """Of what is private."""
     files: int | None = 0
     """None where those of one of its processes may not be counted: the others' would be told as all."""
     threads: int = 0
@@ -40,6 +45,7 @@ class Usage:
     """Looks at processes again and again; CPU is what was used since the last look."""
 
     _spent: dict[Identity, float] = field(default_factory=dict)
+    _peaks: dict[str, int] = field(default_factory=dict)
     _machine: tuple[float, float] = (0.0, 0.0)
     _since: float | None = None
 
@@ -59,7 +65,7 @@ class Usage:
         since, self._since, self._spent = self._since, time, spent
         seen = {name: tally for name, tally in tallies.items() if tally.threads}
         found = [sample for name, tally in seen.items() for sample in tally.samples(time, name, since)]
-        return [*found, *self._of_machine(time, since)]
+        return [*found, *self._grown(time, seen), *self._of_machine(time, since)]
 
     def _add(self, process: psutil.Process, tally: _Tally, spent: dict[Identity, float]) -> None:
         with process.oneshot():
@@ -71,12 +77,20 @@ class Usage:
         tally.cpu += used - self._spent.get(identity, 0.0)
         tally.private += memory.rss - memory.shared
         tally.shared = max(tally.shared, memory.shared)
+        tally.peak += max(memory.rss, _peak(process.pid)) - memory.shared
         try:
             files = process.num_fds()
         except psutil.AccessDenied:  # another user's: PostgreSQL's, where we are not root
             tally.files = None
         else:
             tally.files = None if tally.files is None else tally.files + files
+
+    def _grown(self, time: float, tallies: Mapping[str, _Tally]) -> Iterator[Sample]:
+        for source, tally in tallies.items():
+            peak = tally.peak + tally.shared
+            if peak > self._peaks.get(source, 0):
+                self._peaks[source] = peak
+                yield Sample(time=time, source=source, name=MEMORY_PEAK, value=peak, unit="bytes")
 
     def _of_machine(self, time: float, since: float | None) -> Iterator[Sample]:
         times = psutil.cpu_times()
@@ -88,6 +102,15 @@ class Usage:
             yield Sample(time=time, source=MACHINE, name=CPU, value=share, unit="%")
         memory = psutil.virtual_memory()
         yield Sample(time=time, source=MACHINE, name=MEMORY, value=memory.total - memory.available, unit="bytes")
+
+
+def _peak(pid: int) -> int:
+    """The most bytes that were resident of it since it began; 0 where the system does not tell: Linux does."""
+    try:
+        told = PEAK.search(Path("/proc", str(pid), "status").read_text(encoding="ascii", errors="replace"))
+    except OSError:
+        return 0
+    return int(told[1]) * 1024 if told else 0
 
 
 def _owned(roots: Mapping[int, str]) -> Iterator[tuple[str, psutil.Process]]:

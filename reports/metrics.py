@@ -22,7 +22,7 @@ from harness.records.faults import FaultWindow
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation, substream
 from harness.records.run import NotARun, Recorded
-from harness.records.samples import MEMORY, Sample
+from harness.records.samples import MEMORY, MEMORY_PEAK, Sample
 from harness.records.steps import Step
 from harness.records.verdicts import Judgement, Verdict
 from reports.aftermath import aftermath_of
@@ -198,11 +198,13 @@ def _recovery_by_class(found: Sequence[Recovered], experiment: ExperimentInfo | 
 
 
 def _memory(samples: Iterable[Sample]) -> Iterable[Found]:
-    taken = [each for each in samples if each.name == MEMORY and each.source.startswith(WORKER)]
+    names = {MEMORY, MEMORY_PEAK}
+    taken = [each for each in samples if each.name in names and each.source.startswith(WORKER)]
     if taken:
         most = max(taken, key=lambda each: each.value)
         workers = len({each.source for each in taken})
-        detail = f"{most.source} of {things(workers, 'worker')}, n={len(taken):,}"
+        looks = sum(each.name == MEMORY for each in taken)
+        detail = f"{most.source} of {things(workers, 'worker')}, n={looks:,}"
         yield "worker_memory_max", Metric(value=most.value / MEGABYTE, detail=detail)
 
 

@@ -52,10 +52,11 @@ async def _demo(plan: Plan, experiment: "Experiment") -> None:
     assert section is not None
     async with judged(plan) as bed:
         job = bed.target.scenario(section.job)
-        async with bed.workers(experiment.workers, name="direct"):
+        async with bed.workers(experiment.workers, name="worker-direct"):
             await bed.prepare(job)
             screen.say(f"{job.name}: {job.proves}")
-            await bed.once(job, client=bed.client)
+            async with sampled(bed):
+                await bed.once(job, client=bed.client)
             if bed.target.measure is not None:
                 bed.run.write_all(await bed.target.measure(bed, screen.say))
         screen.say(f"{experiment.title}. Expected: {experiment.expect}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.quality.measures import Given
     from harness.quality.tool import Project
     from harness.records.run import Run
+    from reports.objectives import Policy
 
 NamesArgument = Annotated[
     list[str] | None,
@@ -65,7 +66,7 @@ def quality(
     with Run.create(RESULTS, kind="quality", title=title, target=file.name, seed=0, command=as_called()) as run:
         listed(run)
         screen.say(f"run {run.info.id}; what the tools say is in {run.logs}")
-        run_to_end(_measured(run, replace(project, logs=run.logs.resolve()), wanted, read))
+        run_to_end(_measured(run, replace(project, logs=run.logs.resolve()), wanted, read, by))
         if record:
             _record(run, project)
     if names:
@@ -74,7 +75,7 @@ def quality(
     put_to_gate(run, write_report(run.directory, by), by)
 
 
-async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given: "Given") -> None:
+async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given: "Given", by: "Policy") -> None:
     from harness.quality.measures import taken
     from harness.records.fingerprint import Fingerprint
     from reports.html import write_report
@@ -85,7 +86,7 @@ async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given
             run.write(each)
         run.end()
     except BaseException:
-        screen.say(f"the run was cut off; what it recorded: {write_report(run.directory)}")
+        screen.say(f"the run was cut off; what it recorded: {write_report(run.directory, by)}")
         raise
 
 

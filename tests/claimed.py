@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 from evidence import ROOT
-from figures import Fold, NoFigure, figure, holds, parsed
+from figures import Fold, NoFigure, figure, holds, parsed, values
 
 from harness.checking.objectives import shown
+from harness.quality.mutation import mutated
 
 SOURCE = "docs/claims.toml"
 
@@ -62,11 +63,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     date: str
     """Place of the day, or of the moment."""
     commit: str = ""
-    """Place of the commit; empty where the record does not tell."""
+    """Place of the commit, or of several; empty where the record does not tell."""
     since: dt.date
     """What was measured before this day counts no more: too much has changed."""
     complete: Demand | None = None
     """What must be met before the record proves or refutes anything; None where it is written whole."""
+    covers: str = ""
+    """Place of the files that were mutated: it proves nothing where one is to be mutated now that is not there."""
 
 
 class Claim(Demand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,9 +146,10 @@ def judge(claim: Claim, evidence: Mapping[str, Evidence], root: Path = ROOT) -> 
     try:
         record = msgspec.json.decode((root / source.artefact).read_bytes())
         day = _day(figure(record, source.date, Fold.LAST))
-        commit = str(figure(record, source.commit))[:12] if source.commit else ""
+        commits = values(record, source.commit) if source.commit else ()
+        commit = ", ".join(dict.fromkeys(str(each)[:12] for each in commits))
         good, value, of = claim.met(record)
-        why = _too_little(record, source, day)
+        why = _too_little(record, source, day) or _not_covered(record, source, root)
     except FileNotFoundError:
         return Judged(claim=claim, verdict=Verdict.UNPROVEN, why="there is no such record yet")
     except (NoFigure, msgspec.DecodeError) as error:
@@ -164,6 +168,12 @@ def _too_little(record: Any, source: Evidence, day: str) -> str:
         if not met:
             return f"the record is not complete: {value}, where it must be {of or source.complete.must}"
     return ""
+
+
+def _not_covered(record: Any, source: Evidence, root: Path) -> str:
+    """Why a record of mutants is not of all that is mutated now; nothing where it is, or is no such record."""
+    missing = mutated(root).keys() - set(figure(record, source.covers)) if source.covers else ()
+    return f"the record lacks {len(missing)} of the files that are mutated now" if missing else ""
 
 
 def _number(record: Any, place: str, fold: Fold) -> float:

@@ -27,6 +27,8 @@ from typing import Any
 
 from mutmut.stats import status_by_exit_code
 
+from harness.quality.mutation import mutated
+
 ENOUGH = 80.0
 """Percent of the mutants that must be noticed: of all, and of each module's."""
 NOTICED = ("killed", "timeout")
@@ -70,7 +72,7 @@ def begin() -> None:
         return
     shutil.rmtree(MUTANTS, ignore_errors=True)
     MUTANTS.mkdir()
-    STAMP.write_text(json.dumps({"digest": now, "cpu_seconds": 0}))
+    STAMP.write_text(json.dumps({"digest": now, "covers": mutated(ROOT), "cpu_seconds": 0}))
 
 
 def digest() -> str:
@@ -127,6 +129,7 @@ def record(modules: Mapping[str, Counter[str]], total: Counter[str], stamp: Mapp
         "enough": ENOUGH,
         "total": _figures(total),
         "modules": {module: _figures(counts) for module, counts in modules.items()},
+        "covers": stamp["covers"],
     }
     RECORD.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(f"recorded in {RECORD.relative_to(ROOT)}")

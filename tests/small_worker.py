@@ -1,7 +1,7 @@
 """A worker for the small workflows in this process, and apps that drive them; what they record is kept in lists."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -74,8 +74,9 @@ async def small_worker(
     workflows: Sequence[type] = WORKFLOWS,
     interceptors: Sequence[Interceptor] = (),
     metrics_address: str = "",
+    activities: Sequence[Callable[..., Any]] = ACTIVITIES,
 ) -> AsyncIterator[Worker]:
-    """A worker for every small workflow, on a queue of its own unless one is named."""
+    """A worker for every small workflow and activity, or for these, on a queue of its own unless one is named."""
     metrics = PrometheusConfig(bind_address=metrics_address)
     runtime = Runtime(telemetry=TelemetryConfig(metrics=metrics)) if metrics_address else None
     restrictions = SandboxRestrictions.default.with_passthrough_modules("small_workflows")
@@ -84,7 +85,7 @@ async def small_worker(
             await Client.connect(address, runtime=runtime),
             task_queue=task_queue or f"small-{secrets.token_hex(4)}",
             workflows=workflows,
-            activities=ACTIVITIES,
+            activities=activities,
             activity_executor=threads,
             workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
             interceptors=interceptors,

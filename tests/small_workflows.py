@@ -31,6 +31,13 @@ async def answers(word: str) -> str:
     return word
 
 
+@activity.defn(name="answers")
+async def answers_asleep(word: str) -> str:
+    """Returns what it is given, and sleeps a second and a half before."""
+    await asyncio.sleep(1.5)
+    return word
+
+
 @activity.defn
 async def takes_a_while() -> None:
     """Takes a fifth of a second."""
@@ -239,3 +246,4 @@ STUMBLED: set[str] = set()
 
 WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, HandsOver, Stumbles, Marks]
 ACTIVITIES: list[Callable[..., Any]] = [fails_at_first, answers, takes_a_while, marks, marks_in_thread]
+SLEEPING = [answers_asleep]

@@ -6,6 +6,7 @@ from pathlib import Path
 import kept_runs
 import msgspec
 import pytest
+from claimed import read
 from evidence import ROOT
 from kept_runs import demo_of, keep
 
@@ -77,12 +78,21 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def test_the_gate_over_all_that_was_measured_is_kept(records: tuple[Path, Path], tmp_path: Path) -> None:
-    """Whether it is passed or not; it says which runs it is of."""
+    """Whether it is passed or not; it says which runs it is of, and what none of them has measured."""
     demo, gate = records
     runs = [a_demo(tmp_path), a_demo(tmp_path, kind="quality")]
     keep(runs)
     assert demo.exists()
-    assert [run["run"] for run in json.loads(gate.read_bytes())["runs"]] == [run.name for run in runs]
+    kept = json.loads(gate.read_bytes())
+    assert [run["run"] for run in kept["runs"]] == [run.name for run in runs]
+    assert kept["complete"]
+
+
+@pytest.mark.parametrize("artefact", [kept_runs.DEMO, kept_runs.GATE], ids=lambda path: path.name)
+def test_the_commands_beside_a_claim_leave_its_record(artefact: Path) -> None:
+    """What makes the run writes none: it is kept of the runs that are named."""
+    evidence = {each.artefact: each for each in read().evidence.values()}
+    assert "; nox -s claims -- RUN" in evidence[str(artefact.relative_to(ROOT))].command
 
 
 def test_a_demo_alone_leaves_the_record_of_the_gate_as_it_is(records: tuple[Path, Path], tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import pytest
 from commands import ROOT, SYSTEM, Ended, Here, below, spawn, temper, until
 
 from harness.eventually import eventually
+from harness.records.run import Recorded, latest
+from harness.records.samples import MEMORY_PEAK, Sample
+from reports.metrics import metrics
 
 VERBS = [
     (),
@@ -391,3 +394,35 @@ async def test_an_experiment_that_fails_is_done_again_and_shrunk(tmp_path: Path)
     assert f"results/{run.name}/test_two_cuts_shrunk.py" in shrunk.out
     assert (run / "two-cuts-shrunk.toml").exists()
     assert len([*(tmp_path / "results").iterdir()]) == 4, "each try is a run of its own"
+
+
+ONE_CUT = """
+name = "one-cut"
+title = "The client is cut off"
+expect = "Every workflow ends."
+workers = 1
+[load]
+scenarios = ["small-echo"]
+rate = 2
+duration = 2
+[[fault]]
+kind = "link_down"
+owner = "client"
+service = "temporal"
+at = 0.5
+for = 0.3
+"""
+
+
+@pytest.mark.thorough
+async def test_what_workers_use_while_they_do_the_main_job_is_measured(tmp_path: Path) -> None:
+    """It is the load that counts; what they use under faults, too."""
+    described = (ROOT / "tests" / "small.toml").read_text()
+    job = '[demo]\njob = "small-steady"\nexperiment = "one-cut.toml"\n'
+    (tmp_path / "temper.toml").write_text(described + job)
+    (tmp_path / "one-cut.toml").write_text(ONE_CUT)
+    ended = await temper("demo", directory=tmp_path)
+    recorded = Recorded(latest(tmp_path / "results"))
+    sources = {sample.source for sample in recorded.read(Sample) if sample.name == MEMORY_PEAK}
+    assert sources >= {"worker-direct-1", "worker-1"}, ended
+    assert "of 2 workers" in metrics(recorded)["worker_memory_max"].detail

@@ -8,6 +8,11 @@ import pytest
 from commands import ROOT, SYSTEM, Here, below, spawn, temper, until
 
 from harness.eventually import eventually
+from harness.records.run import Recorded, latest
+from harness.records.verdicts import ObjectiveVerdict
+from reports.objectives import policy, results_of
+
+OWN_OBJECTIVES = ROOT / "objectives.toml"
 
 WRONG = {
     "unknown scenario under load": (
@@ -183,6 +188,22 @@ async def test_every_kind_of_load_is_judged(arguments: tuple[str, ...], says: st
     assert "May we ship? Not known" in ended.out
     assert ended.code == 1, ended
     assert list(tmp_path.glob("results/*/report.html"))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("worker", "red"), [("awake", []), ("asleep", ["response_p95"])])
+async def test_a_sleep_in_an_activity_turns_one_objective_red(
+    small: tuple[str, ...], tmp_path: Path, worker: str, red: list[str]
+) -> None:
+    """That on response time, and no other: what is slow is not lost, and is answered in time. Without it, none is."""
+    path = tmp_path / "temper.toml"
+    working = path.read_text().replace('"small_process"', f'"small_process", "{worker}"')
+    path.write_text(f'objectives = "{OWN_OBJECTIVES}"\n{working}')
+    arguments = ("load", "small-echo", "--rate", "4", "--duration", "2", "--workers", "1")
+    ended = await temper(*arguments, *small, "--rate-cap", "4", "--yes", directory=tmp_path)
+    results = results_of(Recorded(latest(tmp_path / "results")), policy(OWN_OBJECTIVES).objectives)
+    assert "response_p95" in {each.name for each in results if each.verdict is not ObjectiveVerdict.UNKNOWN}, ended
+    assert [each.name for each in results if each.verdict is ObjectiveVerdict.FAILS] == red
 
 
 @pytest.mark.usefixtures("heeds_ctrl_c")

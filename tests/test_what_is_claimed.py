@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from claimed import Claims, Verdict, judge, problem_of, read
 from claims import BEGIN, END, page, table, with_table, written
@@ -103,6 +104,26 @@ def test_a_claim_is_what_its_record_makes_of_it(
     claims = claimed(tmp_path, record)
     judged = judge(claims.claim[0], claims.evidence, tmp_path)
     assert (judged.verdict, judged.why) == (verdict, why)
+
+
+def test_every_commit_that_a_record_is_of_is_told(tmp_path: Path) -> None:
+    """One of several runs may be of several; each once."""
+    runs = [{"commit": commit * 20} for commit in ("ab", "cd", "ab")]
+    claims = claimed(tmp_path, {**KEPT, "each": runs})
+    evidence = {"kept": msgspec.structs.replace(claims.evidence["kept"], commit="/each/*/commit")}
+    assert judge(claims.claim[0], evidence, tmp_path).commit == "abababababab, cdcdcdcdcdcd"
+
+
+def test_a_record_of_mutants_proves_nothing_of_files_that_came_since(tmp_path: Path) -> None:
+    """Whatever the score was of the others."""
+    claims = claimed(tmp_path, {**KEPT, "mutated": {"a.py": "0123"}})
+    (tmp_path / "pyproject.toml").write_text('[tool.mutmut]\nsource_paths = ["."]\n')
+    (tmp_path / "a.py").touch()
+    evidence = {"kept": msgspec.structs.replace(claims.evidence["kept"], covers="/mutated")}
+    assert judge(claims.claim[0], evidence, tmp_path).verdict is Verdict.PROVEN
+    (tmp_path / "b.py").touch()
+    judged = judge(claims.claim[0], evidence, tmp_path)
+    assert (judged.verdict, judged.why) == (Verdict.UNPROVEN, "the record lacks 1 of the files that are mutated now")
 
 
 def claimed(root: Path, record: dict[str, Any] | None) -> Claims:

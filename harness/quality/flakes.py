@@ -53,10 +53,11 @@ async def flakes(project: Project) -> list[Check]:
     path = project.directory / project.section.flakes
     try:
         record = msgspec.json.decode(path.read_bytes(), type=Record)
+        measured = max((datetime.fromisoformat(each.ended).timestamp() for each in record.repetitions), default=0.0)
         own = digest(project.directory)
     except FileNotFoundError:
         return [kept("flakes", project.section.flakes, reason="the tests were not repeated: there is no such record")]
-    except (OSError, msgspec.DecodeError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:  # no JSON of this kind, no date, no repository
         return [kept("flakes", project.section.flakes, reason=f"the record cannot be used: {error}")]
     times = len(record.repetitions)
     reason = ""
@@ -77,7 +78,7 @@ async def flakes(project: Project) -> list[Check]:
         detail=f"in {times} repetitions of {record.repetitions[-1].passed:,} tests",
         findings=tuple(failed),
         command=record.command,
-        measured=datetime.fromisoformat(record.repetitions[-1].ended).timestamp(),
+        measured=measured,
     )
     return [check]
 

@@ -5,7 +5,7 @@ import io
 import re
 import time
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.quality.tool import Project
@@ -13,12 +13,16 @@ from harness.records.checks import Check
 
 SILENCES = re.compile(
     r"#\s*(?:type:\s*ignore|noqa|nosec|pragma:\s*(?:no cover|no branch|allowlist secret)"
-    r"|ruff:\s*noqa|mypy:\s*ignore-errors|pyright:\s*ignore|pylint:\s*disable)"
+    r"|(?:ruff|flake8):\s*noqa|pyright:\s*ignore|pylint:\s*(?:disable|skip-file)"
+    # What mypy is told of a whole file goes to the end of the line, so its reason is above.
+    r"|mypy:.*\b(?:allow|disable|follow|ignore|implicit|no)[-_].*)"
     r"(?:\[[^\]]*\]|\s*[:=]?\s*[A-Z]{1,4}\d+(?:[,\s]+[A-Z]{1,4}\d+)*)?"
 )
 """A comment that silences, up to where its explanation would be."""
-MARKS = re.compile(r"\b(?:mark\.(?:skip|skipif|xfail)|skip|xfail|importorskip)\b")
+MARKS = re.compile(r"\b(?:skip|skipif|xfail|importorskip)\b")
 LEFT_OUT = ("skip", "skipif", "xfail")
+LEAVE_OUT = ("skip", "xfail", "importorskip")
+"""Functions of pytest; the last is given a module first, which is no reason."""
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -76,20 +80,25 @@ def _comments(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def _marks(text: str) -> Iterator[tuple[int, str, bool]]:
-    lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            for mark in node.decorator_list:
-                if _leaves_out(mark):
-                    above = _comment_above(lines, mark.lineno)
-                    yield mark.lineno, ast.unparse(mark), _has_reason(mark) or above
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"pytest.skip", "pytest.xfail"}:
+    """Marks wherever they stand, on a test, on a parameter or on the whole file, and calls that leave the rest out."""
+    lines, nodes = text.splitlines(), list(ast.walk(ast.parse(text)))
+    functions = {f"pytest.{name}" for name in LEAVE_OUT} | _imported(nodes)
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
+        call = isinstance(node, ast.Call) and (_is_mark(node.func) or ast.unparse(node.func) in functions)
+        if call or (_is_mark(node) and id(node) not in called):
+            assert isinstance(node, ast.expr)
             yield node.lineno, ast.unparse(node), _has_reason(node) or _comment_above(lines, node.lineno)
 
 
-def _leaves_out(mark: ast.expr) -> bool:
-    named = mark.func if isinstance(mark, ast.Call) else mark
-    return isinstance(named, ast.Attribute) and named.attr in LEFT_OUT and "mark" in ast.unparse(named.value)
+def _imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """By what names the file calls these functions, where it has imported them."""
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "pytest"]
+    return {name.asname or name.name for each in froms for name in each.names if name.name in LEAVE_OUT}
+
+
+def _is_mark(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in LEFT_OUT and ast.unparse(node.value).endswith("mark")
 
 
 def _has_reason(call: ast.expr) -> bool:
@@ -97,7 +106,8 @@ def _has_reason(call: ast.expr) -> bool:
     if not isinstance(call, ast.Call):
         return False
     said = [keyword.value for keyword in call.keywords if keyword.arg in {"reason", "msg"}]
-    texts = said or [each for each in call.args if not isinstance(each, ast.Constant) or isinstance(each.value, str)]
+    given = [] if ast.unparse(call.func).endswith("importorskip") else call.args
+    texts = said or [each for each in given if not isinstance(each, ast.Constant) or isinstance(each.value, str)]
     return any(not isinstance(each, ast.Constant) or _tells(str(each.value)) for each in texts)
 
 

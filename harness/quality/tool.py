@@ -19,6 +19,8 @@ PATIENCE_SECONDS = 60.0
 """How long a tool that is interrupted may take to stop what it has started."""
 APART = ("/bin/sh", "-c", 'output=$1; shift; exec "$@" >"$output"', "sh")
 """What it says is kept apart from what it complains of, which goes to its log."""
+LISTS_NO_RUN = {"TEMPER_RUNS": ""}
+"""Whoever called asked for the runs that it makes by itself; tests make runs too, and no gate is to judge those."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,11 @@ class Tool:
         argv = fill_each(self.command, {**surroundings, **self.known})
         output = project.logs / f"{self.name}.out"
         process = Process(
-            self.name, [*APART, str(output), *argv], log_path=project.logs / f"{self.name}.log", cwd=project.directory
+            self.name,
+            [*APART, str(output), *argv],
+            log_path=project.logs / f"{self.name}.log",
+            env=LISTS_NO_RUN,
+            cwd=project.directory,
         )
         try:
             process.start()

@@ -1,8 +1,25 @@
 """What finds the planted bugs is recorded, and the page says what the record does."""
 
+from pathlib import Path
+
 import pytest
 from bugs import BUGS
-from detection import CHECK, EXPERIMENTS, NOT_FOUND, OWN, PAGE, Detection, Record, experiment_of, page, recorded
+from detection import (
+    CHECK,
+    EXPERIMENTS,
+    NOT_FOUND,
+    OWN,
+    PAGE,
+    RESULTS,
+    ROOT,
+    Detection,
+    Record,
+    experiment_of,
+    page,
+    recorded,
+)
+
+from harness.records.run import NotARun, Run, latest
 
 FEWEST_BY_EXPERIMENT = 10
 MOST_FAULTS_LEFT = 2
@@ -35,6 +52,16 @@ def test_what_a_seed_drew_was_shrunk_to_two_faults_at_most() -> None:
     assert shrunk
     assert {each.bug for each in shrunk} <= {bug.name for bug in BUGS}
     assert all(len(each.left) <= MOST_FAULTS_LEFT < len(each.drawn) for each in shrunk)
+
+
+def test_a_run_with_a_planted_bug_is_put_to_no_gate(tmp_path: Path) -> None:
+    """Whoever takes all runs in results, as `nox -s summary` does, or the newest, finds none of them."""
+    results = tmp_path / "results"
+    Run.create(tmp_path / RESULTS.relative_to(ROOT), kind="chaos", title="", target="", seed=1, command="").close()
+    assert list(results.rglob("run.json"))
+    assert not list(results.glob("*/run.json"))
+    with pytest.raises(NotARun):
+        latest(results)
 
 
 @pytest.mark.parametrize("name", sorted({*EXPERIMENTS.values(), *(path.name for path in OWN.glob("*.toml"))}))

@@ -12,7 +12,18 @@ from harness.checking.counted import Samples
 from harness.checking.tuning import advise
 from harness.eventually import eventually
 from harness.records.run import FILES, Recorded, Run
-from harness.records.samples import CLIENT, CPU, MACHINE, MEMORY, POLL_SUCCESS, SLOTS_AVAILABLE, UP, Sample, series
+from harness.records.samples import (
+    CLIENT,
+    CPU,
+    MACHINE,
+    MEMORY,
+    MEMORY_PEAK,
+    POLL_SUCCESS,
+    SLOTS_AVAILABLE,
+    UP,
+    Sample,
+    series,
+)
 from harness.sampling import sampled
 from harness.stack import Stack
 from harness.target import Target, WorkerSection
@@ -75,10 +86,15 @@ async def test_server_and_worker_are_sampled_though_the_worker_dies_and_comes_ba
 async def test_without_a_metrics_endpoint_processes_are_sampled_and_advice_is_unknown(
     stack: Stack, tmp_path: Path
 ) -> None:
-    """A server at an address that was given, and a worker in any language, may show nothing."""
-    async with standing(small_target(), stack, tmp_path) as bed, bed.workers(1), sampled(bed):
-        pass
+    """A server at an address that was given, and a worker in any language, may show nothing.
+
+    What a process had in use at most is told of the time after the last look, too.
+    """
+    async with standing(small_target(), stack, tmp_path) as bed, bed.workers(1), sampled(bed, every=600):
+        await bed.once(bed.target.scenario("small-echo"))
     seen = Recorded(bed.run.directory).read(Sample)
+    (before,), (at_first, at_last) = (seen_by(bed).points("worker-1", name) for name in (MEMORY, MEMORY_PEAK))
+    assert before[1] <= at_first[1] < at_last[1]
     assert {sample.source for sample in seen} == {"worker-1", CLIENT, MACHINE}
     assert UP not in {sample.name for sample in seen}
     assert {advice.verdict for advice in advise(seen)} == {TuningVerdict.UNKNOWN}

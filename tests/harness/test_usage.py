@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from harness.eventually import eventually
-from harness.records.samples import CLIENT, CPU, FILES, MACHINE, MEMORY, THREADS, Sample
+from harness.records.samples import CLIENT, CPU, FILES, MACHINE, MEMORY, MEMORY_PEAK, THREADS, Sample
 from harness.usage import Usage
 
 BUSY = "while :; do :; done"
@@ -84,6 +85,19 @@ async def test_cpu_is_what_was_used_since_the_look_before() -> None:
     with shell(BUSY) as second:
         seen = await eventually(lambda: value(again.look({"busy": second.pid}), "busy", CPU))
         assert (seen or 0) > 0
+
+
+def test_what_was_in_use_between_looks_is_told() -> None:
+    """Once: a peak that has not grown since is none. Of what is freed, the memory of the moment says nothing."""
+    freed = "x = b'x' * (64 << 20); del x; print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", freed], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        usage = Usage()
+        seen = usage.look({"freed": process.pid})
+        assert (value(seen, "freed", MEMORY_PEAK) or 0) > (value(seen, "freed", MEMORY) or 0) + (48 << 20)
+        assert value(usage.look({"freed": process.pid}), "freed", MEMORY_PEAK) is None
+        process.communicate(b"\n")
 
 
 async def test_a_source_that_is_gone_has_no_sample() -> None:

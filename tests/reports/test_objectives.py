@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from evidence import ROOT
 from handwritten_runs import judged, whole_run, write_run
 
 from harness.checking.objectives import Objective
@@ -48,6 +49,8 @@ def test_the_objectives_of_the_project_are_those_of_its_promise() -> None:
         ("visibility", "= 100 %", True),
         ("deployment_lost", "= 0", True),
     ]
+    own = policy(ROOT / "objectives.toml").objectives
+    assert [(o.metric, o.threshold, o.hard) for o in own if o not in load()] == [("response_p95", "< 1,000 ms", True)]
 
 
 @pytest.mark.parametrize(

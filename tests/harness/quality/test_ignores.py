@@ -33,6 +33,17 @@ IGNORE = "# type: " + "ignore"
         "@pytest.mark.skipif(True)\ndef test_x(): ...",
         "@pytest.mark.xfail(strict=True)\nclass TestX: ...",
         "def test_x():\n    pytest.skip()",
+        "pytestmark = pytest.mark.skip",
+        "pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.version_info < (3, 12), reason='')]",
+        "@pytest.mark.parametrize('x', [1, pytest.param(2, marks=pytest.mark.xfail)])\ndef test_x(x): ...",
+        "from pytest import mark\n@mark.skip\ndef test_x(): ...",
+        "from pytest import skip as leave\nleave(allow_module_level=True)",
+        "lxml = pytest.importorskip('lxml')",
+        "# flake8: " + "noqa",
+        "# pylint: " + "skip-file",
+        "# mypy: " + "ignore-errors",
+        "# mypy: " + 'disable-error-code="attr-defined, name-defined"',
+        "# mypy: " + "strict-equality, allow-untyped-defs",
     ],
 )
 def test_one_without_a_reason_is_found(source: str) -> None:
@@ -53,6 +64,11 @@ def test_one_without_a_reason_is_found(source: str) -> None:
         "@pytest.mark.skipif(condition(), reason=why)\ndef test_x(): ...",
         "# It takes a day.\n@pytest.mark.skip\ndef test_x(): ...",
         "def test_x():\n    pytest.skip(f'no {engine} here')",
+        "pytestmark = pytest.mark.skip(reason='it takes a day')",
+        "@parametrize('x', [pytest.param(2, marks=pytest.mark.xfail(reason='a known bug'))])\ndef test_x(x): ...",
+        "from pytest import skip\nskip('it takes a day', allow_module_level=True)",
+        "lxml = pytest.importorskip('lxml', reason='a fast parser')",
+        "# It is generated.\n# mypy: " + 'disable-error-code="attr-defined"',
     ],
 )
 def test_a_reason_may_stand_beside_it_or_above(source: str) -> None:
@@ -69,6 +85,8 @@ def test_a_reason_may_stand_beside_it_or_above(source: str) -> None:
         "@pytest.mark.slow\ndef test_x(): ...",
         "queue.skip()",
         "@rows.skip\ndef first(): ...",
+        "# mypy: strict",
+        "# mypy: no more than that is known",
     ],
 )
 def test_what_only_looks_like_one_is_none(source: str) -> None:

@@ -9,7 +9,7 @@ from quality_projects import project_of
 from small_project import commit
 
 from harness.quality.flakes import ENOUGH, digest, flakes
-from harness.quality.mutation import mutation_score
+from harness.quality.mutation import mutated, mutation_score
 from harness.quality.section import QualitySection
 from harness.records.checks import Check
 
@@ -66,9 +66,19 @@ async def test_too_few_repetitions_say_little(repository: Path) -> None:
     assert (await flakes_of(repository, times=0)).reason == "the record has no repetition"
 
 
+async def test_a_repetition_that_ended_on_no_day_is_none(repository: Path) -> None:
+    """Nothing is known then, and what else is measured goes on."""
+    await flakes_of(repository)
+    path = repository / "flakes.json"
+    path.write_text(path.read_text().replace("2026-01-09T12:00:00Z", "yesterday", 1))
+    (check,) = await flakes(project_of(repository, SECTION))
+    assert (check.value, check.reason.partition(":")[0]) == (None, "the record cannot be used")
+
+
 RECORD: dict[str, Any] = {
     "command": "nox -s mutation",
     "date": "2026-01-09T12:00:00+00:00",
+    "commit": "f" * 40,
     "total": {"score": 91.5, "mutants": 200},
     "modules": {"a.py": {"score": 95.0, "mutants": 150}, "b.py": {"score": 81.0, "mutants": 50}},
 }
@@ -80,19 +90,52 @@ async def mutation_of(repository: Path, record: dict[str, Any]) -> Check:
     return check
 
 
-async def test_a_score_is_told_with_its_date_and_what_has_changed_since(repository: Path) -> None:
+def with_settings(repository: Path, *patterns: str) -> dict[str, str]:
+    """Have mutmut mutate files of these patterns; what it would mutate."""
+    settings = f'[tool.mutmut]\nsource_paths = ["."]\nonly_mutate = {list(patterns)}\ndo_not_mutate = ["*_test.py"]\n'
+    (repository / "pyproject.toml").write_text(settings)
+    return mutated(repository)
+
+
+async def test_a_score_is_told_with_its_date(repository: Path) -> None:
     """The modules of which most went unnoticed come first."""
-    at = commit_now(repository)
-    check = await mutation_of(repository, {**RECORD, "commit": at})
-    assert (check.value, check.measured) == (91.5, NOON)
-    assert check.detail == f"of 200 mutants, at {at[:12]}; 0 of 2 modules have changed since"
+    covers = with_settings(repository, "a.py", "b.py")
+    check = await mutation_of(repository, {**RECORD, "covers": covers})
+    assert (check.value, check.measured, check.reason) == (91.5, NOON, "")
+    assert check.detail == "of 200 mutants in 2 files, at ffffffffffff"
     assert check.findings == ("b.py: 81 % of 50", "a.py: 95 % of 150")
+
+
+async def test_a_score_of_other_files_than_are_mutated_now_is_none(repository: Path) -> None:
+    """One has changed, is new, is gone, or is chosen only now; and a record that does not tell is of none."""
+    covers = with_settings(repository, "*.py")
+    assert list(covers) == ["a.py", "b.py"]
+    (repository / "deep").mkdir()
+    (repository / "deep" / "a_test.py").write_text("x = 4\n")
+    assert mutated(repository) == covers
+    with_settings(repository, "a.py", "b.py", "deep/*")
+    assert (await mutation_of(repository, {**RECORD, "covers": covers})).value == 91.5
+    (repository / "deep" / "c.py").write_text("x = 3\n")
+    check = await mutation_of(repository, {**RECORD, "covers": covers})
+    told = "at ffffffffffff, 91.5 % of 200 mutants were noticed"
+    assert (check.value, check.reason) == (None, f"not mutated as they are now: deep/c.py; {told}")
+    with_settings(repository, "a.py", "b.py")
     (repository / "b.py").write_text("x = 2\n")
-    check = await mutation_of(repository, {**RECORD, "commit": at})
-    assert "1 of 2 modules have changed since" in check.detail
-    check = await mutation_of(repository, {**RECORD, "commit": "f" * 40})
-    assert check.value == 91.5
-    assert "what has changed since cannot be told" in check.detail
+    check = await mutation_of(repository, {**RECORD, "covers": covers})
+    assert (check.value, check.reason) == (None, f"not mutated as they are now: b.py; {told}")
+    with_settings(repository, "a.py")
+    assert (await mutation_of(repository, {**RECORD, "covers": covers})).value is None
+    check = await mutation_of(repository, RECORD)
+    assert (check.value, check.reason) == (None, f"the record does not tell which files were mutated; {told}")
+
+
+async def test_without_settings_of_mutmut_a_score_is_of_the_files_in_the_record(repository: Path) -> None:
+    """Another tool may have written it."""
+    covers = with_settings(repository, "a.py", "b.py")
+    (repository / "pyproject.toml").unlink()
+    assert (await mutation_of(repository, {**RECORD, "covers": covers})).value == 91.5
+    (repository / "b.py").unlink()
+    assert (await mutation_of(repository, {**RECORD, "covers": covers})).value is None
 
 
 @pytest.mark.parametrize(
@@ -105,7 +148,7 @@ async def test_a_score_is_told_with_its_date_and_what_has_changed_since(reposito
 )
 async def test_a_record_that_cannot_be_used_is_no_score(repository: Path, change: dict[str, Any], why: str) -> None:
     """Why is said."""
-    check = await mutation_of(repository, {**RECORD, "commit": "f" * 40, **change})
+    check = await mutation_of(repository, {**RECORD, **change})
     assert check.value is None
     assert why in check.reason
 
@@ -119,8 +162,3 @@ async def test_without_a_record_nothing_is_known(repository: Path) -> None:
     (repository / "flakes.json").write_text("[]")
     (check,) = await flakes(project_of(repository, SECTION))
     assert "cannot be used" in check.reason
-
-
-def commit_now(repository: Path) -> str:
-    (repository / "c.py").write_text("x = 3\n")
-    return commit(repository)

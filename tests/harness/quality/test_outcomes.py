@@ -158,12 +158,16 @@ async def coverage(directory: Path, text: str | None, code: int = 0) -> list[Che
     return await branch_coverage(project_of(directory, QualitySection(coverage=[command])))
 
 
-async def test_lines_and_branches_count_together(tmp_path: Path) -> None:
-    """Of all files; those alone are told beside it."""
+async def test_the_lesser_share_counts_of_branches_and_lines(tmp_path: Path) -> None:
+    """Of all files, which both are told; where there is no branch, that of the lines."""
     *files, check = await coverage(tmp_path, report(a=file(10, 8, 4, 1, (3, 4)), b=file(6, 6)))
     assert isinstance(check, Check)
-    assert check.value == pytest.approx(100 * 15 / 20)
-    assert check.detail == "of 16 lines and 4 branches together, branches alone 25.0 %"
+    assert (check.value, check.detail) == (25, "25.0 % of 4 branches, 87.5 % of 16 lines")
+    for fewer_lines in (file(10, 5, 4, 3), file(10, 5)):
+        *_, check = await coverage(tmp_path, report(a=fewer_lines))
+        assert isinstance(check, Check)
+        assert check.value == 50
+    *files, _ = await coverage(tmp_path, report(a=file(10, 8, 4, 1, (3, 4)), b=file(6, 6)))
     assert files == [
         FileCoverage(path="a", statements=10, covered=8, branches=4, covered_branches=1, missing=((3, 4),)),
         FileCoverage(path="b", statements=6, covered=6, branches=0, covered_branches=0),

@@ -13,6 +13,7 @@ from harness.quality.bandit import vulnerabilities_code
 from harness.quality.dependencies import PROBE, vulnerabilities_dependencies
 from harness.quality.secret_scan import secrets
 from harness.quality.section import QualitySection
+from harness.quality.tool import Tool
 from harness.quality.type_errors import type_errors
 from harness.records.checks import Check
 
@@ -141,3 +142,12 @@ async def test_secrets_are_counted_in_the_files_git_knows(tmp_path: Path) -> Non
     assert check.findings == ("keys.toml:1: AWS Access Key",)
     check = await secrets_of(tmp_path, saying("", complaint="No module named detect_secrets", code=1))
     assert (check.value, check.reason) == (None, "ended with exit code 1: No module named detect_secrets")
+
+
+async def test_runs_that_a_tool_makes_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests make runs, with what is bad planted in them: no gate over what a lane lists may judge those."""
+    monkeypatch.setenv("TEMPER_RUNS", str(tmp_path / "runs.txt"))
+    where_listed = "import os; print(os.environ['TEMPER_RUNS'])"
+    tool = Tool(name="tests", command=[sys.executable, "-c", where_listed])
+    ended = await tool.run(project_of(tmp_path, QualitySection()))
+    assert (ended.code, ended.output.strip()) == (0, "")

@@ -123,11 +123,27 @@ def test_a_call_nobody_answered_is_slower_than_all() -> None:
 
 
 def test_a_workflow_that_ended_as_it_may_not_is_a_failure() -> None:
-    """The result came in time, and it is not what the scenario allows."""
+    """The result came in time, and it is not what the scenario allows: it is no answer, however fast it was."""
     tally = Tally()
     tally.count("open", called(took=0.1, kind=Kind.RESULT, status="failed"), ["completed"])
-    tally.count("open", called(took=0.1, kind=Kind.RESULT, status="completed"), ["completed"])
-    assert tally.lines["open", "small-echo: result"].failures == 1
+    tally.count("open", called(took=0.5, kind=Kind.RESULT, status="completed"), ["completed"])
+    line = tally.lines["open", "small-echo: result"]
+    assert (line.failures, line.unanswered) == (1, 0)
+    assert line.percentile(50) == pytest.approx(0.5, rel=0.001)
+
+
+def test_to_be_shed_or_refused_is_no_fast_answer() -> None:
+    """The more a server turns away, the better it would look; that holds for what other processes counted too."""
+    tally, merged = Tally(), Tally()
+    for _ in range(9):
+        tally.count("open", msgspec.structs.replace(called(took=0.001), ack=Ack.FAIL), ["completed"])
+    tally.count("open", called(took=1.0), ["completed"])
+    tally.count("open", called(took=None), ["completed"])
+    merged.add(tally.taken())
+    line = merged.lines["open", "small-echo: start"]
+    assert (line.calls, line.failures, line.unanswered) == (11, 10, 1)
+    assert line.percentile(50) == pytest.approx(1.0, rel=0.001)
+    assert line.percentile(99) is None
 
 
 def test_what_is_taken_is_not_counted_twice() -> None:

@@ -36,8 +36,11 @@ class Hosted(Struct, frozen=True, kw_only=True):
     """open, closed or both."""
     ended: float | None
     """Seconds since the Unix epoch; None while it goes on, and for ever if Locust was cut off."""
-    stopped: bool
-    """Whether it was ended before all was driven: by hand, or because a process was lost."""
     lines: Sequence[HostedLine]
     broken: Sequence[Finding] = ()
     """What broke in the scenarios themselves."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended before all was driven: by hand, or because a process was lost."""
+        return self.load.stopped is not None

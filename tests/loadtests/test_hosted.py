@@ -189,7 +189,7 @@ def test_a_load_is_over_when_all_who_are_there_have_said_so(leader: Leader, cloc
     leader.end({})
     hosted = Recorded(leader.run.directory).hosted()
     assert hosted is not None
-    assert hosted.stopped
+    assert hosted.load.stopped == clock[0] - hosted.load.began
     leader.hear("b", report(over=True))
     assert leader.over(["a", "b"])
     leader.end({})

@@ -82,14 +82,14 @@ class Generator:
                 scenario.warm_up()
 
     def take(self, share: Share) -> None:
-        """Take a share; call it before the load begins, and once it has connected."""
+        """Take a share; call it before the load begins, and once it has connected. Raises CannotRun, ValueError."""
+        self.warm_up(share.wish)
         self._share = share
         if self._client is not None:
             self._closings = Closings(self._client, f"{self.plan.run}.", waiters=WAITERS // share.processes)
         self._walked = not share.wish.loop.is_open
         before = len(self._planned()) if share.wish.loop is Loop.BOTH else 0
         self._closed_indices = itertools.count(before + share.process, share.processes)
-        self.warm_up(share.wish)
 
     async def walk(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Sequence[Finding]:
         """Fire this process's arrivals at their times, and wait until all their iterations have ended.

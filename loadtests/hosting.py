@@ -98,7 +98,6 @@ async def hosted(bed: Testbed, wish: Wish, hosting: Hosting) -> AsyncIterator[Lo
         "locust",
         hosting.command(bed.stack.addresses["temporal.address"]),
         env=plan.environment,
-        cwd=bed.target.directory,
         log_path=bed.run.logs / "locust.log",
     )
     process.start()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+import pytest
 from small_target import small_target
 from small_worker import Quiet, small_worker
 
@@ -75,3 +77,17 @@ def test_scenarios_read_what_they_need_once_and_before_the_share_comes(tmp_path:
     assert read == [Reads.name]
     generator.take(Share(begin=now(), process=0, processes=1, wish=wish))
     assert read == [Reads.name]
+
+
+def test_a_share_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    """As where a trace is on the leader's machine alone: nobody is to walk it."""
+    wish = Wish(mix=["small-echo"], rate=1, duration=1)
+    plan = Plan(
+        run="r", directory=str(tmp_path / "nowhere"), seed=1, target="temper.toml", task_queue="q", addresses={},
+        workspace="/", wish=wish,
+    )  # fmt: skip
+    generator = Generator(plan, small_target(), lambda *_: None)
+    lost = msgspec.structs.replace(wish, arrivals="trace:nowhere.csv")
+    with pytest.raises(ValueError, match=r"nowhere\.csv cannot be read"):
+        generator.take(Share(begin=now(), process=0, processes=1, wish=lost))
+    assert not generator.unwalked

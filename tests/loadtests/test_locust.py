@@ -60,9 +60,17 @@ async def counts_agree(bed: Testbed, found: Hosted, count: int) -> None:
     assert not judgements["small-echo: its own check"].findings
 
 
-async def test_two_forked_workers_drive_every_arrival_once(target: Target, stack: Stack, tmp_path: Path) -> None:
-    """`--processes 2`: each drives its share at its times, and every count agrees with every other."""
-    wish = Wish(mix=["small-echo"], rate=15, duration=2, arrivals="poisson")
+@pytest.mark.parametrize("arrivals", ["poisson", "trace:times.csv"])
+async def test_two_forked_workers_drive_every_arrival_once(
+    target: Target, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrivals: str
+) -> None:
+    """`--processes 2`: each drives its share at its times, and every count agrees with every other.
+
+    A trace is found where whoever starts the load is, and not where the target is.
+    """
+    monkeypatch.chdir(tmp_path)
+    Path("times.csv").write_text("".join(f"{number / 15}\n" for number in range(30)))
+    wish = Wish(mix=["small-echo"], rate=15, duration=2, arrivals=arrivals)
     async with standing(target, stack, tmp_path) as bed, bed.workers(1):
         async with hosted(bed, wish, Hosting(processes=2)) as locust:
             found = await locust.loaded()
@@ -193,6 +201,30 @@ async def test_a_locust_that_ends_early_says_why(target: Target, stack: Stack, t
         async with hosted(bed, wish, Hosting(locustfile=broken)) as locust:
             with pytest.raises(LocustFailed, match="no such thing"):
                 await locust.loaded()
+
+
+@pytest.mark.parametrize(("processes", "ui"), [(1, False), (2, False), (1, True)])
+async def test_a_load_that_cannot_begin_ends_locust(
+    target: Target, stack: Stack, tmp_path: Path, processes: int, *, ui: bool
+) -> None:
+    """Here by a shape of one's own, which is not known before the load begins."""
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from loadtests import locustfile, shapes, users\n"
+        "class Walks(users.OpenLoopUser): pass\n"
+        "class Lost(shapes.ArrivalsShape):\n"
+        "    spec = 'trace:nowhere.csv'\n"
+    )
+    async with standing(target, stack, tmp_path) as bed:
+        wish = Wish(mix=["small-echo"], rate=1, duration=1)
+        hosting = Hosting(locustfile=own, processes=processes, ui_port=free_port() if ui else None)
+        async with hosted(bed, wish, hosting) as locust:
+            if ui:
+                start = f"http://127.0.0.1:{hosting.ui_port}/swarm"
+                await eventually(lambda: asyncio.to_thread(requests.post, start, timeout=SLOW), timeout=SLOW)
+            with pytest.raises(LocustFailed, match=r"The load could not begin: the trace nowhere\.csv cannot be read"):
+                await locust.loaded()
+    assert locust.process.returncode == 2
 
 
 @pytest.mark.parametrize(("mix", "code"), [("small-marks", 0), ("small-failing", 1)])

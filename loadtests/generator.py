@@ -115,6 +115,7 @@ class Generator:
         rng = substream(self.plan.seed, "closed", str(index))
         scenario = rng.choices(list(mix.shares), list(mix.shares.values()))[0]
         intended, wish = now(), self.share.wish
+        tenants = wish.tenants or {"": 1.0}
         iteration = Iteration(
             run=self.plan.run,
             scenario=scenario.name,
@@ -123,6 +124,7 @@ class Generator:
             intended=intended,
             # Beside an open loop, the run's figures are that one's.
             warm_up=wish.loop is Loop.BOTH or intended < self.share.begin + wish.warm_up,
+            tenant=rng.choices(list(tenants), list(tenants.values()))[0],
         )
         self._in_flight += 1
         try:

@@ -64,21 +64,23 @@ class CallFailed(Exception):
 def add_arguments(parser: LocustArgumentParser, **_: Any) -> None:
     """The load, for the command line and the form of the web UI; the rest is for the command line alone."""
     given = Plan.given()
-    wish = given.wish if given else ANY_WISH
     arguments: dict[str, dict[str, Any]] = {
-        "--mix": {"default": " ".join(wish.mix), "help": "Scenarios or domains, with weights: orders=3 tasks"},
-        "--rate": {"type": float, "default": wish.rate, "help": "Iterations a second, of all together"},
-        "--duration": {"type": float, "default": wish.duration, "help": "Seconds over which they are started"},
-        "--arrivals": {"default": wish.arrivals, "help": "constant, poisson, ramp:from=5,to=50, step, sine, …"},
-        "--loop": {
+        "mix": {"help": "Scenarios or domains, with weights: orders=3 tasks"},
+        "rate": {"type": float, "help": "Iterations a second, of all together"},
+        "duration": {"type": float, "help": "Seconds over which they are started"},
+        "arrivals": {"help": "constant, poisson, ramp:from=5,to=50, step, sine, …"},
+        "loop": {
             "choices": [each.value for each in Loop],
-            "default": wish.loop.value,
             "help": "open: at the times of the arrivals; closed: when a user has its answer",
         },
-        "--pace": {"type": float, "default": wish.pace, "help": "Closed loop: seconds between a user's starts"},
+        "pace": {"type": float, "help": "Closed loop: seconds between a user's starts"},
+        "warm_up": {"type": float, "help": "Seconds at the beginning that are left out of every figure of speed"},
+        "tenants": {"help": "On whose behalf: so many tenants, or gold=3,free=1"},
+        "in_flight": {"type": int, "help": "Iterations at once, beyond which arrivals are shed, and count as failed"},
+        "lag_budget": {"type": float, "help": "Milliseconds a process may be late, at p99, before the run is void"},
     }
-    for flag, options in arguments.items():
-        parser.add_argument(flag, **options)
+    for name, default in (given.wish if given else ANY_WISH).typed.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", default=default, **arguments[name])
     # What is in a group of its own is not in the form.
     standing = parser.add_argument_group("Temper, on services that stand already")
     standing.add_argument("--external", default="", help="Services beside Temporal: postgres=URL redis=URL")

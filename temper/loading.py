@@ -58,7 +58,7 @@ def allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool) -> "
     except ValueError as error:
         raise CannotRun(f"{error}.", remedy=EXAMPLE) from error
     if plan.external:
-        allow_external(load.arrivals.highest, rate_cap, yes=yes)
+        allow_external(wish.highest(load), rate_cap, yes=yes)
     return load
 
 

@@ -26,14 +26,14 @@ def received(end: zmqrpc.Client) -> Iterator[str]:
         yield end.recv().type
 
 
-def main(*ready: str) -> None:
-    """Begin the load that is planned, with those of "a" and "b" that are `ready`."""
+def main(ready: str, *options: str) -> None:
+    """Begin the load that is planned, with those of "a" and "b" that are `ready`; `options` are Locust's."""
     locustfile.CONNECT_SECONDS = 0.5
     port = free_port()
     environment = Environment(host="127.0.0.1:1")
     master = environment.create_master_runner("127.0.0.1", port)
     leading = locustfile.Leading(environment, master)
-    environment.parsed_options = get_parser().parse_args([])
+    environment.parsed_options = get_parser().parse_args(list(options))
     ends = {name: zmqrpc.Client("127.0.0.1", port, name) for name in ("a", "b")}
     for name, end in ends.items():
         end.send(Message("client_ready", locust.__version__, name))

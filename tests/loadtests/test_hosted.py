@@ -1,5 +1,6 @@
 """A load that several processes drive is divided, reported, merged and noted; nothing of it is lost between them."""
 
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from harness.records.histogram import Histogram
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding
-from loadtests.hosted import Loop, Plan, Wish
+from loadtests.hosted import ANY_WISH, Loop, Plan, Wish
 from loadtests.leader import GRACE_SECONDS, Leader
 from loadtests.tally import Tally
 
@@ -224,3 +225,14 @@ def test_a_cap_is_on_both_loops_together(leader: Leader, loop: Loop, pace: float
 def test_a_user_starts_again_after_a_while_and_within_the_load(leader: Leader, pace: float) -> None:
     with pytest.raises(ValueError, match="the pace must be above 0 seconds, and no longer than the load"):
         leader.allow(msgspec.structs.replace(WISH, loop=Loop.CLOSED, pace=pace))
+
+
+def test_what_is_typed_is_what_is_told() -> None:
+    """All of a wish can be typed, on the command line or in the form."""
+    wish = Wish(
+        mix=["small-echo=3", "small-steady"], rate=2.5, duration=9, arrivals="ramp:from=1", loop=Loop.BOTH, pace=0.3,
+        warm_up=1.5, tenants={"gold": 0.75, "free": 0.25}, in_flight=7, lag_budget=0.04,
+    )  # fmt: skip
+    assert set(wish.typed) == set(Wish.__struct_fields__)
+    assert ANY_WISH.told(Namespace(**wish.typed)) == wish
+    assert wish.told(Namespace(**ANY_WISH.typed)) == msgspec.structs.replace(ANY_WISH, mix=[])

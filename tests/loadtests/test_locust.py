@@ -109,7 +109,7 @@ async def test_workers_of_their_own_join_a_master(target: Target, stack: Stack, 
     own.write_text(page.partition("```python\n")[2].partition("```")[0].replace("orders-place", "small-echo"))
     wish = Wish(mix=["small-echo"], rate=6, duration=3, loop=Loop.CLOSED)
     hosting = Hosting(machines=2, locustfile=own)
-    words = hosting.worker_command("127.0.0.1").split()[1:]
+    words = hosting.worker_command().split()[1:]
     workers = [
         Process(f"worker-{number}", [sys.executable, "-m", "locust", *words], log_path=tmp_path / f"{number}.log",
                 env={"TEMPER_TARGET": str(TESTS / "small.toml")}, cwd=TESTS)
@@ -170,11 +170,12 @@ async def test_the_web_ui_starts_one_load_and_shows_its_percentiles(
         return answer
 
     async with standing(target, stack, tmp_path) as bed, bed.workers(1):
-        async with hosted(bed, wish, Hosting(ui_port=port)) as locust:
+        async with hosted(bed, wish, Hosting(ui_port=port, rate_cap=20)) as locust:
             page = (await eventually(lambda: asyncio.to_thread(get, "/"), timeout=SLOW)).text
-            assert all(f'"{name}"' in page for name in ("mix", "rate", "duration", "arrivals", "loop", "pace"))
+            assert all(f'"{name}"' in page for name in wish.typed)
             assert 'href="./temper"' in page
             assert "there are no arrivals" in (await asyncio.to_thread(swarm, arrivals="hyperbole"))["message"]
+            assert "At most 20 are allowed" in (await asyncio.to_thread(swarm, rate="21"))["message"]
             assert (await asyncio.to_thread(get, "/temper/report")).status_code == 404
             assert (await asyncio.to_thread(swarm, rate="20", arrivals="ramp"))["success"]
             found = await locust.loaded()
@@ -290,7 +291,7 @@ async def test_the_command_judges_what_locust_drove_and_leaves_its_web_ui(target
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     words = ["load", "ui", "small-marks", "--rate", "5", "--duration", "1", "--processes", "2", "--workers", "1"]
-    words += ["--ui-port", str(port), "--target", str(target.path)]
+    words += ["--ui-port", str(port), "--target", str(target.path), "--warm-up", "0.5", "--tenants", "gold"]
     command = Process("temper", [sys.executable, "-m", "temper", *words], log_path=tmp_path / "log", cwd=tmp_path)
     command.start()
     try:
@@ -309,6 +310,7 @@ async def test_the_command_judges_what_locust_drove_and_leaves_its_web_ui(target
     assert len([op for op in recorded.read(Operation) if op.kind is Kind.START]) == 10
     assert recorded.info.load is not None
     assert (recorded.info.load.rate, recorded.info.load.processes) == (10, 2)
+    assert (recorded.info.load.warm_up, recorded.info.load.tenants) == (0.5, {"gold": 1.0})
 
 
 def asked(url: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.records.run import Recorded, latest
+from loadtests.hosted import ANY_WISH
 from loadtests.standing import plan_standing
 
 SMALL = Path(__file__).parent.parent / "small.toml"
@@ -21,9 +22,8 @@ def test_what_is_recorded_of_its_command_has_no_password(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["locust", "--external", external])
     told = argparse.Namespace(
-        mix="small-echo", rate=1.0, duration=1.0, arrivals="constant", loop="open", pace=1.0,
-        external=external, rate_cap=1.0, yes=True, seed=1,
-    )  # fmt: skip
+        **{**ANY_WISH.typed, "mix": "small-echo"}, external=external, rate_cap=1.0, yes=True, seed=1
+    )
     plan = plan_standing(target, "127.0.0.1:7233", told)
     assert plan.external["postgres"] == f"postgresql://me:{password}@127.0.0.1/x"
     assert Recorded(latest(Path("results"))).info.command == (

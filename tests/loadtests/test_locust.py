@@ -170,12 +170,12 @@ async def test_the_web_ui_starts_one_load_and_shows_its_percentiles(
         return answer
 
     async with standing(target, stack, tmp_path) as bed, bed.workers(1):
-        async with hosted(bed, wish, Hosting(ui_port=port, rate_cap=20)) as locust:
+        async with hosted(bed, wish, Hosting(ui_port=port, rate_cap=40)) as locust:
             page = (await eventually(lambda: asyncio.to_thread(get, "/"), timeout=SLOW)).text
             assert all(f'"{name}"' in page for name in wish.typed)
             assert 'href="./temper"' in page
             assert "there are no arrivals" in (await asyncio.to_thread(swarm, arrivals="hyperbole"))["message"]
-            assert "At most 20 are allowed" in (await asyncio.to_thread(swarm, rate="21"))["message"]
+            assert "At most 40 are allowed" in (await asyncio.to_thread(swarm, rate="41"))["message"]
             assert (await asyncio.to_thread(get, "/temper/report")).status_code == 404
             assert (await asyncio.to_thread(swarm, rate="20", arrivals="ramp"))["success"]
             found = await locust.loaded()

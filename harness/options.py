@@ -1,9 +1,13 @@
 """Reads what the command line says of services: where they are, on which ports, and whether they may be used."""
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.errors import CannotRun, UnknownName
+
+PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*(?=@)|([?&]password=)[^&\s]*")
+"""A password in an address."""
 
 
 def pairs_of(options: Sequence[str] | None) -> dict[str, str]:
@@ -40,6 +44,11 @@ def providers_of(options: Sequence[str] | None) -> dict[str, str]:
         if service not in KINDS:
             raise UnknownName("service", service, KINDS)
     return {**dict.fromkeys(KINDS, for_all[-1] if for_all else "embedded"), **for_one}
+
+
+def without_passwords(words: Iterable[str]) -> list[str]:
+    """The words of a command line, to be recorded: nothing that is recorded has a password."""
+    return [PASSWORD.sub(r"\1\2…", word) for word in words]
 
 
 def allow_external(rate: float, cap: float | None, *, yes: bool) -> None:

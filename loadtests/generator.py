@@ -83,14 +83,14 @@ class Generator:
                 scenario.warm_up()
 
     def take(self, share: Share) -> None:
-        """Take a share; call it before the load begins, and once it has connected."""
+        """Take a share; call it before the load begins, and once it has connected. Raises CannotRun, ValueError."""
+        self.warm_up(share.wish)
         self._share = share
         if self._client is not None:
             self._closings = Closings(self._client, f"{self.plan.run}.", waiters=WAITERS // share.processes)
         self._walked = not share.wish.loop.is_open
         before = len(self._planned()) if share.wish.loop is Loop.BOTH else 0
         self._closed_indices = itertools.count(before + share.process, share.processes)
-        self.warm_up(share.wish)
 
     async def walk(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Sequence[Finding]:
         """Fire this process's arrivals at their times, and wait until all their iterations have ended.
@@ -116,6 +116,7 @@ class Generator:
         rng = substream(self.plan.seed, "closed", str(index))
         scenario = rng.choices(list(mix.shares), list(mix.shares.values()))[0]
         intended, wish = now(), self.share.wish
+        tenants = wish.tenants or {"": 1.0}
         iteration = Iteration(
             run=self.plan.run,
             scenario=scenario.name,
@@ -124,6 +125,7 @@ class Generator:
             intended=intended,
             # Beside an open loop, the run's figures are that one's.
             warm_up=wish.loop is Loop.BOTH or intended < self.share.begin + wish.warm_up,
+            tenant=rng.choices(list(tenants), list(tenants.values()))[0],
         )
         self._in_flight += 1
         try:

@@ -15,7 +15,7 @@ from harness.records.load import LoadInfo
 from harness.target import Target
 from loadtests.arrivals import parse
 from loadtests.load import DRAW, IN_FLIGHT, LAG_BUDGET, Load
-from loadtests.mix import Mix
+from loadtests.mix import Mix, tenants_of
 
 Item = TypeVar("Item")
 
@@ -71,7 +71,27 @@ class Wish(Struct, frozen=True, kw_only=True):
             arrivals=options.arrivals,
             loop=Loop(options.loop),
             pace=float(options.pace),
+            warm_up=float(options.warm_up),
+            tenants=tenants_of(options.tenants) if options.tenants else {},
+            in_flight=int(options.in_flight),
+            lag_budget=float(options.lag_budget) / 1e3,
         )
+
+    @property
+    def typed(self) -> Mapping[str, str | float]:
+        """This as `told` reads it: by the names of the locustfile's arguments, as somebody would type it."""
+        return {
+            "mix": " ".join(self.mix),
+            "rate": self.rate,
+            "duration": self.duration,
+            "arrivals": self.arrivals,
+            "loop": self.loop.value,
+            "pace": self.pace,
+            "warm_up": self.warm_up,
+            "tenants": ",".join(f"{name}={share}" for name, share in self.tenants.items()),
+            "in_flight": self.in_flight,
+            "lag_budget": self.lag_budget * 1e3,
+        }
 
     def highest(self, load: Load) -> float:
         """The highest rate that both loops together come to, in iterations a second."""

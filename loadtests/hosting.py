@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from harness.errors import HarnessError
 from harness.records.hosted import Hosted
 from harness.records.operations import Iteration
@@ -43,6 +45,8 @@ class Hosting:
     """Where the UI and the master listen."""
     master_port: int = field(default_factory=free_port)
     locustfile: Path = LOCUSTFILE
+    rate_cap: float | None = None
+    """The highest rate that may be asked for at the web UI, in iterations a second; None where services are ours."""
 
     def command(self, address: str) -> list[str]:
         """How Locust is started, for a Temporal at this address."""
@@ -56,9 +60,9 @@ class Hosting:
             return [*command, "--headless", "--only-summary"]
         return [*command, "--web-host", self.host, "--web-port", str(self.ui_port)]
 
-    def worker_command(self, master: str = "HOST") -> str:
+    def worker_command(self) -> str:
         """What to type on another machine, beside the same temper.toml; the locustfile comes from the master."""
-        words = ["locust", "-f", "-", "--worker", "--master-host", master, "--master-port", str(self.master_port)]
+        words = ["locust", "-f", "-", "--worker", "--master-host", self.host, "--master-port", str(self.master_port)]
         return shlex.join(words)
 
 
@@ -93,12 +97,11 @@ async def hosted(bed: Testbed, wish: Wish, hosting: Hosting) -> AsyncIterator[Lo
 
     Workers must be up, and the target prepared. It goes past all links.
     """
-    plan = plan_for(bed, wish)
+    plan = msgspec.structs.replace(plan_for(bed, wish), rate_cap=hosting.rate_cap)
     process = Process(
         "locust",
         hosting.command(bed.stack.addresses["temporal.address"]),
         env=plan.environment,
-        cwd=bed.target.directory,
         log_path=bed.run.logs / "locust.log",
     )
     process.start()

@@ -102,6 +102,7 @@ class Leader:
 
     def _note(self, heard: Heard) -> None:
         assert self.share is not None
+        cut = None if self._over.issuperset(self.shares) else self._ended
         lines = [
             HostedLine(
                 loop=loop,
@@ -117,10 +118,12 @@ class Leader:
         ]
         self.run.write_hosted(
             Hosted(
-                load=self.share.info(self.target),
+                load=msgspec.structs.replace(
+                    self.share.info(self.target),
+                    stopped=None if cut is None else max(0.0, cut - self.share.begin),
+                ),
                 loop=self.share.wish.loop,
                 ended=self._ended,
-                stopped=not self._over.issuperset(self.shares),
                 lines=lines,
                 broken=self._broken,
             )

@@ -27,7 +27,7 @@ _TEMPLATE = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined
 
 
 def rows(leader: Leader) -> Sequence[Mapping[str, Any]]:
-    """A row for each kind of call; a percentile that falls among calls nobody answered is "none answered"."""
+    """A row for each kind of call; a percentile that falls on no good answer is "none answered"."""
     return [
         {
             "loop": loop,

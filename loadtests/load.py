@@ -42,6 +42,10 @@ class Load:
                 f"A warm-up of {self.warm_up:g} s leaves nothing of {self.arrivals.duration:g} s.",
                 remedy="Make it shorter, or the load longer.",
             )
+        if self.in_flight < 1:
+            raise CannotRun(
+                "Nothing may be in flight, and so nothing can start.", remedy="Say how much: --in-flight 10000"
+            )
         refuse_budget(self.lag_budget)
 
     @property

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import gevent
 import msgspec
 import psutil
+from gevent import GreenletExit
 from gevent.event import Event
 from locust import events
 from locust.argument_parser import LocustArgumentParser
@@ -63,21 +64,23 @@ class CallFailed(Exception):
 def add_arguments(parser: LocustArgumentParser, **_: Any) -> None:
     """The load, for the command line and the form of the web UI; the rest is for the command line alone."""
     given = Plan.given()
-    wish = given.wish if given else ANY_WISH
     arguments: dict[str, dict[str, Any]] = {
-        "--mix": {"default": " ".join(wish.mix), "help": "Scenarios or domains, with weights: orders=3 tasks"},
-        "--rate": {"type": float, "default": wish.rate, "help": "Iterations a second, of all together"},
-        "--duration": {"type": float, "default": wish.duration, "help": "Seconds over which they are started"},
-        "--arrivals": {"default": wish.arrivals, "help": "constant, poisson, ramp:from=5,to=50, step, sine, …"},
-        "--loop": {
+        "mix": {"help": "Scenarios or domains, with weights: orders=3 tasks"},
+        "rate": {"type": float, "help": "Iterations a second, of all together"},
+        "duration": {"type": float, "help": "Seconds over which they are started"},
+        "arrivals": {"help": "constant, poisson, ramp:from=5,to=50, step, sine, …"},
+        "loop": {
             "choices": [each.value for each in Loop],
-            "default": wish.loop.value,
             "help": "open: at the times of the arrivals; closed: when a user has its answer",
         },
-        "--pace": {"type": float, "default": wish.pace, "help": "Closed loop: seconds between a user's starts"},
+        "pace": {"type": float, "help": "Closed loop: seconds between a user's starts"},
+        "warm_up": {"type": float, "help": "Seconds at the beginning that are left out of every figure of speed"},
+        "tenants": {"help": "On whose behalf: so many tenants, or gold=3,free=1"},
+        "in_flight": {"type": int, "help": "Iterations at once, beyond which arrivals are shed, and count as failed"},
+        "lag_budget": {"type": float, "help": "Milliseconds a process may be late, at p99, before the run is void"},
     }
-    for flag, options in arguments.items():
-        parser.add_argument(flag, **options)
+    for name, default in (given.wish if given else ANY_WISH).typed.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", default=default, **arguments[name])
     # What is in a group of its own is not in the form.
     standing = parser.add_argument_group("Temper, on services that stand already")
     standing.add_argument("--external", default="", help="Services beside Temporal: postgres=URL redis=URL")
@@ -120,6 +123,7 @@ class Leading:
         self._environment = environment
         self._runner = runner
         self._ready: set[str] = set()
+        self._wrong: Exception | None = None
         self._given = Plan.given()
         plan = self._given or plan_standing(_target_path(), environment.host or "", environment.parsed_options)
         self.leader = ArrivalsShape.leader = Leader(plan, Target.read(Path(plan.target)))
@@ -131,8 +135,20 @@ class Leading:
         environment.events.test_start.add_listener(self._begin)
         environment.events.test_stop.add_listener(self._end)
         environment.events.quitting.add_listener(self._leave)
+        environment.events.quit.add_listener(self._tell)
 
     def _begin(self, **_: Any) -> None:
+        """Begin the load; where that cannot be, end Locust, which would log why, and wait for its end for ever."""
+        try:
+            self._deal()
+        except Exception as error:
+            self._wrong = error
+            self._environment.process_exit_code = CANNOT_RUN
+            web_ui = self._environment.web_ui
+            gevent.spawn(web_ui.stop if web_ui is not None else self._runner.quit)  # Locust lives as long as these do
+            raise GreenletExit from error
+
+    def _deal(self) -> None:
         shape = self._environment.shape_class
         told = self._environment.parsed_options
         wish = shape.wish if isinstance(shape, ArrivalsShape) else self.leader.plan.wish.told(told)
@@ -141,12 +157,21 @@ class Leading:
             DrivingUser.generator.take(self.leader.shares[ALONE])
             gevent.spawn(self._hear_itself)
             return
-        with gevent.Timeout(CONNECT_SECONDS, exception=False):
-            while not self._ready.issuperset(present_processes(self._runner)):
-                gevent.sleep(DRAIN_SECONDS)
-        self.leader.begin(wish, present_processes(self._runner))
+        self.leader.begin(wish, self._connected(self._runner))
         for name, share in self.leader.shares.items():
             self._runner.send_message(SHARE, _plain(share), name)
+
+    def _connected(self, master: MasterRunner) -> list[str]:
+        """The processes that are ready, once all are or the time is up; any other is sent away. Raises CannotRun."""
+        with gevent.Timeout(CONNECT_SECONDS, exception=False):
+            while not self._ready.issuperset(present_processes(master)):
+                gevent.sleep(DRAIN_SECONDS)
+        present = present_processes(master)
+        for name in set(present) - self._ready:
+            master.send_message("quit", client_id=name)
+        if ready := [name for name in present if name in self._ready]:
+            return ready
+        raise CannotRun(f"No process was ready within {CONNECT_SECONDS:g} s.", remedy="Each says why: see its log.")
 
     def _hear(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         self.leader.hear(client_id, data[REPORT])
@@ -175,6 +200,12 @@ class Leading:
         if self._given is None and self.leader.share is not None:
             self._environment.process_exit_code = judge(self.leader.plan)
 
+    def _tell(self, **_: Any) -> None:
+        """Say why the load could not begin, below all that Locust says as it ends."""
+        if self._wrong is not None:
+            unexpected = not isinstance(self._wrong, CannotRun | ValueError)
+            logger.critical("The load could not begin: %s", self._wrong, exc_info=self._wrong if unexpected else None)
+
 
 def _follow(environment: Environment, runner: WorkerRunner) -> None:
     """Ask the master for the plan until it comes, connect, say so; then drive the share that it gives."""
@@ -193,6 +224,13 @@ def _follow(environment: Environment, runner: WorkerRunner) -> None:
         connected.set()
         runner.send_message(READY)
 
+    def take(msg: Message, **_: Any) -> None:
+        try:
+            DrivingUser.generator.take(_typed(msg.data, Share))
+        except Exception:
+            logger.exception("This process cannot drive its share of the load")
+            runner.quit()
+
     def ask() -> None:
         while not answered.wait(ASK_SECONDS):
             runner.send_message(ASK)
@@ -201,7 +239,7 @@ def _follow(environment: Environment, runner: WorkerRunner) -> None:
         data[REPORT] = DrivingUser.generator.report() if connected.is_set() else NOTHING
 
     runner.register_message(PLAN, planned, concurrent=True)
-    runner.register_message(SHARE, lambda msg, **_: DrivingUser.generator.take(_typed(msg.data, Share)))
+    runner.register_message(SHARE, take)
     environment.events.report_to_master.add_listener(report)
     runner.send_message(ASK)
     gevent.spawn(ask)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import CannotRun
-from harness.options import allow_external, pairs_of
+from harness.options import allow_external, pairs_of, without_passwords
 from harness.records.run import Run
 from harness.stack import Stack
 from harness.target import Target
@@ -42,7 +42,7 @@ def plan_standing(target: Path, temporal: str, options: Any) -> Plan:
         read.file.services, log_directory=RESULTS, external=external, namespace=read.file.namespace,
         processes=read.processes,
     )  # fmt: skip
-    command = shlex.join(["locust", *sys.argv[1:]])
+    command = shlex.join(without_passwords(["locust", *sys.argv[1:]]))
     made = Run.create(
         RESULTS, kind="load", title=options.mix, target=read.file.name, seed=options.seed, command=command
     )

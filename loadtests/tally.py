@@ -14,12 +14,14 @@ class Line:
 
     calls: int = 0
     failures: int = 0
+    """Those that nobody answered among them."""
+    unanswered: int = 0
     answered: Histogram = field(default_factory=Histogram)
-    """Seconds from the intended start to the answer."""
+    """Seconds from the intended start to a good answer: to be refused or shed is quick, and no answer."""
 
     def percentile(self, percent: float) -> float | None:
         """Seconds; None where it falls among calls that nobody answered."""
-        return self.answered.percentile(percent, missing=self.calls - len(self.answered))
+        return self.answered.percentile(percent, missing=self.unanswered)
 
 
 class Tally:
@@ -31,10 +33,12 @@ class Tally:
     def count(self, loop: str, operation: Operation, ends: Iterable[str]) -> None:
         """Count a call; `ends` are the closing statuses that are no failure."""
         line = self.lines.setdefault((loop, called(operation)), Line())
+        failed, took = failure(operation, ends) is not None, operation.response_time
         line.calls += 1
-        line.failures += failure(operation, ends) is not None
-        if operation.response_time is not None:
-            line.answered.record(operation.response_time)
+        line.failures += failed
+        line.unanswered += took is None
+        if took is not None and not failed:
+            line.answered.record(took)
 
     def sorted(self) -> list[tuple[tuple[str, str], Line]]:
         """The lines, those of one call together."""
@@ -43,7 +47,13 @@ class Tally:
     def taken(self) -> Sequence[Mapping[str, Any]]:
         """All that was counted since this was asked last, as plain values that `add` understands."""
         taken = [
-            {"key": list(key), "calls": line.calls, "failures": line.failures, "answered": line.answered.encode()}
+            {
+                "key": list(key),
+                "calls": line.calls,
+                "failures": line.failures,
+                "unanswered": line.unanswered,
+                "answered": line.answered.encode(),
+            }
             for key, line in self.lines.items()
         ]
         self.lines = {}
@@ -56,6 +66,7 @@ class Tally:
             line = self.lines.setdefault((loop, name), Line())
             line.calls += each["calls"]
             line.failures += each["failures"]
+            line.unanswered += each["unanswered"]
             line.answered.merge(Histogram.decode(each["answered"]))
 
 

@@ -81,8 +81,7 @@ class _Form:
     """The form's fields as attributes; what it does not have is the plan's."""
 
     def __init__(self, wish: Wish) -> None:
-        self._wish = wish
+        self._typed = wish.typed
 
     def __getattr__(self, name: str) -> Any:
-        default = " ".join(self._wish.mix) if name == "mix" else getattr(self._wish, name)
-        return request.form.get(name, default)
+        return request.form.get(name, self._typed[name])

@@ -15,8 +15,8 @@ from reports.figures import memory
 NONE = "—"
 VERSION = ", version"
 Said = str | float | frozenset[str]
-UNIMPORTANT = frozenset({"began", "lag_budget"})
-"""Of a load: when it was, and what was allowed of the generator."""
+UNIMPORTANT = frozenset({"began", "lag_budget", "stopped"})
+"""Of a load: when it was, what was allowed of the generator, and what makes it void."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):

@@ -35,6 +35,8 @@ class Group(Struct, frozen=True, kw_only=True):
     answered: int
     failed: int
     unanswered: int
+    by_server: int
+    """Answered ones of which the server's clock told when their workflow closed: too many waited to ask for each."""
     response: Distribution
     """From the intended start. Failed iterations have none; unanswered ones count as slower than any other."""
     service: Distribution
@@ -105,6 +107,7 @@ def group(name: str, found: pl.DataFrame) -> Group:
         answered=int((outcomes == Outcome.ANSWERED).sum()),
         failed=int((outcomes == Outcome.FAILED).sum()),
         unanswered=missing,
+        by_server=int(((outcomes == Outcome.ANSWERED) & found["by_server"]).sum()),
         response=_distribution(answered_times(found), missing),
         service=_distribution(answered_times(found, "service"), missing),
     )

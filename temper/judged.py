@@ -1,7 +1,6 @@
 """A run from its beginning to its verdict: a testbed, then what is observed, judged, reported and put to the gate."""
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.errors import CannotRun
-from harness.options import pairs_of, ports_of, providers_of
+from harness.options import pairs_of, ports_of, providers_of, without_passwords
 from temper.faces import code_of, show
 from temper.policies import policy_of
 from temper.terminal import screen
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from reports.objectives import Policy
 
 RESULTS = Path("results")
-PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
-"""A password in an address; what is recorded of a run has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +98,8 @@ def listed(run: "Run") -> None:
 
 
 def as_called() -> str:
-    """The command, to do the same again; nothing that is recorded has a password."""
-    return shlex.join(PASSWORD.sub(r"\1…@", word) for word in ("temper", *sys.argv[1:]))
+    """The command, to do the same again."""
+    return shlex.join(without_passwords(["temper", *sys.argv[1:]]))
 
 
 def directory_of(run: str) -> Path:

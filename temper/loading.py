@@ -64,7 +64,7 @@ def allowed(wish: "Wish", plan: Plan, rate_cap: float | None, *, yes: bool, base
     if plan.external:
         from loadtests.pairs import EVERY
 
-        allow_external(load.arrivals.highest + (1 / EVERY if baseline else 0.0), rate_cap, yes=yes)
+        allow_external(wish.highest(load) + (1 / EVERY if baseline else 0.0), rate_cap, yes=yes)
     return load
 
 

@@ -96,6 +96,27 @@ WRONG = {
         ("load", "ui", "pipeline-few", "--loop", "closed", "--pace", "0", *SYSTEM),
         "the pace must be above 0 seconds",
     ),
+    "a warm-up of all the web UI's load": (
+        ("load", "ui", "pipeline-few", "--duration", "9", "--warm-up", "9", *SYSTEM),
+        "leaves nothing of 9 s",
+    ),
+    "tenants of the web UI that are none": (("load", "ui", "pipeline-few", "--tenants", "0", *SYSTEM), "no tenants"),
+    "processes here and on other machines": (
+        ("load", "ui", "pipeline-few", "--machines", "2", "--processes", "2", *SYSTEM),
+        "Of --processes and --machines one is too many",
+    ),
+    "other machines that find nothing": (
+        ("load", "ui", "pipeline-few", "--machines", "2", *SYSTEM),
+        "--host ADDRESS",
+    ),
+    "other machines for services of this one": (
+        ("load", "ui", "pipeline-few", "--machines", "2", "--host", "db.test", "--external", "postgres=x", *SYSTEM),
+        "--external redis=ADDRESS --external temporal=ADDRESS",
+    ),
+    "two loops above the cap": (
+        ("load", "ui", "pipeline-few", "--loop", "both", "--external", "redis=x", "--rate-cap", "5", *SYSTEM),
+        "10 iterations a second",
+    ),
     "an unknown loop": (("load", "ui", "pipeline-few", "--loop", "half", *SYSTEM), "Say open, closed or both"),
     "load on an external service without a cap": (
         ("load", "pipeline-few", "--rate", "1", "--duration", "1", "--external", "redis=127.0.0.1:1", *SYSTEM),

@@ -21,10 +21,17 @@ def lags(operations: pl.DataFrame) -> pl.Series:
 
 
 def sent_on_time(records: Records) -> Judgement:
-    """An open-loop load whose generator kept its times; one that did not is void, and its figures mean nothing."""
+    """A load whose generator kept its times, to its end; one that did not is void, and its figures mean nothing."""
     assert records.load is not None
     loaded = [op for op in records.operations if op.scenario in records.load.shares and not op.warm_up]
     late = lags(frame_of(Operation, loaded))
+    if records.load.stopped is not None:
+        return unknown(
+            SENT_ON_TIME,
+            f"the load is void: {records.load.duration:,.0f} s were asked for, and after {records.load.stopped:,.0f} s "
+            "it was stopped by hand, or a process was lost that drove it; let one go on to its end",
+            checked=len(late),
+        )
     p99 = percentile(late, 99)
     if p99 is not None and p99 > records.load.lag_budget:
         return unknown(

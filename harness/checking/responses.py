@@ -39,9 +39,10 @@ def responses(operations: pl.DataFrame, ends: Ends) -> pl.DataFrame:
     """One response an iteration, in the order of intended starts: each as its user saw it.
 
     Its columns: `scenario`, `iteration`; `intended`, when it was meant to start, and `answered`, when its last result
-    came, good or bad, both in seconds since the Unix epoch; `outcome`; `time`, the seconds from one to the other, in
-    which no stall of the caller can hide; and `service`, the seconds from sending its first call. An iteration whose
-    last result never came has none of `answered`, `time` and `service`.
+    came, good or bad, both in seconds since the Unix epoch; `by_server`, whether the server's clock told when a result
+    of it came; `outcome`; `time`, the seconds from one to the other, in which no stall of the caller can hide; and
+    `service`, the seconds from sending its first call. An iteration whose last result never came has none of
+    `answered`, `time` and `service`.
 
     Only scenarios that wait for results have responses. In those, an iteration without a result is unanswered,
     unless a start of it was refused: then it failed. It failed too where its workflow ended as `ends` does not allow.
@@ -54,6 +55,7 @@ def responses(operations: pl.DataFrame, ends: Ends) -> pl.DataFrame:
         pl.col("intended").min(),
         pl.col("sent").min(),
         answered=pl.when(result_times.is_null().any()).then(None).otherwise(result_times.max()),
+        by_server=(is_result & pl.col("by_server")).any(),
         failed=((pl.col("ack") == Ack.FAIL) | _ended_badly(ends)).any(),
         unheard=unheard.filter(is_result).any() | ~is_result.any(),
     )
@@ -62,6 +64,7 @@ def responses(operations: pl.DataFrame, ends: Ends) -> pl.DataFrame:
         "iteration",
         "intended",
         "answered",
+        "by_server",
         outcome=pl.when("failed")
         .then(pl.lit(Outcome.FAILED, OUTCOMES))
         .when("unheard")

@@ -44,6 +44,7 @@ COLUMNS: dict[type[Struct], tuple[str, ...]] = {
         "status",
         "error",
         "warm_up",
+        "by_server",
     ),
     WorkflowRun: (
         "scenario",

@@ -9,7 +9,10 @@ from harness.records.verdicts import Finding
 
 
 class HostedLine(Struct, frozen=True, kw_only=True):
-    """One kind of call. Percentiles are in seconds, from the intended start; None where nobody answered that many."""
+    """One kind of call. Percentiles are in seconds, from the intended start; None where nobody answered that many.
+
+    Ours are of good answers; one that failed has none, and one that nobody answered is slower than any other.
+    """
 
     loop: str
     """"open": at the times of the arrivals; "closed": when the user had its last answer."""
@@ -22,7 +25,7 @@ class HostedLine(Struct, frozen=True, kw_only=True):
     """Ours, from histograms merged over all processes: within 0.1 %."""
     locust_p50: float | None
     locust_p99: float | None
-    """Locust's own, of the same calls, rounded to two digits."""
+    """Locust's own, of the same calls and those that failed, rounded to two digits."""
 
 
 class Hosted(Struct, frozen=True, kw_only=True):
@@ -33,8 +36,11 @@ class Hosted(Struct, frozen=True, kw_only=True):
     """open, closed or both."""
     ended: float | None
     """Seconds since the Unix epoch; None while it goes on, and for ever if Locust was cut off."""
-    stopped: bool
-    """Whether it was ended before all was driven: by hand, or because a process was lost."""
     lines: Sequence[HostedLine]
     broken: Sequence[Finding] = ()
     """What broke in the scenarios themselves."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended before all was driven: by hand, or because a process was lost."""
+        return self.load.stopped is not None

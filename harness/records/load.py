@@ -33,6 +33,9 @@ class LoadInfo(Struct, frozen=True, kw_only=True):
     lag_budget: float = 0.05
     """How late the generator may send, at the 99th percentile, before the load is void."""
 
+    stopped: float | None = None
+    """Seconds after it began when it ended before all of it was driven; None where all was."""
+
     @property
     def closed(self) -> bool:
         """Whether each user waits for an iteration to end before starting the next."""

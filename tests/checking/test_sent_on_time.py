@@ -53,8 +53,18 @@ def test_warm_up_and_what_was_not_under_load_do_not_count() -> None:
     assert judged(*late)[0] is Verdict.UNKNOWN
 
 
+def test_a_load_that_was_stopped_early_is_void() -> None:
+    """However well the little that was driven went: it is not what was asked for."""
+    verdict, checked, reason = judged(call(0, 0.0), load=msgspec.structs.replace(LOAD, duration=600.0, stopped=5.2))
+    assert (verdict, checked) == (Verdict.UNKNOWN, 1)
+    assert reason == (
+        "the load is void: 600 s were asked for, and after 5 s it was stopped by hand, or a process was lost that "
+        "drove it; let one go on to its end"
+    )
+
+
 def test_only_an_open_loop_is_judged_so() -> None:
-    """A user of a closed loop is never late: nobody had said when to ask."""
+    """A user of a closed loop is never late: nobody had said when to ask; but can be sent away like any other."""
 
     def applied(load: LoadInfo | None) -> bool:
         return sent_on_time in applicable(Records(operations=(), workflows=(), effects=None, facts=(), load=load))
@@ -62,3 +72,4 @@ def test_only_an_open_loop_is_judged_so() -> None:
     assert applied(LOAD)
     assert not applied(None)
     assert not applied(msgspec.structs.replace(LOAD, users=3))
+    assert applied(msgspec.structs.replace(LOAD, users=3, stopped=1.0))

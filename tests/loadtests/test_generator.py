@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from small_target import small_target
 from small_worker import Quiet, small_worker
@@ -9,7 +10,7 @@ from small_worker import Quiet, small_worker
 from harness.clock import now
 from harness.driver import App
 from harness.eventually import eventually
-from harness.records.operations import Ack, Kind, Operation
+from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded, Run
 from harness.stack import Stack
 from loadtests.generator import Generator
@@ -109,3 +110,35 @@ def test_scenarios_read_what_they_need_once_and_before_the_share_comes(tmp_path:
     assert read == [Reads.name]
     generator.take(Share(begin=now(), process=0, processes=1, wish=wish))
     assert read == [Reads.name]
+
+
+def test_a_share_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    """As where a trace is on the leader's machine alone: nobody is to walk it."""
+    wish = Wish(mix=["small-echo"], rate=1, duration=1)
+    plan = Plan(
+        run="r", directory=str(tmp_path / "nowhere"), seed=1, target="temper.toml", task_queue="q", addresses={},
+        workspace="/", wish=wish,
+    )  # fmt: skip
+    generator = Generator(plan, small_target(), lambda *_: None)
+    lost = msgspec.structs.replace(wish, arrivals="trace:nowhere.csv")
+    with pytest.raises(ValueError, match=r"nowhere\.csv cannot be read"):
+        generator.take(Share(begin=now(), process=0, processes=1, wish=lost))
+    assert not generator.unwalked
+
+
+async def test_users_who_wait_have_tenants_too(stack: Stack, tmp_path: Path) -> None:
+    """Each iteration of a closed loop is on behalf of one, by its share; none where there are none."""
+    target = small_target()
+    async with small_worker(stack.addresses["temporal.address"], target.file.task_queue):
+        for run, tenants in (("one", {"gold": 1.0}), ("none", {})):
+            wish = Wish(mix=["small-echo"], rate=1, duration=1, loop=Loop.CLOSED, tenants=tenants)
+            plan = Plan(
+                run=run, directory=str(tmp_path / "nowhere"), seed=1, target="temper.toml",
+                task_queue=target.file.task_queue, addresses=stack.addresses, workspace="/", wish=wish,
+            )  # fmt: skip
+            generator = Generator(plan, target, lambda *_: None)
+            await generator.connect()
+            generator.take(Share(begin=now(), process=0, processes=1, wish=wish))
+            await generator.once(())
+            (iteration,) = [record for kind, record in generator.report()["records"] if kind == "Iteration"]
+            assert msgspec.json.decode(iteration, type=Iteration).tenant == ("gold" if tenants else "")

@@ -1,5 +1,6 @@
 """A load that several processes drive is divided, reported, merged and noted; nothing of it is lost between them."""
 
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from harness.records.histogram import Histogram
 from harness.records.operations import Ack, Iteration, Kind, Operation
 from harness.records.run import Recorded, Run
 from harness.records.verdicts import Finding
-from loadtests.hosted import Loop, Plan, Wish
+from loadtests.hosted import ANY_WISH, Loop, Plan, Wish
 from loadtests.leader import GRACE_SECONDS, Leader
 from loadtests.tally import Tally
 
@@ -123,11 +124,27 @@ def test_a_call_nobody_answered_is_slower_than_all() -> None:
 
 
 def test_a_workflow_that_ended_as_it_may_not_is_a_failure() -> None:
-    """The result came in time, and it is not what the scenario allows."""
+    """The result came in time, and it is not what the scenario allows: it is no answer, however fast it was."""
     tally = Tally()
     tally.count("open", called(took=0.1, kind=Kind.RESULT, status="failed"), ["completed"])
-    tally.count("open", called(took=0.1, kind=Kind.RESULT, status="completed"), ["completed"])
-    assert tally.lines["open", "small-echo: result"].failures == 1
+    tally.count("open", called(took=0.5, kind=Kind.RESULT, status="completed"), ["completed"])
+    line = tally.lines["open", "small-echo: result"]
+    assert (line.failures, line.unanswered) == (1, 0)
+    assert line.percentile(50) == pytest.approx(0.5, rel=0.001)
+
+
+def test_to_be_shed_or_refused_is_no_fast_answer() -> None:
+    """The more a server turns away, the better it would look; that holds for what other processes counted too."""
+    tally, merged = Tally(), Tally()
+    for _ in range(9):
+        tally.count("open", msgspec.structs.replace(called(took=0.001), ack=Ack.FAIL), ["completed"])
+    tally.count("open", called(took=1.0), ["completed"])
+    tally.count("open", called(took=None), ["completed"])
+    merged.add(tally.taken())
+    line = merged.lines["open", "small-echo: start"]
+    assert (line.calls, line.failures, line.unanswered) == (11, 10, 1)
+    assert line.percentile(50) == pytest.approx(1.0, rel=0.001)
+    assert line.percentile(99) is None
 
 
 def test_what_is_taken_is_not_counted_twice() -> None:
@@ -173,7 +190,7 @@ def test_a_load_is_over_when_all_who_are_there_have_said_so(leader: Leader, cloc
     leader.end({})
     hosted = Recorded(leader.run.directory).hosted()
     assert hosted is not None
-    assert hosted.stopped
+    assert hosted.load.stopped == clock[0] - hosted.load.began
     leader.hear("b", report(over=True))
     assert leader.over(["a", "b"])
     leader.end({})
@@ -208,3 +225,14 @@ def test_a_cap_is_on_both_loops_together(leader: Leader, loop: Loop, pace: float
 def test_a_user_starts_again_after_a_while_and_within_the_load(leader: Leader, pace: float) -> None:
     with pytest.raises(ValueError, match="the pace must be above 0 seconds, and no longer than the load"):
         leader.allow(msgspec.structs.replace(WISH, loop=Loop.CLOSED, pace=pace))
+
+
+def test_what_is_typed_is_what_is_told() -> None:
+    """All of a wish can be typed, on the command line or in the form."""
+    wish = Wish(
+        mix=["small-echo=3", "small-steady"], rate=2.5, duration=9, arrivals="ramp:from=1", loop=Loop.BOTH, pace=0.3,
+        warm_up=1.5, tenants={"gold": 0.75, "free": 0.25}, in_flight=7, lag_budget=0.04,
+    )  # fmt: skip
+    assert set(wish.typed) == set(Wish.__struct_fields__)
+    assert ANY_WISH.told(Namespace(**wish.typed)) == wish
+    assert wish.told(Namespace(**ANY_WISH.typed)) == msgspec.structs.replace(ANY_WISH, mix=[])

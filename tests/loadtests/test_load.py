@@ -72,6 +72,11 @@ def test_what_was_planned_is_noted() -> None:
     assert not info.closed
 
 
+def test_something_is_in_flight() -> None:
+    with pytest.raises(CannotRun, match="nothing can start"):
+        load(in_flight=0)
+
+
 @pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf")])
 def test_a_generator_can_be_late(budget: float) -> None:
     """A budget that nothing exceeds, or that everything does, would make a void load valid, or the other way round."""

@@ -60,9 +60,17 @@ async def counts_agree(bed: Testbed, found: Hosted, count: int) -> None:
     assert not judgements["small-echo: its own check"].findings
 
 
-async def test_two_forked_workers_drive_every_arrival_once(target: Target, stack: Stack, tmp_path: Path) -> None:
-    """`--processes 2`: each drives its share at its times, and every count agrees with every other."""
-    wish = Wish(mix=["small-echo"], rate=15, duration=2, arrivals="poisson")
+@pytest.mark.parametrize("arrivals", ["poisson", "trace:times.csv"])
+async def test_two_forked_workers_drive_every_arrival_once(
+    target: Target, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrivals: str
+) -> None:
+    """`--processes 2`: each drives its share at its times, and every count agrees with every other.
+
+    A trace is found where whoever starts the load is, and not where the target is.
+    """
+    monkeypatch.chdir(tmp_path)
+    Path("times.csv").write_text("".join(f"{number / 15}\n" for number in range(30)))
+    wish = Wish(mix=["small-echo"], rate=15, duration=2, arrivals=arrivals)
     async with standing(target, stack, tmp_path) as bed, bed.workers(1):
         async with hosted(bed, wish, Hosting(processes=2)) as locust:
             found = await locust.loaded()
@@ -101,7 +109,7 @@ async def test_workers_of_their_own_join_a_master(target: Target, stack: Stack, 
     own.write_text(page.partition("```python\n")[2].partition("```")[0].replace("orders-place", "small-echo"))
     wish = Wish(mix=["small-echo"], rate=6, duration=3, loop=Loop.CLOSED)
     hosting = Hosting(machines=2, locustfile=own)
-    words = hosting.worker_command("127.0.0.1").split()[1:]
+    words = hosting.worker_command().split()[1:]
     workers = [
         Process(f"worker-{number}", [sys.executable, "-m", "locust", *words], log_path=tmp_path / f"{number}.log",
                 env={"TEMPER_TARGET": str(TESTS / "small.toml")}, cwd=TESTS)
@@ -162,11 +170,12 @@ async def test_the_web_ui_starts_one_load_and_shows_its_percentiles(
         return answer
 
     async with standing(target, stack, tmp_path) as bed, bed.workers(1):
-        async with hosted(bed, wish, Hosting(ui_port=port)) as locust:
+        async with hosted(bed, wish, Hosting(ui_port=port, rate_cap=40)) as locust:
             page = (await eventually(lambda: asyncio.to_thread(get, "/"), timeout=SLOW)).text
-            assert all(f'"{name}"' in page for name in ("mix", "rate", "duration", "arrivals", "loop", "pace"))
+            assert all(f'"{name}"' in page for name in wish.typed)
             assert 'href="./temper"' in page
             assert "there are no arrivals" in (await asyncio.to_thread(swarm, arrivals="hyperbole"))["message"]
+            assert "At most 40 are allowed" in (await asyncio.to_thread(swarm, rate="41"))["message"]
             assert (await asyncio.to_thread(get, "/temper/report")).status_code == 404
             assert (await asyncio.to_thread(swarm, rate="20", arrivals="ramp"))["success"]
             found = await locust.loaded()
@@ -193,6 +202,30 @@ async def test_a_locust_that_ends_early_says_why(target: Target, stack: Stack, t
         async with hosted(bed, wish, Hosting(locustfile=broken)) as locust:
             with pytest.raises(LocustFailed, match="no such thing"):
                 await locust.loaded()
+
+
+@pytest.mark.parametrize(("processes", "ui"), [(1, False), (2, False), (1, True)])
+async def test_a_load_that_cannot_begin_ends_locust(
+    target: Target, stack: Stack, tmp_path: Path, processes: int, *, ui: bool
+) -> None:
+    """Here by a shape of one's own, which is not known before the load begins."""
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from loadtests import locustfile, shapes, users\n"
+        "class Walks(users.OpenLoopUser): pass\n"
+        "class Lost(shapes.ArrivalsShape):\n"
+        "    spec = 'trace:nowhere.csv'\n"
+    )
+    async with standing(target, stack, tmp_path) as bed:
+        wish = Wish(mix=["small-echo"], rate=1, duration=1)
+        hosting = Hosting(locustfile=own, processes=processes, ui_port=free_port() if ui else None)
+        async with hosted(bed, wish, hosting) as locust:
+            if ui:
+                start = f"http://127.0.0.1:{hosting.ui_port}/swarm"
+                await eventually(lambda: asyncio.to_thread(requests.post, start, timeout=SLOW), timeout=SLOW)
+            with pytest.raises(LocustFailed, match=r"The load could not begin: the trace nowhere\.csv cannot be read"):
+                await locust.loaded()
+    assert locust.process.returncode == 2
 
 
 @pytest.mark.parametrize(("mix", "code"), [("small-marks", 0), ("small-failing", 1)])
@@ -258,7 +291,7 @@ async def test_the_command_judges_what_locust_drove_and_leaves_its_web_ui(target
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     words = ["load", "ui", "small-marks", "--rate", "5", "--duration", "1", "--processes", "2", "--workers", "1"]
-    words += ["--ui-port", str(port), "--target", str(target.path)]
+    words += ["--ui-port", str(port), "--target", str(target.path), "--warm-up", "0.5", "--tenants", "gold"]
     command = Process("temper", [sys.executable, "-m", "temper", *words], log_path=tmp_path / "log", cwd=tmp_path)
     command.start()
     try:
@@ -277,6 +310,7 @@ async def test_the_command_judges_what_locust_drove_and_leaves_its_web_ui(target
     assert len([op for op in recorded.read(Operation) if op.kind is Kind.START]) == 10
     assert recorded.info.load is not None
     assert (recorded.info.load.rate, recorded.info.load.processes) == (10, 2)
+    assert (recorded.info.load.warm_up, recorded.info.load.tenants) == (0.5, {"gold": 1.0})
 
 
 def asked(url: str) -> dict[str, Any]:

@@ -455,5 +455,5 @@ def altered(
 def test_the_loads_of_these_tests_are_the_same() -> None:
     """What is changed above is all there is to a load."""
     told = {field for fields, _ in LOADS.values() for field in fields}
-    assert told | {"began", "lag_budget", "think"} == set(LoadInfo.__struct_fields__)
+    assert told | {"began", "lag_budget", "stopped", "think"} == set(LoadInfo.__struct_fields__)
     assert LOAD

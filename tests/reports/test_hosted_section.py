@@ -21,7 +21,7 @@ def line(loop: str, call: str = "slice: start", **figures: float | None) -> Host
 
 def hosted(*lines: HostedLine, loop: str = "both") -> Hosted:
     """A load with these lines."""
-    return Hosted(load=loaded(LOAD), loop=loop, ended=BEGIN + 11, stopped=False, lines=lines)
+    return Hosted(load=loaded(LOAD), loop=loop, ended=BEGIN + 11, lines=lines)
 
 
 def page_of(results: Path, load: Hosted | None) -> str:

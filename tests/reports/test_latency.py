@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
-from handwritten_runs import BEGIN, cut, iteration, loaded, result, start
+from handwritten_runs import BEGIN, cut, iteration, loaded, result, start, write_run
 
 from harness.checking.responses import Ends, Outcome, responses, under_load
 from harness.records.columns import frame_of
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Operation
 from harness.records.run import Run, RunInfo
+from reports.html import write_report
 from reports.latency import ScenarioLatency, latencies
 
 
@@ -165,3 +167,20 @@ def test_a_load_of_no_duration_has_no_rate(tmp_path: Path) -> None:
     """Nothing is divided by zero."""
     (found,) = of_load(info(tmp_path, slice=(1.0, 0.0)), [start(0, 0), result(0, 0, None)])
     assert (found.began, found.achieved_rate) == (BEGIN, 0.0)
+
+
+def test_answers_by_the_servers_clock_are_told(tmp_path: Path) -> None:
+    """How many of the good ones: their times hold what the two clocks differ by."""
+    by_server = [msgspec.structs.replace(result(n, n, 0.1), by_server=True) for n in range(3)]
+    failed = msgspec.structs.replace(by_server[2], status="failed")
+    operations = [*(start(n, n) for n in range(4)), *by_server[:2], failed, result(3, 3, 0.1)]
+    told = of(tmp_path, operations).whole
+    assert (told.answered, told.by_server) == (3, 2)
+    page = page_of(tmp_path / "by-server", operations)
+    assert "2 of 3 answers came by the server's clock" in page
+    assert "server's clock" not in page_of(tmp_path / "by-caller", iteration(0, 0.0, 0.1))
+
+
+def page_of(results: Path, operations: list[Operation]) -> str:
+    """The report of a load that made these calls."""
+    return write_report(write_run(results, operations, load={"slice": (1.0, 10.0)}, kind="load")).read_text()

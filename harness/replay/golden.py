@@ -43,8 +43,8 @@ FEATURES = {
 ANONYMOUS = "recorded"
 """In place of the name of a process."""
 STACK_TRACE = "stack_trace"
-NAMES_OF_PROCESSES = frozenset({"identity", "request_id"})
-"""Fields that hold one, or what a process drew."""
+NAMES_OF_PROCESSES = frozenset({"identity", "request_id", "binary_checksum"})
+"""Fields that hold one, or what a process drew, or a digest of what it runs."""
 DIGITS = 6
 """Of the digest that tells ways apart."""
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

@@ -84,7 +84,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_where_it_was_recorded_is_left_out(tmp_path: Path) -> None:
     """Stack traces and the names of processes, and of queues that are one process's own."""
-    kept = history("order-1", "workflow_execution_failed", "workflow_task_scheduled")
+    kept = history("order-1", "workflow_execution_failed", "workflow_task_scheduled", "workflow_task_completed")
     started = kept.events[0].workflow_execution_started_event_attributes
     started.identity = "7@a-machine"
     failed = kept.events[1].workflow_execution_failed_event_attributes.failure
@@ -92,12 +92,14 @@ def test_where_it_was_recorded_is_left_out(tmp_path: Path) -> None:
     failed.cause.stack_trace = "at /home/somebody"
     queue = kept.events[2].workflow_task_scheduled_event_attributes.task_queue
     queue.kind, queue.name, queue.normal_name = TaskQueueKind.TASK_QUEUE_KIND_STICKY, "7@a-machine", "orders"
+    kept.events[3].workflow_task_completed_event_attributes.binary_checksum = "7c0ffee7"
     write(tmp_path, choose([kept]))
     text = next(tmp_path.rglob("*.json")).read_text()
     assert "no stock" in text
     assert "orders" in text
     assert "a-machine" not in text
     assert "somebody" not in text
+    assert "7c0ffee7" not in text
     assert started.identity == "7@a-machine"
 
 

@@ -232,7 +232,7 @@ async def test_a_scenario_is_run_reported_and_put_to_the_gate(system: tuple[str,
     assert "2 runs together" in (tmp_path / "both.html").read_text()
 
 
-DIGEST = ROOT / "tests/data/histories/dead_letters.Digest/completed-activity.json"
+DIGEST = ROOT / "tests/data/histories/dead_letters.Digest/completed-activity-b4c75e.json"
 
 
 def replay(here: Here, folder: Path, *more: str) -> Ended:

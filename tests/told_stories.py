@@ -1,12 +1,16 @@
 """A workflow that does a little of everything, and whose every value a test can change between run and replay."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from temporalio import activity, workflow
-from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.common import Priority, RetryPolicy, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
+
+KEYWORD = SearchAttributeKey.for_keyword("CustomKeywordField")
+"""That every test server knows."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,15 @@ class Knobs:
     timer: float = 7
     child: str = "one"
     child_run_timeout: float = 100
+    child_fairness_key: str = "small"
     signalled: str = "go"
     memo: str = "kept"
     answer: str = "well"
     result: str = "done"
     failure: str = "no stock"
     next: str = "again"
+    next_memo: str = "kept"
+    next_keyword: str = "kept"
 
 
 code = Knobs()
@@ -64,7 +71,7 @@ class Child:
 
 @workflow.defn(name="told.Story", sandboxed=False)
 class Story:
-    """An activity, a timer, a child, a signal, a memo, an update; ends as it is told to."""
+    """An activity, a timer, children, a signal, a patch, a memo, an update; ends as it is told to."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -88,14 +95,28 @@ class Story:
             code.child,
             id=f"{workflow.info().workflow_id}-child",
             run_timeout=timedelta(seconds=code.child_run_timeout),
+            priority=Priority(fairness_key=code.child_fairness_key),
         )
         await child.signal(Child.signalled, code.signalled)
         await child
+        if workflow.patched("told-cancels"):
+            cancelled = await workflow.start_child_workflow(
+                Child.run, "never", id=f"{workflow.info().workflow_id}-cancelled"
+            )
+            cancelled.cancel()
+            with suppress(ChildWorkflowError):
+                await cancelled
         workflow.upsert_memo({"memo": code.memo})
         await workflow.wait_condition(lambda: self._asked)
         if ending == "fail":
             raise ApplicationError(code.failure, {"amount": code.amount}, type="OutOfStock", non_retryable=True)
         if ending == "continue":
+            workflow.continue_as_new(
+                code.next,
+                memo={"next": code.next_memo},
+                search_attributes=TypedSearchAttributes([SearchAttributePair(KEYWORD, code.next_keyword)]),
+            )
+        if ending == "continue bare":
             workflow.continue_as_new(code.next)
         return code.result
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
@@ -15,13 +16,15 @@ class Command:
     """Something a workflow asked of the server.
 
     Attributes:
-        kind: "activity", "timer", "child workflow", "signal", "cancel request", "continue as new", "completion",
-            "failure", "cancellation", "search attributes", "memo", "update acceptance", "update result".
+        kind: "activity", "timer", "child workflow", "child cancellation", "Nexus operation", "signal",
+            "cancel request", "continue as new", "completion", "failure", "cancellation", "search attributes", "memo",
+            "update acceptance", "update result".
         fields: its arguments, timeouts, results, …; what the server fills in is filled in on both sides.
-        name: what a reader knows it by: an activity's type, a child's id; empty where the kind says all. Not compared.
+        name: what a reader knows it by: an activity's type, a child's type and id; empty where the kind says all.
         key: what it is matched by among those of its kind: an activity's or timer's id, an update's id, else its
             number among those of its kind, from 1; empty where it is not numbered yet.
         event: id of the event that recorded it; 0 for what code commands now.
+        withdrawn: whether it was cancelled in the task that commanded it: then it may never have been sent.
 
     """
 
@@ -30,6 +33,7 @@ class Command:
     name: str = ""
     key: str = ""
     event: int = 0
+    withdrawn: bool = False
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.kind, self.name, f"({self.key})" if self.key else "") if part)
@@ -37,6 +41,8 @@ class Command:
 
 ABSENT = object()
 """In place of a value that one side has not."""
+UNORDERED = frozenset({"update acceptance", "update result", "child cancellation"})
+"""Kinds that a history may hold in another order than they were commanded in, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +81,32 @@ def differences(then: Sequence[Command], now: Sequence[Command]) -> list[Differe
     return found
 
 
+def first_other(then: Sequence[Command], now: Sequence[Command]) -> Difference | None:
+    """Find the first place at which another command stands now, or none does, or one does where none stood.
+
+    Both are in their order, ``then`` as far as it was replayed. None if the same commands stand in the same order: then
+    it is something else that they differ in, a value or what is told of no command.
+    """
+    known = {_identity(command) for command in then}
+    stood = [command for command in then if command.kind not in UNORDERED]
+    stand = [
+        command
+        for command in now
+        if command.kind not in UNORDERED and (_identity(command) in known or not command.withdrawn)
+    ]
+    for one, other in zip_longest(stood, stand):
+        if one is None:
+            return Difference(command=other, changes=[Change(path="", then=ABSENT, now=str(other))])
+        if other is None or _identity(one) != _identity(other):
+            instead = ABSENT if other is None else str(other)
+            return Difference(command=one, changes=[Change(path="", then=str(one), now=instead)])
+    return None
+
+
+def _identity(command: Command) -> tuple[str, str, str]:
+    return command.kind, command.name, command.key
+
+
 def changed(then: Json, now: Json, path: str = "") -> Iterator[Change]:
     """Tell each place at which two values differ, by a path such as ``arguments[0].amount``."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
@@ -105,7 +137,5 @@ def numbered(commands: Sequence[Command]) -> list[Command]:
             keyed.append(command)
             continue
         counts[command.kind] = count = counts.get(command.kind, 0) + 1
-        keyed.append(
-            Command(kind=command.kind, key=str(count), fields=command.fields, name=command.name, event=command.event)
-        )
+        keyed.append(replace(command, key=str(count)))
     return keyed

@@ -1,20 +1,24 @@
 """Golden histories: one file a way in which a workflow went, kept beside the tests and replayed with today's code.
 
-<folder>/<workflow type>/<what it covers>.json     such as orders.Order/completed-timer-update.json
+<folder>/<workflow type>/<way>.json     such as orders.Order/completed-activity-timer-update-1f0c3e.json
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from google.protobuf.message import Message
+from temporalio.api.enums.v1 import TaskQueueKind
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.client import WorkflowHistory
 
 from harness.errors import CannotRun
-from harness.replay.commands import Json
-from harness.replay.values import payloads_in
+from harness.replay.values import inner_messages, payloads_in
 
 CLOSED = {
     "workflow_execution_completed": "completed",
@@ -28,6 +32,7 @@ FEATURES = {
     "activity_task_scheduled": "activity",
     "timer_started": "timer",
     "child_workflow_execution_started": "child",
+    "nexus_operation_scheduled": "nexus",
     "workflow_execution_signaled": "signal",
     "workflow_execution_update_accepted": "update",
     "workflow_execution_cancel_requested": "cancel",
@@ -37,6 +42,11 @@ FEATURES = {
 """By the attributes of the event that shows it."""
 ANONYMOUS = "recorded"
 """In place of the name of a process."""
+STACK_TRACE = "stack_trace"
+NAMES_OF_PROCESSES = frozenset({"identity", "request_id", "binary_checksum"})
+"""Fields that hold one, or what a process drew, or a digest of what it runs."""
+DIGITS = 6
+"""Of the digest that tells ways apart."""
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -52,6 +62,27 @@ def covers(history: WorkflowHistory) -> str:
     return "-".join([ending, *used])
 
 
+def way(history: WorkflowHistory) -> str:
+    """What it covers, and what it had done, as a digest: a saga that went well is not one that was undone.
+
+    Of what it had done the order does not count, since what runs side by side is begun in any.
+    """
+    done = sorted(set(_had_done(history)))
+    digest = hashlib.sha256("\n".join(done).encode()).hexdigest()[:DIGITS]
+    return "-".join([covers(history), *([digest] if done else [])])
+
+
+def _had_done(history: WorkflowHistory) -> Iterator[str]:
+    for event in history.events:
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            yield event.activity_task_scheduled_event_attributes.activity_type.name
+        elif event.HasField("start_child_workflow_execution_initiated_event_attributes"):
+            yield event.start_child_workflow_execution_initiated_event_attributes.workflow_type.name
+        elif event.HasField("nexus_operation_scheduled_event_attributes"):
+            nexus = event.nexus_operation_scheduled_event_attributes
+            yield f"{nexus.service}.{nexus.operation}"
+
+
 def workflow_type(history: WorkflowHistory) -> str:
     return history.events[0].workflow_execution_started_event_attributes.workflow_type.name
 
@@ -65,7 +96,7 @@ def choose(histories: Iterable[WorkflowHistory]) -> dict[Path, WorkflowHistory]:
     """Of each type and each way one: the shortest, so that what differs is found at a glance. Paths are relative."""
     chosen: dict[Path, WorkflowHistory] = {}
     for history in histories:
-        path = Path(UNSAFE.sub("_", workflow_type(history)), covers(history) + ".json")
+        path = Path(UNSAFE.sub("_", workflow_type(history)), way(history) + ".json")
         if path not in chosen or len(history.events) < len(chosen[path].events):
             chosen[path] = history
     return chosen
@@ -79,7 +110,8 @@ def write(folder: Path, chosen: dict[Path, WorkflowHistory]) -> None:
     for relative, history in chosen.items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"workflowId": history.workflow_id, **_anonymous(json.loads(history.to_json()))}
+        anonymous = WorkflowHistory(history.workflow_id, [_anonymous(event) for event in history.events])
+        content = {"workflowId": history.workflow_id, **json.loads(anonymous.to_json())}
         path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -101,12 +133,22 @@ def read(folder: Path) -> Iterator[tuple[Path, WorkflowHistory]]:
         yield path.relative_to(folder), history
 
 
-def _anonymous(content: Json) -> Json:
-    if isinstance(content, list):
-        return [_anonymous(item) for item in content]
-    if not isinstance(content, dict):
-        return content
-    plain = {name: _anonymous(value) for name, value in content.items() if name != "stackTrace"}
-    if plain.get("kind") == "TASK_QUEUE_KIND_STICKY":
-        plain["name"] = ANONYMOUS
-    return {**plain, **{name: ANONYMOUS for name in ("identity", "requestId") if plain.get(name)}}
+def _anonymous(event: HistoryEvent) -> HistoryEvent:
+    copied = HistoryEvent()
+    copied.CopyFrom(event)
+    _anonymise(copied)
+    return copied
+
+
+def _anonymise(message: Message) -> None:
+    # By its fields: keys of the same name in memo, headers and search attributes are the user's.
+    if isinstance(message, TaskQueue) and message.kind == TaskQueueKind.TASK_QUEUE_KIND_STICKY:
+        message.name = ANONYMOUS
+    for field, value in message.ListFields():
+        if field.name == STACK_TRACE:
+            message.ClearField(field.name)
+        elif field.name in NAMES_OF_PROCESSES:
+            setattr(message, field.name, ANONYMOUS)
+        elif field.message_type is not None:
+            for inner in inner_messages(field, value):
+                _anonymise(inner)

@@ -1,88 +1,60 @@
-"""What code commands on replay: a workflow runner that keeps each workflow's commands before they are encoded.
-
-The SDK's runner and instance are public; the messages between them are its bridge's, and are named here alone.
-"""
+"""What code commands on replay: its commands in the words of the SDK's bridge, read before they are encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
-from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 
 from harness.replay.commands import Command, Json, numbered
 from harness.replay.values import failure, named_values, payload_value, payload_values, priority, retry_policy, seconds
 
 OWN_QUEUE = ""
 """In place of the workflow's own task queue, which has another name on replay."""
+TAKES_BACK = {
+    "cancel_timer": ("start_timer", "seq"),
+    "request_cancel_activity": ("schedule_activity", "seq"),
+    "cancel_child_workflow_execution": ("start_child_workflow_execution", "child_workflow_seq"),
+    "request_cancel_nexus_operation": ("schedule_nexus_operation", "seq"),
+    "cancel_signal_workflow": ("signal_external_workflow_execution", "seq"),
+}
+"""What a cancellation takes back if both come in one task, and its field with the number that the SDK knows it by."""
 
 
-class RecordingRunner(WorkflowRunner):
-    """Runs workflows by another runner, and keeps what the newest instance of each run commanded."""
-
-    def __init__(self, runner: WorkflowRunner) -> None:
-        self._runner = runner
-        self._kept: dict[str, tuple[str, list[WorkflowCommand]]] = {}
-        """By run: its task queue, and its commands."""
-
-    def take(self, run_id: str) -> list[Command]:
-        """What a run has commanded so far, in its order; it is kept no longer."""
-        queue, commands = self._kept.pop(run_id, ("", []))
-        return numbered([told for command in commands for told in _told(command, queue)])
-
-    def prepare_workflow(self, defn: Any) -> None:
-        self._runner.prepare_workflow(defn)
-
-    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
-        self._runner.set_worker_level_failure_exception_types(types)
-
-    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        commands: list[WorkflowCommand] = []
-        self._kept[det.info.run_id] = (det.info.task_queue, commands)
-        return _RecordingInstance(self._runner.create_instance(det), commands.extend)
+def issued(tasks: Iterable[Sequence[WorkflowCommand]], own_queue: str) -> list[Command]:
+    """Read what a run commanded in each of its workflow tasks, in its order."""
+    reader = _Reader(own_queue)
+    return numbered([told for task in tasks for told in reader.told(task)])
 
 
-class _RecordingInstance(WorkflowInstance):
-    def __init__(self, instance: WorkflowInstance, keep: Callable[[Sequence[WorkflowCommand]], None]) -> None:
-        self._instance = instance
-        self._keep = keep
+@dataclass
+class _Reader:
+    """What later commands need of earlier ones."""
 
-    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
-        completion = self._instance.activate(act)
-        # Copied now: the worker encodes them in place, and may store their payloads elsewhere.
-        copy = WorkflowActivationCompletion()
-        copy.CopyFrom(completion)
-        self._keep(copy.successful.commands)
-        return completion
+    own_queue: str
+    children: dict[int, str] = field(default_factory=dict)
+    """Ids, by the number that the SDK knows them by."""
 
-    def get_serialization_context(self, command_info: Any) -> Any:
-        return self._instance.get_serialization_context(command_info)
+    def told(self, task: Sequence[WorkflowCommand]) -> Iterator[Command]:
+        variants = [(kind, getattr(command, kind)) for command in task if (kind := command.WhichOneof("variant"))]
+        cancelled = [(TAKES_BACK[kind], given) for kind, given in variants if kind in TAKES_BACK]
+        taken_back = {(begun, getattr(given, number)) for (begun, number), given in cancelled}
+        for kind, given in variants:
+            withdrawn = (kind, getattr(given, "seq", None)) in taken_back
+            for command in _TELLERS[kind](self, given) if kind in _TELLERS else ():
+                yield replace(command, withdrawn=withdrawn)
 
-    def get_external_store_context(self, command_info: Any) -> Any:
-        return self._instance.get_external_store_context(command_info)
-
-    def get_info(self) -> Any:
-        return self._instance.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._instance.get_thread_id()
+    def queue(self, name: str) -> str:
+        return OWN_QUEUE if name == self.own_queue else name
 
 
-def _told(command: WorkflowCommand, own_queue: str) -> Iterator[Command]:
-    kind = command.WhichOneof("variant")
-    teller = _TELLERS.get(kind or "")
-    if teller:
-        yield from teller(getattr(command, str(kind)), lambda queue: OWN_QUEUE if queue == own_queue else queue)
-
-
-def _activity(given: Any, queue: Callable[[str], str]) -> Iterator[Command]:
+def _activity(reader: _Reader, given: Any) -> Iterator[Command]:
     fields = {
         "type": given.activity_type,
         "arguments": payload_values(given.arguments),
-        "task_queue": queue(given.task_queue),
+        "task_queue": reader.queue(given.task_queue),
         "schedule_to_close": seconds(given.schedule_to_close_timeout),
         "schedule_to_start": seconds(given.schedule_to_start_timeout),
         "start_to_close": seconds(given.start_to_close_timeout),
@@ -93,16 +65,16 @@ def _activity(given: Any, queue: Callable[[str], str]) -> Iterator[Command]:
     yield Command(kind="activity", name=given.activity_type, key=given.activity_id, fields=fields)
 
 
-def _timer(given: Any, _: object) -> Iterator[Command]:
+def _timer(_reader: _Reader, given: Any) -> Iterator[Command]:
     yield Command(kind="timer", key=str(given.seq), fields={"duration": seconds(given.start_to_fire_timeout)})
 
 
-def _child(given: Any, queue: Callable[[str], str]) -> Iterator[Command]:
+def _child(reader: _Reader, given: Any) -> Iterator[Command]:
     fields = {
         "id": given.workflow_id,
         "type": given.workflow_type,
         "arguments": payload_values(given.input),
-        "task_queue": queue(given.task_queue),
+        "task_queue": reader.queue(given.task_queue),
         "execution_timeout": seconds(given.workflow_execution_timeout),
         "run_timeout": seconds(given.workflow_run_timeout),
         "task_timeout": seconds(given.workflow_task_timeout),
@@ -112,55 +84,76 @@ def _child(given: Any, queue: Callable[[str], str]) -> Iterator[Command]:
         "cron_schedule": given.cron_schedule,
         "memo": named_values(given.memo),
         "search_attributes": named_values(given.search_attributes.indexed_fields),
+        "priority": priority(given.priority),
     }
-    yield Command(kind="child workflow", name=given.workflow_id, fields=fields)
+    reader.children[given.seq] = given.workflow_id
+    yield Command(kind="child workflow", name=f"{given.workflow_type} {given.workflow_id}", fields=fields)
 
 
-def _signal(given: Any, _: object) -> Iterator[Command]:
+def _child_cancellation(reader: _Reader, given: Any) -> Iterator[Command]:
+    yield Command(kind="child cancellation", key=reader.children[given.child_workflow_seq], fields={})
+
+
+def _nexus_operation(_reader: _Reader, given: Any) -> Iterator[Command]:
+    fields = {
+        "endpoint": given.endpoint,
+        "service": given.service,
+        "operation": given.operation,
+        "input": payload_value(given.input) if given.HasField("input") else None,
+        "schedule_to_close": seconds(given.schedule_to_close_timeout),
+        "schedule_to_start": seconds(given.schedule_to_start_timeout),
+        "start_to_close": seconds(given.start_to_close_timeout),
+    }
+    yield Command(kind="Nexus operation", name=f"{given.service}.{given.operation}", fields=fields)
+
+
+def _signal(_reader: _Reader, given: Any) -> Iterator[Command]:
     to = given.child_workflow_id or given.workflow_execution.workflow_id
     fields = {"to": to, "signal": given.signal_name, "arguments": payload_values(given.args)}
     yield Command(kind="signal", name=f"{given.signal_name} to {to}", fields=fields)
 
 
-def _cancel_request(given: Any, _: object) -> Iterator[Command]:
+def _cancel_request(_reader: _Reader, given: Any) -> Iterator[Command]:
     to = given.workflow_execution.workflow_id
     yield Command(kind="cancel request", name=to, fields={"to": to})
 
 
-def _continue_as_new(given: Any, queue: Callable[[str], str]) -> Iterator[Command]:
+def _continue_as_new(reader: _Reader, given: Any) -> Iterator[Command]:
     fields: dict[str, Json] = {
         "type": given.workflow_type,
         "arguments": payload_values(given.arguments),
-        "task_queue": queue(given.task_queue),
+        "task_queue": reader.queue(given.task_queue),
+        # What is not given is carried over from this run.
+        "run_timeout": seconds(given.workflow_run_timeout),
+        "task_timeout": seconds(given.workflow_task_timeout),
+        "memo": named_values(given.memo),
+        "search_attributes": named_values(given.search_attributes.indexed_fields),
     }
-    # What is not given is carried over from this run by the server.
-    for name, duration in (("run_timeout", given.workflow_run_timeout), ("task_timeout", given.workflow_task_timeout)):
-        fields[name] = seconds(duration)
     yield Command(kind="continue as new", fields=fields)
 
 
-def _completion(given: Any, _: object) -> Iterator[Command]:
+def _completion(_reader: _Reader, given: Any) -> Iterator[Command]:
     result = payload_value(given.result) if given.HasField("result") else None
     yield Command(kind="completion", fields={"result": result})
 
 
-def _failure(given: Any, _: object) -> Iterator[Command]:
+def _failure(_reader: _Reader, given: Any) -> Iterator[Command]:
     yield Command(kind="failure", fields=failure(given.failure))
 
 
-def _cancellation(_given: Any, _: object) -> Iterator[Command]:
+def _cancellation(_reader: _Reader, _given: Any) -> Iterator[Command]:
     yield Command(kind="cancellation", fields={})
 
 
-def _search_attributes(given: Any, _: object) -> Iterator[Command]:
+def _search_attributes(_reader: _Reader, given: Any) -> Iterator[Command]:
     yield Command(kind="search attributes", fields=named_values(given.search_attributes.indexed_fields))
 
 
-def _memo(given: Any, _: object) -> Iterator[Command]:
+def _memo(_reader: _Reader, given: Any) -> Iterator[Command]:
     yield Command(kind="memo", fields=named_values(given.upserted_memo.fields))
 
 
-def _update(given: Any, _: object) -> Iterator[Command]:
+def _update(_reader: _Reader, given: Any) -> Iterator[Command]:
     answer = given.WhichOneof("response")
     if answer == "accepted":
         yield Command(kind="update acceptance", key=given.protocol_instance_id, fields={})
@@ -173,10 +166,12 @@ def _update(given: Any, _: object) -> Iterator[Command]:
         yield Command(kind="update result", key=given.protocol_instance_id, fields=fields)
 
 
-_TELLERS: dict[str, Callable[[Any, Callable[[str], str]], Iterator[Command]]] = {
+_TELLERS: dict[str, Callable[[_Reader, Any], Iterator[Command]]] = {
     "schedule_activity": _activity,
     "start_timer": _timer,
     "start_child_workflow_execution": _child,
+    "cancel_child_workflow_execution": _child_cancellation,
+    "schedule_nexus_operation": _nexus_operation,
     "signal_external_workflow_execution": _signal,
     "request_cancel_external_workflow_execution": _cancel_request,
     "continue_as_new_workflow_execution": _continue_as_new,
@@ -187,5 +182,9 @@ _TELLERS: dict[str, Callable[[Any, Callable[[str], str]], Iterator[Command]]] = 
     "modify_workflow_properties": _memo,
     "update_response": _update,
 }
-"""By the name of the command's variant. Patches and the kinds of markers Temporal's own replay compares in full; the
-arguments of a local activity are in no history."""
+"""By the name of the command's variant.
+
+Of the others there is nothing more to compare than Temporal's own replay does: patches and other markers, and that
+timers, activities and Nexus operations are cancelled. Left out of those that are told are: headers, in which
+interceptors say something else on replay, such as a trace; summaries; the reason of a cancellation; and which version
+of a worker is to run a child or the next run. The arguments of a local activity are in no history."""

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 
 from harness.replay.commands import Command, Json, numbered
 from harness.replay.issued import OWN_QUEUE
-from harness.replay.values import failure, named_values, payloads_in, priority, retry_policy, seconds, values_of
+from harness.replay.values import (
+    failure,
+    named_values,
+    payload_value,
+    payloads_in,
+    priority,
+    retry_policy,
+    seconds,
+    values_of,
+)
 
+MessageT = TypeVar("MessageT", bound=Message)
 Decode = Callable[[Sequence[Payload]], Awaitable[Sequence[Payload]]]
 """Undoes what codec and external storage did to payloads; as many come back, in their order."""
 ATTRIBUTES = "_event_attributes"
+OF_PATCHES = "TemporalChangeVersion"
+"""The search attribute that the SDK's core, and no workflow, says which patches a workflow has in."""
 
 
 async def recorded(events: Iterable[HistoryEvent], decode: Decode) -> list[Command]:
@@ -26,16 +39,45 @@ async def recorded(events: Iterable[HistoryEvent], decode: Decode) -> list[Comma
         name = (event.WhichOneof("attributes") or "").removesuffix(ATTRIBUTES)
         if name not in _TELLERS:
             continue
-        plain = HistoryEvent()
-        plain.CopyFrom(event)
-        payloads = list(payloads_in(plain))
-        if payloads:
-            for payload, decoded in zip(payloads, await decode(payloads), strict=True):
-                payload.CopyFrom(decoded)
+        plain = await decoded(event, decode)
         told = _TELLERS[name](reader, event.event_id, getattr(plain, name + ATTRIBUTES))
         if told:
             found.append(told)
     return numbered(found)
+
+
+def replayed_part(events: Iterable[HistoryEvent], reached: int) -> Iterator[HistoryEvent]:
+    """As much of a history as code was asked of: to the end of what came of the task that began with this event."""
+    for event in events:
+        if event.event_id > reached + 1 and event.HasField("workflow_task_completed_event_attributes"):
+            return
+        yield event
+
+
+def last_search_attributes(events: Iterable[HistoryEvent]) -> dict[str, Json]:
+    """What a run hands over to the next: what it was started with, and what it said since; patches are its own."""
+    found: dict[str, Json] = {}
+    for event in events:
+        for name in ("workflow_execution_started", "upsert_workflow_search_attributes"):
+            attributes = getattr(event, name + ATTRIBUTES)  # empty, if the event has others
+            found |= named_values(attributes.search_attributes.indexed_fields)
+    return _set({name: value for name, value in found.items() if name != OF_PATCHES})
+
+
+def _set(search_attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Without those that were unset, which some servers hand over as such, and some do not."""
+    return {name: value for name, value in search_attributes.items() if value is not None}
+
+
+async def decoded(message: MessageT, decode: Decode) -> MessageT:
+    """Copy a message; the copy has its payloads as they were before codec and external storage."""
+    plain = type(message)()
+    plain.CopyFrom(message)
+    payloads = list(payloads_in(plain))
+    if payloads:
+        for payload, before in zip(payloads, await decode(payloads), strict=True):
+            payload.CopyFrom(before)
+    return plain
 
 
 @dataclass
@@ -88,8 +130,23 @@ def _child(reader: _Reader, event: int, given: Any) -> Command:
         "cron_schedule": given.cron_schedule,
         "memo": named_values(given.memo.fields),
         "search_attributes": named_values(given.search_attributes.indexed_fields),
+        "priority": priority(given.priority),
     }
-    return Command(kind="child workflow", name=given.workflow_id, fields=fields, event=event)
+    name = f"{given.workflow_type.name} {given.workflow_id}"
+    return Command(kind="child workflow", name=name, fields=fields, event=event)
+
+
+def _nexus_operation(_reader: _Reader, event: int, given: Any) -> Command:
+    fields = {
+        "endpoint": given.endpoint,
+        "service": given.service,
+        "operation": given.operation,
+        "input": payload_value(given.input) if given.HasField("input") else None,
+        "schedule_to_close": seconds(given.schedule_to_close_timeout),
+        "schedule_to_start": seconds(given.schedule_to_start_timeout),
+        "start_to_close": seconds(given.start_to_close_timeout),
+    }
+    return Command(kind="Nexus operation", name=f"{given.service}.{given.operation}", fields=fields, event=event)
 
 
 def _signal(_reader: _Reader, event: int, given: Any) -> Command:
@@ -100,6 +157,8 @@ def _signal(_reader: _Reader, event: int, given: Any) -> Command:
 
 def _cancel_request(_reader: _Reader, event: int, given: Any) -> Command:
     to = given.workflow_execution.workflow_id
+    if given.child_workflow_only:
+        return Command(kind="child cancellation", key=to, fields={}, event=event)
     return Command(kind="cancel request", name=to, fields={"to": to}, event=event)
 
 
@@ -110,6 +169,8 @@ def _continued(reader: _Reader, event: int, given: Any) -> Command:
         "task_queue": reader.queue(given.task_queue.name),
         "run_timeout": seconds(given.workflow_run_timeout),
         "task_timeout": seconds(given.workflow_task_timeout),
+        "memo": named_values(given.memo.fields),
+        "search_attributes": _set(named_values(given.search_attributes.indexed_fields)),
     }
     return Command(kind="continue as new", fields=fields, event=event)
 
@@ -127,8 +188,10 @@ def _cancelled(_reader: _Reader, event: int, _given: Any) -> Command:
     return Command(kind="cancellation", fields={}, event=event)
 
 
-def _search_attributes(_reader: _Reader, event: int, given: Any) -> Command:
+def _search_attributes(_reader: _Reader, event: int, given: Any) -> Command | None:
     fields = named_values(given.search_attributes.indexed_fields)
+    if fields.keys() == {OF_PATCHES}:
+        return None
     return Command(kind="search attributes", fields=fields, event=event)
 
 
@@ -157,6 +220,7 @@ _TELLERS: dict[str, Callable[[_Reader, int, Any], Command | None]] = {
     "activity_task_scheduled": _activity,
     "timer_started": _timer,
     "start_child_workflow_execution_initiated": _child,
+    "nexus_operation_scheduled": _nexus_operation,
     "signal_external_workflow_execution_initiated": _signal,
     "request_cancel_external_workflow_execution_initiated": _cancel_request,
     "workflow_execution_continued_as_new": _continued,

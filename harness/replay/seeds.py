@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal
 
 import msgspec
 from msgspec import Struct
+from temporalio.client import WorkflowHistory
 
 from harness.errors import CannotRun
 from harness.replay import golden
@@ -91,12 +92,19 @@ async def _replay_twice(target: Path, folder: Path, told_to: BinaryIO) -> None:
     from harness.target import Target  # noqa: PLC0415 - so does this
 
     replayer = Target.read(target).replayer()
-    histories = list(golden.read(folder))
+    histories = dict(golden.read(folder))
+
+    async def one_by_one() -> AsyncIterator[WorkflowHistory]:
+        for history in histories.values():
+            yield history
+
     times: tuple[Time, Time] = ("cold", "warm")
     for time in times:
-        for path, history in histories:
-            replayed = await replayer.replay(history)
-            outcome = Outcome(path=str(path), time=time, compared=replayed.compared, differs=list(told(replayed)))
+        paths = iter(histories)
+        async for replayed in replayer.replay_each(one_by_one()):
+            outcome = Outcome(
+                path=str(next(paths)), time=time, compared=replayed.compared, differs=list(told(replayed))
+            )
             told_to.write(msgspec.json.encode(outcome) + b"\n")
             told_to.flush()
 

@@ -13,11 +13,11 @@ from temporalio.converter import DataConverter, PayloadConverter
 from temporalio.worker import Plugin, Replayer, WorkflowReplayResult
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from harness.replay.commands import Difference, differences
-from harness.replay.issued import RecordingRunner
-from harness.replay.recorded import recorded
+from harness.replay.commands import Difference, differences, first_other
+from harness.replay.recorded import decoded, last_search_attributes, recorded, replayed_part
+from harness.replay.runner import Asked, RecordingRunner
 from harness.replay.served import Started, as_served
-from harness.replay.values import seconds
+from harness.replay.values import named_values, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,9 @@ class Replayed:
     run_id: str
     workflow_type: str
     failure: Exception | None
-    """Why Temporal's own replay failed: other commands, or none; then nothing was compared."""
+    """Why Temporal's own replay failed; then values are not compared."""
     differences: Sequence[Difference] = ()
+    """Where Temporal's own replay failed, the first command alone that is another, if there is one."""
     compared: int = 0
     """Commands of the history that were compared."""
 
@@ -73,7 +74,7 @@ class SemanticReplayer:
     async def _compared(self, outcome: WorkflowReplayResult) -> Replayed:
         history = outcome.history
         started = history.events[0].workflow_execution_started_event_attributes
-        issued = [command for runner in (self._runner, self._unsandboxed) for command in runner.take(history.run_id)]
+        asked = self._runner.take(history.run_id) or self._unsandboxed.take(history.run_id) or Asked()
         told = Replayed(
             workflow_id=history.workflow_id,
             run_id=history.run_id,
@@ -81,19 +82,28 @@ class SemanticReplayer:
             failure=outcome.replay_failure,
         )
         if outcome.replay_failure is not None:
-            return told
+            # It may be its payloads that cannot be read.
+            then = await recorded(replayed_part(history.events, asked.reached), _as_they_are)
+            first = first_other(then, asked.commands)
+            return dataclasses.replace(told, differences=[first] if first else [])
         then = await recorded(history.events, self._decode)
         inherited = Started(
             workflow_type=started.workflow_type.name,
             run_timeout=seconds(started.workflow_run_timeout),
             task_timeout=seconds(started.workflow_task_timeout),
+            memo=named_values((await decoded(started.memo, self._decode)).fields),
+            search_attributes=last_search_attributes(history.events),
         )
-        now = [as_served(command, inherited) for command in issued]
+        now = [as_served(command, inherited) for command in asked.commands]
         return dataclasses.replace(told, differences=differences(then, now), compared=len(then))
 
     async def _decode(self, payloads: Sequence[Payload]) -> Sequence[Payload]:
         raw = dataclasses.replace(self._converter, payload_converter_class=_AsTheyAre)
         return await raw.decode(payloads)
+
+
+async def _as_they_are(payloads: Sequence[Payload]) -> Sequence[Payload]:
+    return payloads
 
 
 class _AsTheyAre(PayloadConverter):

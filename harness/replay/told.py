@@ -23,18 +23,17 @@ def told(replayed: Replayed) -> Iterator[str]:
     if replayed.failure is not None:
         said = SAID.search(str(replayed.failure))
         yield f"{name} does not replay: {said[1] if said else replayed.failure}"
-        return
-    if not replayed.differences:
-        return
-    count = len(replayed.differences)
-    yield f"{name} replays, and does not command what it did: {count} of {replayed.compared} commands differ"
+    elif replayed.differences:
+        count = len(replayed.differences)
+        yield f"{name} replays, and does not command what it did: {count} of {replayed.compared} commands differ"
     for difference in replayed.differences[:SHOWN]:
-        yield f"  event {difference.command.event}, {difference.command}"
+        event = difference.command.event
+        yield f"  {f'event {event}' if event else 'no event'}, {difference.command}"
         width = max(len(change.path) for change in difference.changes)
         for change in difference.changes:
             yield f"    {change.path:<{width}}  then {_value(change.then)}   now {_value(change.now)}"
-    if count > SHOWN:
-        yield f"  … and {count - SHOWN} more"
+    if len(replayed.differences) > SHOWN:
+        yield f"  … and {len(replayed.differences) - SHOWN} more"
 
 
 def _value(value: Json) -> str:

@@ -93,14 +93,15 @@ def payloads_in(message: Message) -> Iterator[Payload]:
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.full_name in NEVER_ENCODED:
             continue
-        for inner in _messages(field, value):
+        for inner in inner_messages(field, value):
             if isinstance(inner, Payload):
                 yield inner
             else:
                 yield from payloads_in(inner)
 
 
-def _messages(field: FieldDescriptor, value: Any) -> Iterable[Message]:
+def inner_messages(field: FieldDescriptor, value: Any) -> Iterable[Message]:
+    """The messages that a field of messages holds: one, those of a list, or the values of a map."""
     if not field.is_repeated:
         return [value]
     if field.message_type is not None and field.message_type.GetOptions().map_entry:

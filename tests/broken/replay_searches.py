@@ -35,6 +35,6 @@ async def a_batch_under_several_seeds(bench: Bench) -> Found:
         target, folder = Path(directory, "temper.toml"), Path(directory, "histories")
         target.write_text(derived(bench.planted), encoding="utf-8")
         folder.mkdir()
-        shutil.copy(HISTORIES / "tasks.Batch" / "completed-activity.json", folder)
+        shutil.copy(HISTORIES / "tasks.Batch" / "completed-activity-02dc56.json", folder / "completed-activity.json")
         outcomes = [outcome async for outcome in check(target, folder)]
     return Found.by(CHECK, seed_dependent(outcomes) + [line for outcome in outcomes for line in outcome.differs])

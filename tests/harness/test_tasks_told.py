@@ -95,7 +95,7 @@ def test_how_an_attempt_failed_is_told_where_it_timed_out_or_asked_for_a_pause()
 
 def test_a_recorded_history_tells_sticky_tasks_and_the_first_as_none() -> None:
     """A worker asks for what it has in memory."""
-    path = HISTORIES / "tasks.Batch" / "completed-activity-update.json"
+    (path,) = (HISTORIES / "tasks.Batch").glob("completed-activity-update-*.json")
     events = WorkflowHistory.from_json("recorded", path.read_text()).events
     found = told(*events)
     assert [task.sticky for task in found[:2]] == [False, True]

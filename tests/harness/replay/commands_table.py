@@ -43,7 +43,14 @@ WORKFLOW_TIMEOUTS = "workflow_run_timeout { seconds: 60 } workflow_task_timeout 
 CHILD_OPTIONS = f"""
     workflow_execution_timeout {{ seconds: 600 }} {WORKFLOW_TIMEOUTS} cron_schedule: "@daily" {RETRIES}
     search_attributes {{ indexed_fields {{ key: "Domain" value <"orders"> }} }}
+    priority {{ priority_key: 2 fairness_key: "small" fairness_weight: 1.5 }}
 """
+NEXUS_TIMEOUTS = """
+    schedule_to_close_timeout { seconds: 90 } schedule_to_start_timeout { seconds: 20 }
+    start_to_close_timeout { seconds: 30 nanos: 500000000 }
+"""
+PRIORITY = {"key": 2, "fairness_key": "small", "fairness_weight": 1.5}
+NO_PRIORITY = {"key": 0, "fairness_key": "", "fairness_weight": 0.0}
 
 ACTIVITY = Command(
     kind="activity",
@@ -58,7 +65,7 @@ ACTIVITY = Command(
         "start_to_close": 30.5,
         "heartbeat": 3.0,
         "retry_policy": RETRIED,
-        "priority": {"key": 2, "fairness_key": "small", "fairness_weight": 1.5},
+        "priority": PRIORITY,
     },
 )
 BARE_ACTIVITY = Command(
@@ -74,12 +81,12 @@ BARE_ACTIVITY = Command(
         "start_to_close": 0.0,
         "heartbeat": 0.0,
         "retry_policy": UNTOLD_RETRIES,
-        "priority": {"key": 0, "fairness_key": "", "fairness_weight": 0.0},
+        "priority": NO_PRIORITY,
     },
 )
 CHILD = Command(
     kind="child workflow",
-    name="order-1-child",
+    name="Child order-1-child",
     key="1",
     fields={
         "id": "order-1-child",
@@ -95,11 +102,12 @@ CHILD = Command(
         "cron_schedule": "@daily",
         "memo": {"note": 1},
         "search_attributes": {"Domain": "orders"},
+        "priority": PRIORITY,
     },
 )
 BARE_CHILD = Command(
     kind="child workflow",
-    name="c",
+    name="Child c",
     key="1",
     fields={
         "id": "c",
@@ -115,6 +123,35 @@ BARE_CHILD = Command(
         "cron_schedule": "",
         "memo": {},
         "search_attributes": {},
+        "priority": NO_PRIORITY,
+    },
+)
+NEXUS = Command(
+    kind="Nexus operation",
+    name="Bank.pay",
+    key="1",
+    fields={
+        "endpoint": "money",
+        "service": "Bank",
+        "operation": "pay",
+        "input": {"amount": 12},
+        "schedule_to_close": 90.0,
+        "schedule_to_start": 20.0,
+        "start_to_close": 30.5,
+    },
+)
+BARE_NEXUS = Command(
+    kind="Nexus operation",
+    name="Bank.pay",
+    key="1",
+    fields={
+        "endpoint": "money",
+        "service": "Bank",
+        "operation": "pay",
+        "input": None,
+        "schedule_to_close": 0.0,
+        "schedule_to_start": 0.0,
+        "start_to_close": 0.0,
     },
 )
 SIGNAL = Command(
@@ -123,7 +160,15 @@ SIGNAL = Command(
 CONTINUED = Command(
     kind="continue as new",
     key="1",
-    fields={"type": "Story", "arguments": ["next"], "task_queue": OWN_QUEUE, "run_timeout": 60.0, "task_timeout": 8.0},
+    fields={
+        "type": "Story",
+        "arguments": ["next"],
+        "task_queue": OWN_QUEUE,
+        "run_timeout": 60.0,
+        "task_timeout": 8.0,
+        "memo": {"note": 1},
+        "search_attributes": {"Domain": "orders"},
+    },
 )
 
 HELD: list[tuple[str, Command]] = [
@@ -173,9 +218,26 @@ HELD: list[tuple[str, Command]] = [
         Command(kind="cancel request", name="other", key="1", fields={"to": "other"}),
     ),
     (
+        """request_cancel_external_workflow_execution_initiated_event_attributes {
+            workflow_execution { workflow_id: "order-1-child" } child_workflow_only: true
+        }""",
+        Command(kind="child cancellation", key="order-1-child", fields={}),
+    ),
+    (
+        f"""nexus_operation_scheduled_event_attributes {{
+            endpoint: "money" service: "Bank" operation: "pay" input <{{"amount": 12}}> {NEXUS_TIMEOUTS}
+        }}""",
+        NEXUS,
+    ),
+    (
+        'nexus_operation_scheduled_event_attributes { endpoint: "money" service: "Bank" operation: "pay" }',
+        BARE_NEXUS,
+    ),
+    (
         f"""workflow_execution_continued_as_new_event_attributes {{
             workflow_type {{ name: "Story" }} task_queue {{ name: "mine" }} input {{ payloads <"next"> }}
-            {WORKFLOW_TIMEOUTS}
+            memo {{ fields {{ key: "note" value <1> }} }} {WORKFLOW_TIMEOUTS}
+            search_attributes {{ indexed_fields {{ key: "Domain" value <"orders"> }} }}
         }}""",
         CONTINUED,
     ),
@@ -273,8 +335,16 @@ SAID: list[tuple[str, Command]] = [
         Command(kind="cancel request", name="other", key="1", fields={"to": "other"}),
     ),
     (
+        f"""schedule_nexus_operation {{
+            seq: 9 endpoint: "money" service: "Bank" operation: "pay" input <{{"amount": 12}}> {NEXUS_TIMEOUTS}
+        }}""",
+        NEXUS,
+    ),
+    ('schedule_nexus_operation { seq: 9 endpoint: "money" service: "Bank" operation: "pay" }', BARE_NEXUS),
+    (
         f"""continue_as_new_workflow_execution {{
-            workflow_type: "Story" task_queue: "mine" arguments <"next"> {WORKFLOW_TIMEOUTS}
+            workflow_type: "Story" task_queue: "mine" arguments <"next"> memo {{ key: "note" value <1> }}
+            {WORKFLOW_TIMEOUTS} search_attributes {{ indexed_fields {{ key: "Domain" value <"orders"> }} }}
         }}""",
         CONTINUED,
     ),

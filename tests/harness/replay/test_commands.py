@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.replay.commands import ABSENT, Change, Command, changed, differences, numbered
+from harness.replay.commands import ABSENT, Change, Command, changed, differences, first_other, numbered
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(),
@@ -40,6 +40,53 @@ def test_what_is_commanded_no_more_is_told() -> None:
 def test_what_was_never_sent_is_no_difference() -> None:
     """It was cancelled in the task that made it, or comes after the end of the history."""
     assert differences([], [timer("1", 5)]) == []
+
+
+def activity(name: str, key: str, event: int = 0, *, withdrawn: bool = False) -> Command:
+    return Command(kind="activity", name=name, key=key, fields={}, event=event, withdrawn=withdrawn)
+
+
+CHARGE, SHIP = activity("charge", "1", 5), activity("ship", "2", 11)
+ANSWER = Command(kind="update result", key="u", fields={})
+
+
+@pytest.mark.parametrize(
+    ("now", "event", "change"),
+    [
+        ([timer("1", 1), CHARGE, SHIP], 5, ("activity charge (1)", "timer (1)")),
+        ([CHARGE, timer("1", 1), SHIP], 11, ("activity ship (2)", "timer (1)")),
+        ([CHARGE, SHIP, timer("1", 1)], 0, (ABSENT, "timer (1)")),
+        ([CHARGE, activity("ship", "3")], 11, ("activity ship (2)", "activity ship (3)")),
+        ([CHARGE, activity("sell", "2")], 11, ("activity ship (2)", "activity sell (2)")),
+        ([activity("ship", "1"), activity("charge", "2")], 5, ("activity charge (1)", "activity ship (1)")),
+        ([CHARGE], 11, ("activity ship (2)", ABSENT)),
+        ([], 5, ("activity charge (1)", ABSENT)),
+    ],
+)
+def test_the_first_other_command_is_told_beside_what_stood_there(
+    now: list[Command], event: int, change: tuple[Any, Any]
+) -> None:
+    """Added, dropped, exchanged or in another order; the last where nothing stood is of no event."""
+    found = first_other([CHARGE, SHIP], now)
+    assert found is not None
+    assert found.command.event == event
+    assert found.changes == [Change(path="", then=change[0], now=change[1])]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        [CHARGE, SHIP],
+        [activity("charge", "1"), replace(SHIP, fields={"amount": 1})],
+        [CHARGE, replace(timer("1", 1), withdrawn=True), SHIP],
+        [CHARGE, replace(SHIP, withdrawn=True)],
+        [ANSWER, CHARGE, SHIP],
+    ],
+)
+def test_the_same_commands_in_the_same_order_are_no_others(now: list[Command]) -> None:
+    """Whatever they say, whatever was taken back before it was sent; updates are answered in an order of their own."""
+    assert first_other([CHARGE, SHIP], now) is None
+    assert first_other([CHARGE, SHIP, ANSWER], now) is None
 
 
 def test_those_without_a_key_are_numbered_within_their_kind() -> None:

@@ -1,17 +1,23 @@
 """Golden histories are replayed in processes of their own, under several hash seeds, cold and warm."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from temporalio.worker import Worker
+from told_stories import Child, Story
 
 from harness.environments import fresh_v1
 from harness.errors import CannotRun
 from harness.replay import golden
 from harness.replay.seeds import Outcome, Time, check, seed_dependent
+from harness.replay.semantic import SemanticReplayer
+from harness.replay.told import told
 
 ROOT = Path(__file__).parent.parent.parent.parent
 HISTORIES = ROOT / "tests" / "data" / "histories"
+STORIES = ROOT / "tests" / "data" / "stories"
+"""Of the workflows of tests/told_stories.py, which start children, as none of the system's does."""
 
 TARGET = """
 name = "mixed"
@@ -44,20 +50,59 @@ def replay():
 """
 
 
-ENDINGS = {"completed", "failed", "cancelled", "terminated", "continued"}
+ENDINGS = {
+    "control.Bulk": {"completed", "cancelled"},
+    "dead_letters.Digest": {"completed", "cancelled"},
+    "dead_letters.Redrive": {"completed", "failed", "cancelled"},
+    "orders.Doubt": {"cancelled"},
+    "orders.Order": {"completed", "failed", "cancelled"},
+    "orders.Stocktake": {"completed", "failed", "cancelled"},
+    "pipeline.Pipeline": {"completed", "failed", "cancelled", "terminated"},
+    "scheduling.Purge": {"completed", "cancelled"},
+    "scheduling.WarmCache": {"completed", "cancelled"},
+    "tasks.Batch": {"completed", "failed", "cancelled", "continued"},
+}
 USED = {"activity", "timer", "signal", "update", "cancel"}
-"""The system starts no child workflow; those of tests/told_stories.py do."""
+OF_STORIES = {
+    "told.Story": {"completed", "failed", "continued"},
+    "told.Child": {"completed", "cancelled"},
+}
+USED_BY_STORIES = {"activity", "timer", "child", "signal", "signals", "update", "cancel", "marker"}
 
 
 async def checked(target: Path, folder: Path, *seeds: int) -> list[Outcome]:
     return [outcome async for outcome in check(target, folder, seeds)]
 
 
-def test_the_golden_histories_cover_every_way_in_which_the_system_s_workflows_go() -> None:
-    """Each ending, and all that they use; a way that is new here belongs into these sets."""
-    ways = [path.stem.split("-") for path, _ in golden.read(HISTORIES)]
-    assert {ending for ending, *_ in ways} == ENDINGS
-    assert {used for _, *features in ways for used in features} == USED
+@pytest.mark.parametrize(
+    ("folder", "endings", "used"), [(HISTORIES, ENDINGS, USED), (STORIES, OF_STORIES, USED_BY_STORIES)]
+)
+def test_the_golden_histories_cover_every_way_in_which_workflows_go(
+    folder: Path, endings: Mapping[str, set[str]], used: set[str]
+) -> None:
+    """How each ended, and all that they use; a way that is new here belongs into these sets."""
+    ways = [(golden.workflow_type(history), golden.covers(history).split("-")) for _, history in golden.read(folder)]
+    found: dict[str, set[str]] = {}
+    for name, (ending, *_) in ways:
+        found.setdefault(name, set()).add(ending)
+    assert found == endings
+    assert {feature for _, (_, *features) in ways for feature in features} == used
+
+
+def test_a_golden_history_has_the_name_of_its_way() -> None:
+    """So that recording it again takes its place."""
+    for folder in (HISTORIES, STORIES):
+        for path, history in golden.read(folder):
+            assert [path] == [*golden.choose([history])]
+
+
+async def test_workflows_with_children_do_what_their_golden_histories_say() -> None:
+    """Parents and children were recorded once, and are replayed with today's code, in this process."""
+    replayer = SemanticReplayer(workflows=[Story, Child])
+    for _, history in golden.read(STORIES):
+        found = await replayer.replay(history)
+        assert list(told(found)) == []
+        assert found.compared > 0
 
 
 async def test_the_system_does_what_its_golden_histories_say() -> None:

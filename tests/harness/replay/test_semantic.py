@@ -16,7 +16,7 @@ from harness.replay.told import told
 from harness.watching import histories
 
 WORKFLOWS = [Story, Child]
-ENDINGS = ("complete", "fail", "continue")
+ENDINGS = ("complete", "fail", "continue", "continue bare")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ async def recorded() -> dict[str, WorkflowHistory]:
         Worker(environment.client, task_queue="told", workflows=WORKFLOWS, activities=[charge]),
     ):
         for ending in ENDINGS:
-            handle = await environment.client.start_workflow(Story.run, ending, id=f"story-{ending}", task_queue="told")
+            handle = await environment.client.start_workflow(
+                Story.run, ending, id=f"story-{ending}", task_queue="told", memo={"from": "the start"}
+            )
             await handle.execute_update(Story.ask)
             first = environment.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
             with suppress(WorkflowFailureError, WorkflowContinuedAsNewError):
@@ -68,7 +70,7 @@ async def test_what_was_compared_is_kept_no_longer(recorded: dict[str, WorkflowH
     replayer = SemanticReplayer(workflows=WORKFLOWS)
     first, again = [await replayer.replay(recorded["complete"]) for _ in range(2)]
     assert first == again
-    assert [runner.take(first.run_id) for runner in (replayer._runner, replayer._unsandboxed)] == [[], []]
+    assert [runner.take(first.run_id) for runner in (replayer._runner, replayer._unsandboxed)] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -84,12 +86,15 @@ async def test_what_was_compared_is_kept_no_longer(recorded: dict[str, WorkflowH
         ("timer", 8, "complete", "duration"),
         ("child", "two", "complete", "arguments[0]"),
         ("child_run_timeout", 99, "complete", "run_timeout"),
+        ("child_fairness_key", "large", "complete", "priority.fairness_key"),
         ("signalled", "stop", "complete", "arguments[0]"),
         ("memo", "lost", "complete", "memo"),
         ("answer", "ill", "complete", "result"),
         ("result", "undone", "complete", "result"),
         ("failure", "no money", "fail", "message"),
         ("next", "never", "continue", "arguments[0]"),
+        ("next_memo", "lost", "continue", "memo.next"),
+        ("next_keyword", "lost", "continue", "search_attributes.CustomKeywordField"),
     ],
 )
 async def test_code_that_says_something_else_is_found(
@@ -110,13 +115,17 @@ async def test_code_that_says_something_else_is_found(
     assert "now" in third
 
 
-async def test_other_commands_are_told_as_temporal_tells_them(recorded: dict[str, WorkflowHistory]) -> None:
-    """Nothing is compared then."""
+async def test_the_first_other_command_is_told_with_what_temporal_says(recorded: dict[str, WorkflowHistory]) -> None:
+    """Side by side; values are not compared then."""
     found = await SemanticReplayer(workflows=[_Renamed]).replay(recorded["complete"])
     assert found.failure is not None
     assert not found.same
-    (line,) = told(found)
+    line, *sides = told(found)
     assert "does not replay" in line
+    assert sides == [
+        "  event 5, activity told.charge (1)",
+        '      then "activity told.charge (1)"   now "completion (1)"',
+    ]
 
 
 @workflow.defn(name="told.Story", sandboxed=False)

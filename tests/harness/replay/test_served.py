@@ -3,10 +3,12 @@
 import pytest
 
 from harness.replay.commands import Command
-from harness.replay.served import Started, activity_timeouts, as_served
+from harness.replay.served import Started, activity_timeouts, as_served, nexus_timeouts
 
 NAMES = ("schedule_to_close", "schedule_to_start", "start_to_close", "heartbeat")
-STARTED = Started(workflow_type="Story", run_timeout=60, task_timeout=10)
+STARTED = Started(
+    workflow_type="Story", run_timeout=60, task_timeout=10, memo={"note": 1}, search_attributes={"Domain": "orders"}
+)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +39,38 @@ def test_a_child_gets_the_default_of_a_task() -> None:
 
 
 def test_continuing_as_new_inherits_what_it_does_not_say() -> None:
-    said = Command(kind="continue as new", key="1", fields={"type": "", "run_timeout": 0.0, "task_timeout": 5.0})
-    assert as_served(said, STARTED).fields == {"type": "Story", "run_timeout": 60, "task_timeout": 5.0}
+    fields = {"type": "", "run_timeout": 0.0, "task_timeout": 5.0, "memo": {}, "search_attributes": {}}
+    inherited = {
+        "type": "Story", "run_timeout": 60, "task_timeout": 5.0, "memo": {"note": 1},
+        "search_attributes": {"Domain": "orders"},
+    }  # fmt: skip
+    assert as_served(Command(kind="continue as new", key="1", fields=fields), STARTED).fields == inherited
+    given = {**fields, "memo": {"other": 2}, "search_attributes": {"Domain": "tasks"}}
+    served = as_served(Command(kind="continue as new", key="1", fields=given), STARTED).fields
+    assert served == {**inherited, "memo": {"other": 2}, "search_attributes": {"Domain": "tasks"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "run_timeout", "served"),
+    [
+        ((0, 0, 0), 0, (0, 0, 0)),
+        ((0, 25, 30), 0, (0, 25, 30)),
+        ((20, 25, 30), 0, (20, 20, 20)),
+        ((20, 25, 30), 15, (15, 15, 15)),
+        ((20, 5, 0), 60, (20, 5, 0)),
+        ((0, 0, 70), 60, (60, 0, 60)),
+    ],
+)
+def test_a_nexus_operation_has_no_longer_than_its_run(
+    given: tuple[float, ...], run_timeout: float, served: tuple[float, ...]
+) -> None:
+    """And each part of it no longer than all of it; the real server gave these."""
+    names = ("schedule_to_close", "schedule_to_start", "start_to_close")
+    fields = dict(zip(names, given, strict=True)) | {"operation": "pay"}
+    found = nexus_timeouts(fields, run_timeout)
+    assert (tuple(found[name] for name in names), found["operation"]) == (served, "pay")
+    said = Command(kind="Nexus operation", key="1", fields=fields)
+    assert as_served(said, Started(workflow_type="", run_timeout=run_timeout, task_timeout=0)).fields == found
 
 
 def test_others_are_served_as_they_are() -> None:

@@ -72,3 +72,19 @@ def test_why_temporal_itself_does_not_replay_is_told_in_its_words() -> None:
     assert list(told(replayed(failure=core))) == [name + r"[TMPRL1100] expected \"a\", got b"]
     assert list(told(replayed(failure=RuntimeError("it is broken")))) == [name + "it is broken"]
     assert not replayed(failure=core).same
+
+
+def test_the_first_other_command_is_told_below_what_temporal_says() -> None:
+    """With both sides; and where there is no event of it."""
+    found = difference(Change(path="", then="activity charge (1)", now="timer (1)"), event=11)
+    added = difference(Change(path="", then=ABSENT, now="activity charge (1)"), event=0)
+    failure = RuntimeError("it is broken")
+    assert list(told(replayed(failure=failure, differences=[found]))) == [
+        "Order 'order-1' (run r-1) does not replay: it is broken",
+        "  event 11, activity charge (1)",
+        '      then "activity charge (1)"   now "timer (1)"',
+    ]
+    assert list(told(replayed(failure=failure, differences=[added])))[1:] == [
+        "  no event, activity charge (1)",
+        '      then nothing   now "activity charge (1)"',
+    ]

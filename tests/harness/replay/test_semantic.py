@@ -1,5 +1,6 @@
 """Code that changed what it says is found on replay, where Temporal's own replay finds nothing."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -120,12 +121,10 @@ async def test_the_first_other_command_is_told_with_what_temporal_says(recorded:
     found = await SemanticReplayer(workflows=[_Renamed]).replay(recorded["complete"])
     assert found.failure is not None
     assert not found.same
-    line, *sides = told(found)
+    line, place, sides = told(found)
     assert "does not replay" in line
-    assert sides == [
-        "  event 5, activity told.charge (1)",
-        '      then "activity told.charge (1)"   now "completion (1)"',
-    ]
+    assert re.fullmatch(r"  event \d+, activity told\.charge \(1\)", place)  # an update may have come before it
+    assert sides == '      then "activity told.charge (1)"   now "completion (1)"'
 
 
 @workflow.defn(name="told.Story", sandboxed=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
@@ -71,4 +72,24 @@ def _without(history: WorkflowHistory, without: set[int]) -> WorkflowHistory:
             kept.event_type = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED
             kept.worker_may_ignore = True
         events.append(kept)
+    _hand_over_less(events, [event for event in history.events if event.event_id in without])
     return WorkflowHistory(history.workflow_id, events)
+
+
+def _hand_over_less(events: Sequence[HistoryEvent], gone: Sequence[HistoryEvent]) -> None:
+    """What a workflow is found by is handed over without being said: take back what those that are gone said of it."""
+    known: dict[str, Payload] = {}
+    for event in events[:-1]:
+        known |= _said(event)
+    handed_over = events[-1].workflow_execution_continued_as_new_event_attributes.search_attributes.indexed_fields
+    for name in {name for event in gone for name in _said(event)} & {*handed_over}:
+        if name in known:
+            handed_over[name].CopyFrom(known[name])
+        else:
+            del handed_over[name]
+
+
+def _said(event: HistoryEvent) -> dict[str, Payload]:
+    """The search attributes that an event sets."""
+    started = event.workflow_execution_started_event_attributes.search_attributes.indexed_fields
+    return {**started, **event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields}

@@ -8,14 +8,14 @@ from typing import Any
 from markupsafe import Markup
 from msgspec import Struct
 
-from harness.records.run import Recorded
-from reports.changes import changes
+from harness.records.run import Recorded, RunInfo
+from reports.changes import Changes, NoGoodRun, changes
 from reports.document import document, fragment
-from reports.gate import GateResult, gate_of, run_gate
+from reports.gate import GateResult, RunGate, gate_of, run_gate
 from reports.nesting import nested
 from reports.objectives import Policy
 from reports.page import Page, page_of
-from reports.sentence import answer_of
+from reports.sentence import Answer, answer_of
 
 FILE = "report.html"
 
@@ -25,7 +25,10 @@ class Section(Struct, frozen=True, kw_only=True):
 
     name: str
     """What every id within it begins with."""
-    page: Page
+    info: RunInfo
+    gate: RunGate
+    answer: Answer
+    changes: Changes | NoGoodRun
     html: Markup
 
 
@@ -39,12 +42,14 @@ def write_report(directory: Path, by: Policy | None = None, path: Path | None = 
     return _write(render(Recorded(directory), by, beside=path.parent), path)
 
 
-def write_set(directories: Sequence[Path], path: Path, judged: GateResult | None = None) -> Path:
-    """Write one page for several runs, and tell where; `judged` is what they came to, by our objectives otherwise.
+def write_set(
+    directories: Sequence[Path], path: Path, judged: GateResult | None = None, by: Policy | None = None
+) -> Path:
+    """Write one page for several runs, and tell where; `judged` is what they came to by these objectives, or by ours.
 
     A run that cannot be read is named on it, and cannot pass. Raises NotARun if none can be.
     """
-    return _write(render_set(directories, judged or gate_of(directories), beside=path.parent), path)
+    return _write(render_set(directories, judged or gate_of(directories, by=by), by, beside=path.parent), path)
 
 
 def render(recorded: Recorded, by: Policy | None = None, *, beside: Path | None = None) -> str:
@@ -54,17 +59,18 @@ def render(recorded: Recorded, by: Policy | None = None, *, beside: Path | None 
     """
     base = _base(recorded, beside or recorded.directory)
     judged = run_gate(recorded, by=by)
-    page = page_of(recorded, judged, changes(recorded, judged, by))
-    return document("report.html.j2", **_fields(page), base=base, alone=True)
+    page = page_of(recorded, judged)
+    changed = changes(recorded, judged, by)  # last: whoever reads other runs forgets what is kept of this one
+    return document("report.html.j2", **_fields(page), changes=changed, base=base, alone=True)
 
 
-def render_set(directories: Sequence[Path], judged: GateResult, *, beside: Path) -> str:
+def render_set(directories: Sequence[Path], judged: GateResult, by: Policy | None = None, *, beside: Path) -> str:
     """The report of several runs that were put to the gate as HTML, for a file in the directory `beside`."""
     unreadable = {each.directory for each in judged.unreadable}
-    runs = [Recorded(directory) for directory in directories if str(directory) not in unreadable]
+    readable = [directory for directory in directories if str(directory) not in unreadable]
     sections = [
-        _section(page_of(recorded, gate), f"run-{number}", _base(recorded, beside))
-        for number, (recorded, gate) in enumerate(zip(runs, judged.runs, strict=True), start=1)
+        _section(Recorded(directory), gate, by, f"run-{number}", beside)
+        for number, (directory, gate) in enumerate(zip(readable, judged.runs, strict=True), start=1)
     ]
     return document(
         "set.html.j2",
@@ -72,7 +78,7 @@ def render_set(directories: Sequence[Path], judged: GateResult, *, beside: Path)
         objectives=judged.objectives,
         unreadable=judged.unreadable,
         sections=sections,
-        names={section.page.info.id: section.name for section in sections},
+        names={section.info.id: section.name for section in sections},
     )
 
 
@@ -81,9 +87,17 @@ def _base(recorded: Recorded, beside: Path) -> str:
     return "" if recorded.directory == beside else f"{Path(os.path.relpath(recorded.directory, beside)).as_posix()}/"
 
 
-def _section(page: Page, name: str, base: str) -> Section:
-    html = fragment("run.html.j2", **_fields(page), base=base, alone=False)
-    return Section(name=name, page=page, html=Markup(nested(html, name)))  # noqa: S704  # nosec B704 # escaped by templates
+def _section(recorded: Recorded, gate: RunGate, by: Policy | None, name: str, beside: Path) -> Section:
+    page, changed = page_of(recorded, gate), changes(recorded, gate, by)
+    html = fragment("run.html.j2", **_fields(page), changes=changed, base=_base(recorded, beside), alone=False)
+    return Section(
+        name=name,
+        info=page.info,
+        gate=gate,
+        answer=page.answer,
+        changes=changed,
+        html=Markup(nested(html, name)),  # noqa: S704  # nosec B704 # escaped by templates
+    )
 
 
 def _fields(page: Page) -> dict[str, Any]:

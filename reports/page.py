@@ -24,7 +24,6 @@ from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import CapacitySection, knee_plot, search_of
-from reports.changes import Changes, NoGoodRun
 from reports.chaos import ChaosSection, chaos_section
 from reports.curves import percentile_curve
 from reports.data_quality import Loaded, loaded_data
@@ -127,14 +126,10 @@ class Page(Struct, frozen=True, kw_only=True):
     slowest: Sequence[Slow]
     ui: WebUI
     fingerprint: Fingerprint | None
-    changes: Changes | NoGoodRun | None
 
 
-def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | None = None) -> Page:
-    """The page of a run that was put to the gate, and what has changed since the last good one, if that is to be told.
-
-    Raises NotARun if its records cannot be read.
-    """
+def page_of(recorded: Recorded, judged: RunGate) -> Page:
+    """The page of a run that was put to the gate. Raises NotARun if its records cannot be read."""
     info = recorded.info
     workflows = recorded.frames(WorkflowRun)
     judgements = recorded.read(Judgement)
@@ -175,7 +170,6 @@ def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | 
         slowest=slowest(loaded, activities, ui),
         ui=ui,
         fingerprint=fingerprint,
-        changes=changed,
     )
 
 

@@ -33,7 +33,9 @@ def report(
     by, directories = policy_of_target(target), _directories(runs)
     judged = None if len(directories) == 1 else gate_of(directories, by=by)
     try:
-        page = write_set(directories, path or Path(FILE), judged) if judged else write_report(directories[0], by, path)
+        page = (
+            write_set(directories, path or Path(FILE), judged, by) if judged else write_report(directories[0], by, path)
+        )
     except (ArithmeticError, ValueError) as error:
         which = "One of these runs" if judged else str(directories[0])
         message = f"{which} has times or figures that no page can show ({error})."

@@ -7,9 +7,11 @@ import pytest
 from handwritten_runs import EVIL, iteration, judged, whole_run, write_run
 from pages import Page
 
-from harness.records.run import NotARun
+from harness.checking.objectives import Objective
+from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Verdict
 from reports.html import write_report, write_set
+from reports.objectives import Policy
 
 
 def together(tmp_path: Path, *directories: Path) -> Page:
@@ -36,11 +38,35 @@ def test_each_objective_is_in_the_common_table_once(tmp_path: Path) -> None:
     assert html.count("Effects doubled") == 3
 
 
+def test_what_changed_since_the_last_good_run_is_told_of_each(tmp_path: Path) -> None:
+    """In the table of runs as a sentence, and in its own part; by the objectives that the set was judged by."""
+    earlier, this = whole_run(tmp_path), whole_run(tmp_path)
+    told = together(tmp_path, earlier, this)
+    unchanged = "No objective has another verdict, and there is no evidence that any figure changed."
+    assert told.words.count(unchanged) == 2
+    assert told.says("There is none to compare with.")
+    assert told.says(f"Beside {earlier.name} of")
+    strict = Policy(
+        objectives=(Objective(metric="response_p99", title="p99", unit="ms", below=1, hard=True, kinds=("demo",)),)
+    )
+    page = Page(write_set([earlier, this], tmp_path / "set.html", by=strict).read_text(encoding="utf-8"))
+    assert page.says("none of the last 1 passed")
+
+
+def test_runs_are_sorted_by_when_they_started(tmp_path: Path) -> None:
+    """Not by the day of the month that the moment begins with: each cell has the seconds to sort by."""
+    run = whole_run(tmp_path)
+    html = write_set([run, run], tmp_path / "set.html").read_text(encoding="utf-8")
+    started = Recorded(run).info.started
+    assert re.findall(r'data-label="started"[^>]* data-sort="([\d.]+)"', html) == [str(started)] * 2
+    assert "cell?.dataset.sort" in html
+
+
 def test_each_run_is_folded_and_has_all_of_its_report(tmp_path: Path) -> None:
     """Every heading of a run's own report is there, a level lower, in a part that is closed."""
     run = whole_run(tmp_path)
     alone, told = Page(write_report(run).read_text(encoding="utf-8")), together(tmp_path, run, run)
-    own = [(level + 1, words) for level, words in alone.headings if level > 1 and words != "Since the last good run"]
+    own = [(level + 1, words) for level, words in alone.headings if level > 1]
     assert told.headings.count((2, "Runs")) == 1
     assert [each for each in own if told.headings.count(each) < 2 * own.count(each)] == []
     assert told.folded == ["run-1", "run-2"]

@@ -107,11 +107,12 @@ def as_called() -> str:
 
 def directory_of(run: str) -> Path:
     """The directory of a run that is told by its path, or by its name below `results`."""
+    path, named = Path(run), RESULTS / run
     try:
-        found = (Path(run) / "run.json").exists()
+        is_path = path.exists() or (len(path.parts) > 1 and not named.exists())
     except OSError:  # it may be there, and be nobody's to look into: whoever reads it says so
-        found = True
-    return Path(run) if found else RESULTS / run
+        is_path = True
+    return path if is_path else named
 
 
 def put_to_gate(run: "Run", page: Path, by: "Policy") -> None:

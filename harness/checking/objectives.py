@@ -157,6 +157,7 @@ def result_of(
         run=run,
         command=command if metric and metric.measured is None else objective.command,
         measured_at=(metric.measured or measured) if metric else None,
+        kinds=objective.kinds,
     )
 
 

@@ -224,6 +224,16 @@ def test_a_class_that_recovered_is_not_told_by_one_that_did_not(tmp_path: Path) 
     assert found == Metric(value=1, detail="of 2; slowest: link_down, p95 11 s, n=1; 6 s allowed")
 
 
+def test_a_class_of_which_nothing_is_known_is_told(tmp_path: Path) -> None:
+    """It is not counted, for the next fault came before the time allowed was up; that it was there is said, and why."""
+    soon = window(20.0, 21.0)
+    found = of_experiment(tmp_path, replace(window(), name="worker_killed"), soon, within=20)
+    untold = "of worker_killed nothing is known: the next fault came before it was steady"
+    detail = f"of 1; slowest: link_down, p95 3 s, n=1; 20 s allowed; {untold}"
+    assert found == Metric(value=0, detail=detail)
+    assert "nothing is known" not in str(of_experiment(tmp_path, window(), soon, within=20))
+
+
 def test_one_that_is_never_steady_again_is_over(tmp_path: Path) -> None:
     """However long was allowed."""
     found = of_experiment(tmp_path, window(), late=None, within=20)

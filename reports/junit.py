@@ -77,7 +77,7 @@ def _outcome(each: ObjectiveResult, result: GateResult) -> tuple[str, str]:
 
 
 def _same(one: ObjectiveResult, other: ObjectiveResult) -> bool:
-    return (one.name, one.hard, one.threshold) == (other.name, other.hard, other.threshold)
+    return (one.name, one.hard, one.kinds) == (other.name, other.hard, other.kinds)
 
 
 def _of_run(run: RunGate) -> Iterator[Case]:

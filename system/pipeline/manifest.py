@@ -69,11 +69,10 @@ def cut(source: Source, schema: Schema, chunk_bytes: int, first_chunk: int = 0) 
         columns, start = check_header(data[: breaks.end_of_record(0)], schema, source.name)
         chunks: list[ChunkReference] = []
         for offset, content in _pieces(data, breaks, start, chunk_bytes):
+            checksum = beside.submit(_sha256, content)
+            _check_utf8(source, content, offset)
             row = chunks[-1].first_row + chunks[-1].rows if chunks else 1
-            # Hashing needs no interpreter and the rest does, so the rest is handed over: the other way round the thread
-            # that hashes would wait for the interpreter until the rest is done.
-            rows = beside.submit(_checked_rows, source, content, offset, row, schema, breaks)
-            sha256 = _sha256(content)
+            _check_returns(source, content, row, schema)
             chunks.append(
                 ChunkReference(
                     number=first_chunk + len(chunks),
@@ -82,8 +81,8 @@ def cut(source: Source, schema: Schema, chunk_bytes: int, first_chunk: int = 0) 
                     offset=offset,
                     length=len(content),
                     first_row=row,
-                    rows=rows.result(),
-                    sha256=sha256,
+                    rows=breaks.records(offset, content),
+                    sha256=checksum.result(),
                 )
             )
         return Content(source=source, columns=columns, sha256=digest.result(), chunks=tuple(chunks))
@@ -98,12 +97,6 @@ def _pieces(data: bytes | mmap.mmap, breaks: Breaks, offset: int, size: int) -> 
         end = breaks.end_of_record(min(offset + size, len(data)) - 1)
         yield offset, data[offset:end]
         offset = end
-
-
-def _checked_rows(source: Source, content: bytes, offset: int, first_row: int, schema: Schema, breaks: Breaks) -> int:
-    _check_utf8(source, content, offset)
-    _check_returns(source, content, first_row, schema)
-    return breaks.records(offset, content)
 
 
 def _check_returns(source: Source, content: bytes, first_row: int, schema: Schema) -> None:

@@ -11,7 +11,7 @@ from harness.checking.bootstrap import percentile_interval
 from harness.checking.capacity import capacity_of
 from harness.checking.drift import Drift, drifting
 from harness.checking.load import lags
-from harness.checking.objectives import Metric, shown
+from harness.checking.objectives import Metric, of_day, shown
 from harness.checking.percentiles import median, percentile
 from harness.checking.recovery import Recovered, Untold
 from harness.checking.recovery_by_class import by_class, not_known
@@ -212,7 +212,9 @@ def _memory(samples: Iterable[Sample]) -> Iterable[Found]:
 def _checked(checks: Iterable[Check]) -> Iterable[Found]:
     for check in checks:
         if check.metric in UNITS and check.value is not None:
-            yield check.metric, Metric(value=check.value, detail=check.detail, measured=check.measured)
+            data = "" if check.data is None else f"by data {of_day(check.data)}"
+            detail = "; ".join(filter(None, (check.detail, check.tool, data)))
+            yield check.metric, Metric(value=check.value, detail=detail, measured=check.measured)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

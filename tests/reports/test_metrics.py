@@ -17,7 +17,11 @@ from harness.records.operations import Ack
 from harness.records.run import NotARun, Recorded, Run
 from harness.records.samples import FILES, MEMORY
 from harness.records.verdicts import Verdict
+from reports.gate import gate_of, to_json
+from reports.junit import junit
+from reports.markdown import markdown
 from reports.metrics import UNITS, metrics
+from reports.terminal import text
 
 LOAD = {"slice": (2.0, 10.0)}
 OF_SOURCES = {
@@ -256,3 +260,20 @@ def test_what_tools_found_of_the_sources_are_metrics(tmp_path: Path) -> None:
         Check(metric="smells", value=3, measured=1.0),
     )
     assert found == {"type_errors": Metric(value=2, detail="of 7 source files", measured=1.0)}
+
+
+def test_what_measured_the_sources_is_told_and_of_when_its_data_is(tmp_path: Path) -> None:
+    """Behind the figure, where every face of the gate has it."""
+    audited = Check(
+        metric="vulnerabilities_dependencies",
+        value=0,
+        detail="in 9",
+        tool="pip-audit 2.10",
+        measured=1.0,
+        data=86_400.0,
+    )
+    with Run.create(tmp_path, kind="quality", title="", target="system", seed=0, command="temper quality") as run:
+        run.write(audited)
+        run.end()
+    for face in (text, markdown, junit, to_json):
+        assert "0 (in 9; pip-audit 2.10; by data of 2 January 1970" in face(gate_of([run.directory]))

@@ -8,7 +8,7 @@ from msgspec import Struct
 from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import percentile
-from harness.records.columns import RUN
+from harness.records.columns import RUN, Frames
 from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
@@ -131,16 +131,15 @@ class Page(Struct, frozen=True, kw_only=True):
 def page_of(recorded: Recorded, judged: RunGate) -> Page:
     """The page of a run that was put to the gate. Raises NotARun if its records cannot be read."""
     info = recorded.info
-    workflows = recorded.frames(WorkflowRun)
     judgements = recorded.read(Judgement)
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     sections = [_section(latency, windows) for latency in latencies(info, responses_of(recorded), windows)]
-    runs = workflows[WorkflowRun].filter(pl.col("scenario").is_in(list(info.loaded)))
-    loaded = workflows[WorkflowRun] if runs.is_empty() else runs
-    activities = workflows[Activity].join(loaded, on=RUN, how="semi")
+    drift, tuning = drift_section(recorded), tuning_of(recorded, windows)
+    search = search_of(recorded.read(Step))
+    workflows = recorded.frames(WorkflowRun)  # late: they may still be read beside this
+    loaded, activities = _under_load(info, workflows)
     fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
     ui = web_ui(fingerprint)
-    search = search_of(recorded.read(Step))
     kept = books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.frames(Fact))
     return Page(
         info=info,
@@ -152,10 +151,10 @@ def page_of(recorded: Recorded, judged: RunGate) -> Page:
         tenants=tenants(recorded.frame(Iteration), responses_of(recorded)) if info.load and info.load.tenants else [],
         search=search,
         knee=Plot.drawn(lambda width: knee_plot(search, width=width)) if search else None,
-        drift=drift_section(recorded),
+        drift=drift,
         activity=_activity(activities, [section.latency for section in sections], windows),
         locust=section_of(recorded.hosted()),
-        tuning=tuning_of(recorded, windows),
+        tuning=tuning,
         profiles=profiles(recorded.directory),
         anatomy=[_anatomy(kind, number) for number, kind in enumerate(kinds[:MOST_KINDS])],
         further_kinds=len(kinds[MOST_KINDS:]),
@@ -171,6 +170,16 @@ def page_of(recorded: Recorded, judged: RunGate) -> Page:
         ui=ui,
         fingerprint=fingerprint,
     )
+
+
+def _under_load(info: RunInfo, workflows: Frames) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The workflow runs under load and their activities; all of them where none was under load."""
+    runs, activities = workflows[WorkflowRun], workflows[Activity]
+    under = runs["scenario"].is_in(list(info.loaded))
+    if under.all() or not under.any():
+        return runs, activities
+    loaded = runs.filter(under)
+    return loaded, activities.join(loaded, on=RUN, how="semi")
 
 
 def _void(judgements: Sequence[Judgement]) -> str:

@@ -32,8 +32,9 @@ def report(
 
     from reports.html import FILE
 
+    wanted = _file(out, "-o FILE") if out else None
     by, directories = policy_of_target(target), _directories(runs)
-    page = _file(out, "-o FILE") if out else directories[0] / FILE if len(directories) == 1 else Path(FILE)
+    page = wanted or (directories[0] / FILE if len(directories) == 1 else Path(FILE))
     judged = _written(directories, page, by, "-o FILE")
     for each in judged.unreadable:
         screen.say(f"temper: {each.reason}")

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -55,11 +56,12 @@ def _begun(pool: ProcessPoolExecutor, path: Path, kind: type[Struct]) -> Ahead:
     columns = {each: TemporaryFile() for each in frames_of(kind, ())}  # noqa: SIM115  # closed with whoever has them
     places = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in columns.values()]
     ahead = Ahead(read=pool.submit(_read, path, kind, places), columns=columns)
-    finalize(ahead, _close, tuple(columns.values()))
+    # Never while it is read: what is written by the number of a closed file goes where that number is used again.
+    finalize(ahead, ahead.read.add_done_callback, partial(_close, tuple(columns.values())))
     return ahead
 
 
-def _close(files: Iterable[IO[bytes]]) -> None:
+def _close(files: Iterable[IO[bytes]], _: Future[None]) -> None:
     for file in files:
         file.close()
 

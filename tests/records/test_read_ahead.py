@@ -1,6 +1,8 @@
 """What is read in a process beside this one is what this one would have read."""
 
+import gc
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import wait
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from msgspec import Struct
 
 from benchmarks.large_run import write_large_run
+from harness.eventually import eventually
 from harness.records import ahead
 from harness.records.effects import Effect, Fact
 from harness.records.run import FILES, NotARun, Recorded
@@ -43,6 +46,24 @@ def test_columns_are_the_same(written: Path) -> None:
         assert found.keys() == mine.keys()
         assert all(found[each].equals(mine[each]) and found[each].schema == mine[each].schema for each in mine)
         assert found is there.frames(kind)
+
+
+async def test_what_nobody_takes_is_closed_once_it_is_read(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not sooner: the process writes by the numbers of these files, which others would have by then."""
+    monkeypatch.setattr(ahead, "_read", wait_until_told)
+    recorded = begun(written)
+    files = [file for each in recorded._ahead.values() for file in each.columns.values()]
+    del recorded
+    gc.collect()
+    closed = [file.closed for file in files]
+    (written / "go").touch()
+    assert not any(closed)
+    await eventually(lambda: all(file.closed for file in files), timeout=60)
+
+
+def wait_until_told(path: Path, *_: object) -> None:
+    while not (path.parent / "go").exists():
+        time.sleep(0.01)
 
 
 def test_a_line_that_cannot_be_read_is_told(written: Path) -> None:

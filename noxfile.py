@@ -67,6 +67,10 @@ FLAKES = "docs/evidence/flakes.json"
 WRITE_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Where the environment forbids it, every process compiles anew what it imports, and pytest what it collects."""
 CHAOS = "docs/evidence/chaos.json"
+LEFT = Path("results")
+"""What the last tests have left, as JUnit XML and as coverage.py's JSON and XML, for `nox -s tested` and for others."""
+JUNIT, LEFT_OUT = LEFT / "tests.xml", LEFT / "tests-left-out.xml"
+COVERAGE, COVERAGE_XML = LEFT / "coverage.json", LEFT / "coverage.xml"
 CORES = os.cpu_count() or 1
 BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
 """The tests of one file share what they start; those of the longest files come first (tests/conftest.py)."""
@@ -139,7 +143,7 @@ def workflows(session: nox.Session) -> None:
 def test(session: nox.Session) -> None:
     """Run every test on real servers, in random order; or those named."""
     compile_sources(session)
-    run(session, "pytest", *(session.posargs or SIDE_BY_SIDE))
+    run(session, "pytest", *(session.posargs or (*SIDE_BY_SIDE, *leaving())))
 
 
 @nox.session(python=False)
@@ -147,11 +151,30 @@ def coverage(session: nox.Session) -> None:
     """Run every test with branch coverage, of workflow code and worker processes too, and hold it to what is enough."""
     compile_sources(session)
     run(session, "coverage", "erase")
-    run(session, "coverage", "run", "-m", "pytest", *(session.posargs or ONE_A_CORE))
+    run(session, "coverage", "run", "-m", "pytest", *(session.posargs or (*ONE_A_CORE, *leaving())))
     run(session, "coverage", "combine", "--quiet")
     run(session, "coverage", "report")
     if not session.posargs:
+        run(session, "coverage", "json", "--quiet", "-o", str(COVERAGE))
         check_floors(session)
+
+
+def leaving() -> tuple[str, ...]:
+    """How pytest is told to leave what became of all tests; of what earlier ones left nothing stays."""
+    for path in (JUNIT, LEFT_OUT, COVERAGE, COVERAGE_XML):
+        path.unlink(missing_ok=True)
+    return (f"--junitxml={JUNIT}",)
+
+
+@nox.session(python=False)
+def tested(session: nox.Session) -> None:
+    """Put to the gate what the last tests have left, and their coverage, if it was measured: a run with a report."""
+    if not JUNIT.exists():
+        session.error(f"There is no {JUNIT}: all tests leave it, nox -s test, or nox -s coverage.")
+    script(session, "tests/left_out.py", str(LEFT_OUT), THOROUGH[1])
+    given = {"tests": (JUNIT, LEFT_OUT), "coverage": (COVERAGE,) if COVERAGE.exists() else ()}
+    words = [f"--from={name}={path}" for name, paths in given.items() for path in paths]
+    run(session, "temper", "quality", *(name for name, paths in given.items() if paths), *words)
 
 
 @nox.session(python=False)
@@ -187,8 +210,7 @@ def check_branches(session: nox.Session) -> None:
 
 def check_changes(session: nox.Session) -> None:
     """See that enough was covered of what differs from the main branch. Raises CommandFailed where it was not."""
-    report = Path(session.create_tmp(), "coverage.xml")
-    run(session, "coverage", "xml", "--quiet", "-o", str(report))
+    run(session, "coverage", "xml", "--quiet", "-o", str(COVERAGE_XML))
     known = session.run("git", "branch", "--all", "--format=%(refname:short)", external=True, silent=True) or ""
     branch = next((name for name in ("origin/main", "main") if name in known.split()), None)
     if branch is None:
@@ -196,7 +218,7 @@ def check_changes(session: nox.Session) -> None:
         return
     session.run(
         f"{BIN}/diff-cover",
-        str(report),
+        str(COVERAGE_XML),
         f"--compare-branch={branch}",
         f"--fail-under={ENOUGH_OF_CHANGES}",
         external=True,

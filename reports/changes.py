@@ -18,7 +18,7 @@ from reports.objectives import Policy
 MOST_JUDGED = 10
 """So many earlier runs are put to the gate in search of a good one; that reads them whole."""
 MOST_OPERATIONS = 200_000
-"""Of runs with more than this `temper compare` tells the figures: a page should not wait for a second large run."""
+"""Runs with more than this are not: a page should not wait for a second large run."""
 
 
 class ObjectiveChange(Struct, frozen=True, kw_only=True):
@@ -79,14 +79,18 @@ def changes(recorded: Recorded, judged: RunGate, by: Policy | None = None) -> Ch
     """What changed since the last good run that lies beside this one. Raises NotARun if this one cannot be read."""
     earlier = _earlier(recorded)
     alike = [(run, apart) for run in earlier if _versions_alone(apart := _apart(recorded, run))]
-    for run, apart in alike[:MOST_JUDGED]:
+    small = [(run, apart) for run, apart in alike if _operations(run) <= MOST_OPERATIONS]
+    for run, apart in small[:MOST_JUDGED]:
         try:
-            before = run_gate(run, by=by)
+            base = Recorded(run.directory)  # of its own: what is read of it goes with it
+            before = run_gate(base, by=by)
             if before.verdict is Verdict.VALID:
-                return _changes(run, before, recorded, judged, apart)
+                return _changes(base, before, recorded, judged, apart)
         except NotARun:
             continue
-    return NoGoodRun(reason=_reason(len(earlier), len(alike)))
+    if alike and not small:
+        return NoGoodRun(reason=_too_large(alike[0][0].info, recorded.info))
+    return NoGoodRun(reason=_reason(len(earlier), len(alike), min(len(small), MOST_JUDGED)))
 
 
 def _earlier(recorded: Recorded) -> list[Recorded]:
@@ -121,19 +125,29 @@ def _versions_alone(apart: Sequence[Difference] | None) -> bool:
     return apart is not None and all(each.version for each in apart)
 
 
-def _reason(earlier: int, alike: int) -> str:
+def _operations(recorded: Recorded) -> int:
+    return recorded.info.records.get(FILES[Operation], 0)
+
+
+def _too_large(before: RunInfo, now: RunInfo) -> str:
+    return (
+        f"runs of more than {MOST_OPERATIONS:,} operations are not judged beside another;"
+        f" `temper compare {before.id} {now.id}` tells what changed since the one before it"
+    )
+
+
+def _reason(earlier: int, alike: int, judged: int) -> str:
     if not earlier:
         return "there is no whole run of the same kind and title before it in its directory"
     if not alike:
         return f"{things(earlier, 'run')} before it had another load, seed or machine"
-    judged = min(alike, MOST_JUDGED)
     return f"of {things(earlier, 'run')} before it, {alike} under the same conditions, none of the last {judged} passed"
 
 
 def _changes(
     base: Recorded, before: RunGate, recorded: Recorded, judged: RunGate, apart: Sequence[Difference] | None
 ) -> Changes:
-    untold = _untold(base, recorded)
+    untold = _untold(recorded)
     rows = () if untold else rows_of(base, recorded, tolerated=TOLERATED)
     changed = [row for kind in (BAD, GOOD, {Told.MORE, Told.LESS}) for row in rows if row.told in kind]
     clear = sum(row.told in CLEAR for row in rows)
@@ -149,19 +163,16 @@ def _changes(
     )
 
 
-def _untold(base: Recorded, recorded: Recorded) -> str:
+def _untold(recorded: Recorded) -> str:
     if recorded.info.partial:
         return "this run was cut off before its end"
-    if reason := void(recorded):
-        return reason
-    most = max(run.info.records.get(FILES[Operation], 0) for run in (base, recorded))
-    return f"with {most:,} operations that takes its time" if most > MOST_OPERATIONS else ""
+    return void(recorded)
 
 
 def _objectives(before: RunGate, now: RunGate) -> Iterator[ObjectiveChange]:
-    known = {each.name: each for each in before.objectives}
+    known = {(each.name, each.hard): each for each in before.objectives}  # of a kind of run there is one
     for each in now.objectives:
-        earlier = known.get(each.name)
+        earlier = known.get((each.name, each.hard))
         verdict = earlier.verdict if earlier else ObjectiveVerdict.HOLDS
         if verdict is not each.verdict:
             yield ObjectiveChange(before=earlier, now=each)

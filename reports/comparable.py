@@ -91,6 +91,7 @@ def _load(load: LoadInfo) -> dict[str, Said]:
 def _conditions(fingerprint: Fingerprint) -> dict[str, Said]:
     told: dict[str, Said] = {
         "machine": fingerprint.machine,
+        "processor": fingerprint.cpu,
         "system": fingerprint.system,
         "cores": fingerprint.cores,
         "memory": memory(fingerprint.memory),

@@ -1,6 +1,6 @@
 """May we ship? The objectives of one run or several, and the verdict over them all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -62,19 +62,24 @@ def gate_of(
     complete: bool = False,
     by: Policy | None = None,
     today: date | None = None,
+    read: Callable[[Path], Recorded] = Recorded,
+    seen: Callable[[Recorded, RunGate], None] = lambda _run, _came_to: None,
 ) -> GateResult:
     """Judge runs by the objectives for their kinds, or by all there are.
 
     A strict gate wants every one of them measured, aims too. By default those of objectives.toml count, and its
-    waivers as of today, in UTC. Raises BadObjectives, and NotARun if no directory holds a readable run.
+    waivers as of today, in UTC. `seen` is told of each run once it is judged, while what was read of it is at hand.
+    Raises BadObjectives, and NotARun if no directory holds a readable run.
     """
     by, today = by or policy(), today or datetime.now(tz=UTC).date()
     runs, raw, unreadable = [], [], list[Unreadable]()
     for directory in directories:
         try:
-            recorded = Recorded(directory)
+            recorded = read(directory)
             results = waive(results_of(recorded, by.objectives), by.waivers, today)
-            runs.append(_run_gate(recorded, results, by, strict=strict))
+            run = _run_gate(recorded, results, by, strict=strict)
+            seen(recorded, run)
+            runs.append(run)
         except NotARun as error:
             unreadable.append(Unreadable(directory=str(directory), reason=str(error)))
             continue

@@ -8,14 +8,16 @@ from typing import Any
 from markupsafe import Markup
 from msgspec import Struct
 
-from harness.records.run import Recorded
-from reports.changes import changes
+from harness.records.effects import Effect, Fact
+from harness.records.run import Recorded, RunInfo
+from harness.records.workflows import WorkflowRun
+from reports.changes import Changes, NoGoodRun, changes
 from reports.document import document, fragment
-from reports.gate import GateResult, gate_of, run_gate
+from reports.gate import GateResult, RunGate, gate_of, run_gate
 from reports.nesting import nested
 from reports.objectives import Policy
 from reports.page import Page, page_of
-from reports.sentence import answer_of
+from reports.sentence import Answer, answer_of
 
 FILE = "report.html"
 
@@ -25,7 +27,10 @@ class Section(Struct, frozen=True, kw_only=True):
 
     name: str
     """What every id within it begins with."""
-    page: Page
+    info: RunInfo
+    gate: RunGate
+    answer: Answer
+    changes: Changes | NoGoodRun
     html: Markup
 
 
@@ -36,43 +41,66 @@ def write_report(directory: Path, by: Policy | None = None, path: Path | None = 
     Raises NotARun if the run cannot be read.
     """
     path = path or directory / FILE
-    return _write(render(Recorded(directory), by, beside=path.parent), path)
+    judge_and_write([directory], path, by)
+    return path
 
 
-def write_set(directories: Sequence[Path], path: Path, judged: GateResult | None = None) -> Path:
-    """Write one page for several runs, and tell where; `judged` is what they came to, by our objectives otherwise.
+def judge_and_write(
+    directories: Sequence[Path],
+    path: Path,
+    by: Policy | None = None,
+    *,
+    strict: bool = False,
+    complete: bool = False,
+) -> GateResult:
+    """Put runs to the gate, and write what that shows as one page: each is read once for both.
 
-    A run that cannot be read is named on it, and cannot pass. Raises NotARun if none can be.
+    Of several runs, or where all objectives are asked for, it is the page of a set: one that cannot be read is named on
+    it, and cannot pass. Raises BadObjectives, and NotARun if none can be read.
     """
-    return _write(render_set(directories, judged or gate_of(directories), beside=path.parent), path)
+    alone, parts = len(directories) == 1 and not complete, list[str]()
+    sections: list[Section] = []
+
+    def show(recorded: Recorded, judged: RunGate) -> None:
+        if alone:
+            parts.append(_alone(recorded, judged, by, path.parent))
+        else:
+            sections.append(_section(recorded, judged, by, f"run-{len(sections) + 1}", path.parent))
+
+    result = gate_of(directories, strict=strict, complete=complete, by=by, read=_opened, seen=show)
+    _write(parts[0] if alone else _together(result, sections), path)
+    return result
 
 
-def render(recorded: Recorded, by: Policy | None = None, *, beside: Path | None = None) -> str:
-    """The report of one run as HTML, for a file in the directory `beside`, or else in the run's own.
+def render(recorded: Recorded, by: Policy | None = None) -> str:
+    """The report of one run as HTML, for a file in its directory.
 
     What was recorded is escaped; the page loads nothing, and runs nothing but its own script.
     """
-    base = _base(recorded, beside or recorded.directory)
-    judged = run_gate(recorded, by=by)
-    page = page_of(recorded, judged, changes(recorded, judged, by))
-    return document("report.html.j2", **_fields(page), base=base, alone=True)
+    return _alone(recorded, run_gate(recorded, by=by), by, recorded.directory)
 
 
-def render_set(directories: Sequence[Path], judged: GateResult, *, beside: Path) -> str:
-    """The report of several runs that were put to the gate as HTML, for a file in the directory `beside`."""
-    unreadable = {each.directory for each in judged.unreadable}
-    runs = [Recorded(directory) for directory in directories if str(directory) not in unreadable]
-    sections = [
-        _section(page_of(recorded, gate), f"run-{number}", _base(recorded, beside))
-        for number, (recorded, gate) in enumerate(zip(runs, judged.runs, strict=True), start=1)
-    ]
+def _opened(directory: Path) -> Recorded:
+    """A run of which the gate reads one part, while the other is read for the page."""
+    recorded = Recorded(directory)
+    recorded.read_ahead(WorkflowRun, Effect, Fact)
+    return recorded
+
+
+def _alone(recorded: Recorded, judged: RunGate, by: Policy | None, beside: Path) -> str:
+    page = page_of(recorded, judged)
+    changed = changes(recorded, judged, by)  # last: whoever reads other runs forgets what is kept of this one
+    return document("report.html.j2", **_fields(page), changes=changed, base=_base(recorded, beside), alone=True)
+
+
+def _together(result: GateResult, sections: Sequence[Section]) -> str:
     return document(
         "set.html.j2",
-        answer=answer_of(judged),
-        objectives=judged.objectives,
-        unreadable=judged.unreadable,
+        answer=answer_of(result),
+        objectives=result.objectives,
+        unreadable=result.unreadable,
         sections=sections,
-        names={section.page.info.id: section.name for section in sections},
+        names={section.info.id: section.name for section in sections},
     )
 
 
@@ -81,9 +109,17 @@ def _base(recorded: Recorded, beside: Path) -> str:
     return "" if recorded.directory == beside else f"{Path(os.path.relpath(recorded.directory, beside)).as_posix()}/"
 
 
-def _section(page: Page, name: str, base: str) -> Section:
-    html = fragment("run.html.j2", **_fields(page), base=base, alone=False)
-    return Section(name=name, page=page, html=Markup(nested(html, name)))  # noqa: S704  # nosec B704 # escaped by templates
+def _section(recorded: Recorded, judged: RunGate, by: Policy | None, name: str, beside: Path) -> Section:
+    page, changed = page_of(recorded, judged), changes(recorded, judged, by)
+    html = fragment("run.html.j2", **_fields(page), changes=changed, base=_base(recorded, beside), alone=False)
+    return Section(
+        name=name,
+        info=page.info,
+        gate=judged,
+        answer=page.answer,
+        changes=changed,
+        html=Markup(nested(html, name)),  # noqa: S704  # nosec B704 # escaped by templates
+    )
 
 
 def _fields(page: Page) -> dict[str, Any]:

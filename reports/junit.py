@@ -77,7 +77,7 @@ def _outcome(each: ObjectiveResult, result: GateResult) -> tuple[str, str]:
 
 
 def _same(one: ObjectiveResult, other: ObjectiveResult) -> bool:
-    return (one.name, one.hard, one.threshold) == (other.name, other.hard, other.threshold)
+    return (one.name, one.hard, one.kinds) == (other.name, other.hard, other.kinds)
 
 
 def _of_run(run: RunGate) -> Iterator[Case]:
@@ -101,7 +101,8 @@ def _suite(root: ET.Element, name: str, cases: Sequence[Case], run: RunGate | No
             suite.set("timestamp", started)
         suite.set("time", _seconds(run))
         told = {"title": run.title, "verdict": run.verdict, "command": run.command}
-        told |= {"commit": run.fingerprint.commit, "machine": run.fingerprint.machine} if run.fingerprint else {}
+        if (conditions := run.fingerprint) is not None:
+            told |= {"commit": conditions.commit, "machine": conditions.machine, "processor": conditions.cpu}
         properties = ET.SubElement(suite, "properties")
         for key, value in told.items():
             ET.SubElement(properties, "property", name=key, value=_xml(value))

@@ -11,10 +11,10 @@ from harness.checking.bootstrap import percentile_interval
 from harness.checking.capacity import capacity_of
 from harness.checking.drift import Drift, drifting
 from harness.checking.load import lags
-from harness.checking.objectives import Metric, shown
+from harness.checking.objectives import Metric, of_day, shown
 from harness.checking.percentiles import median, percentile
 from harness.checking.recovery import Recovered, Untold
-from harness.checking.recovery_by_class import by_class
+from harness.checking.recovery_by_class import by_class, not_known
 from harness.checking.responses import answered_times, unanswered, under_load
 from harness.records.checks import Check
 from harness.records.experiment import ExperimentInfo
@@ -193,8 +193,11 @@ def _recovery_by_class(found: Sequence[Recovered], experiment: ExperimentInfo | 
     if classes:
         worst, over = classes[0], sum(each.over(within) for each in classes)
         took = "never steady" if math.isinf(worst.p95) else shown(worst.p95, "s")
-        detail = f"slowest: {worst.fault}, p95 {took}, n={worst.faults}; {shown(within, 's')} allowed"
-        yield "recovery_over_budget", Metric(value=over, detail=f"of {len(classes)}; {detail}")
+        detail = (
+            f"of {len(classes)}; slowest: {worst.fault}, p95 {took}, n={worst.faults}; {shown(within, 's')} allowed"
+        )
+        untold = [f"of {name} nothing is known: {why}" for name, why in not_known(found, within).items()]
+        yield "recovery_over_budget", Metric(value=over, detail="; ".join((detail, *untold)))
 
 
 def _memory(samples: Iterable[Sample]) -> Iterable[Found]:
@@ -211,7 +214,9 @@ def _memory(samples: Iterable[Sample]) -> Iterable[Found]:
 def _checked(checks: Iterable[Check]) -> Iterable[Found]:
     for check in checks:
         if check.metric in UNITS and check.value is not None:
-            yield check.metric, Metric(value=check.value, detail=check.detail, measured=check.measured)
+            data = "" if check.data is None else f"by data {of_day(check.data)}"
+            detail = "; ".join(filter(None, (check.detail, check.tool, data)))
+            yield check.metric, Metric(value=check.value, detail=detail, measured=check.measured)
 
 
 def _in(measurement: Measurement, unit: str) -> list[float]:

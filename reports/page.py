@@ -9,7 +9,7 @@ from harness.checking.load import SENT_ON_TIME
 from harness.checking.objectives import Metric, shown
 from harness.checking.percentiles import percentile
 from harness.checking.responses import cold_iterations
-from harness.records.columns import RUN
+from harness.records.columns import RUN, Frames
 from harness.records.discrepancies import Discrepancy
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
@@ -25,7 +25,6 @@ from reports.activities import activities_within, attempts
 from reports.activities import span_of as span_of_activities
 from reports.anatomy import MOST_KINDS, KindAnatomy, anatomies
 from reports.capacity import CapacitySection, knee_plot, search_of
-from reports.changes import Changes, NoGoodRun
 from reports.chaos import ChaosSection, chaos_section
 from reports.curves import percentile_curve
 from reports.data_quality import Loaded, loaded_data
@@ -128,27 +127,19 @@ class Page(Struct, frozen=True, kw_only=True):
     slowest: Sequence[Slow]
     ui: WebUI
     fingerprint: Fingerprint | None
-    changes: Changes | NoGoodRun | None
 
 
-def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | None = None) -> Page:
-    """The page of a run that was put to the gate, and what has changed since the last good one, if that is to be told.
-
-    Raises NotARun if its records cannot be read.
-    """
+def page_of(recorded: Recorded, judged: RunGate) -> Page:
+    """The page of a run that was put to the gate. Raises NotARun if its records cannot be read."""
     info = recorded.info
-    workflows = recorded.frames(WorkflowRun)
     judgements = recorded.read(Judgement)
     windows = sorted(recorded.read(FaultWindow), key=lambda window: window.injected)
     sections = [_section(latency, windows) for latency in latencies(info, responses_of(recorded), windows)]
-    runs = workflows[WorkflowRun].filter(pl.col("scenario").is_in(list(info.loaded)))
-    loaded = (workflows[WorkflowRun] if runs.is_empty() else runs).join(
-        cold_iterations(recorded.frame(Operation)), on=["scenario", "iteration"], how="anti", maintain_order="left"
-    )
-    activities, tasks = (workflows[kind].join(loaded, on=RUN, how="semi") for kind in (Activity, WorkflowTask))
+    drift, search = drift_section(recorded), search_of(recorded.read(Step))
+    workflows = recorded.frames(WorkflowRun)  # late: they may still be read beside this
+    loaded, activities, tasks = _under_load(info, workflows, cold_iterations(recorded.frame(Operation)))
     fingerprint, kinds = recorded.fingerprint(), anatomies(loaded)
     ui = web_ui(fingerprint)
-    search = search_of(recorded.read(Step))
     kept = books(recorded.frame(Operation), workflows, recorded.frame(Effect), recorded.frames(Fact))
     return Page(
         info=info,
@@ -160,7 +151,7 @@ def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | 
         tenants=tenants(recorded.frame(Iteration), responses_of(recorded)) if info.load and info.load.tenants else [],
         search=search,
         knee=Plot.drawn(lambda width: knee_plot(search, width=width)) if search else None,
-        drift=drift_section(recorded),
+        drift=drift,
         activity=_activity(activities, [section.latency for section in sections], windows),
         locust=section_of(recorded.hosted()),
         tuning=tuning_of(recorded, tasks, activities, windows),
@@ -178,8 +169,20 @@ def page_of(recorded: Recorded, judged: RunGate, changed: Changes | NoGoodRun | 
         slowest=slowest(loaded, activities, ui),
         ui=ui,
         fingerprint=fingerprint,
-        changes=changed,
     )
+
+
+def _under_load(
+    info: RunInfo, workflows: Frames, cold: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The workflow runs under load, all of them where none was, less the cold ones; their activities and tasks."""
+    runs, activities, tasks = workflows[WorkflowRun], workflows[Activity], workflows[WorkflowTask]
+    under = runs.filter(pl.col("scenario").is_in(list(info.loaded)))
+    loaded = runs if under.is_empty() else under
+    loaded = loaded.join(cold, on=["scenario", "iteration"], how="anti", maintain_order="left")
+    if loaded.height == runs.height:
+        return runs, activities, tasks
+    return loaded, activities.join(loaded, on=RUN, how="semi"), tasks.join(loaded, on=RUN, how="semi")
 
 
 def _void(judgements: Sequence[Judgement]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from harness.checking.recovery import Recovered
+from harness.checking.recovery import Recovered, Untold
 from harness.checking.recovery_advice import WORDS, advice
 from harness.checking.waits import Cause
 from harness.records.experiment import Recovery
@@ -112,7 +112,7 @@ def _shown(recovered: Recovered, allowed: Recovery | None) -> RecoveryShown:
     return RecoveryShown(
         recovered=recovered,
         sentence=_sentence(recovered),
-        slow=recovered.seconds is not None and recovered.seconds > within,
+        slow=recovered.untold is Untold.NEVER_STEADY or (recovered.seconds or 0.0) > within,
         parts=parts,
         advice=[
             advice(spent, recovered.window)

@@ -1,5 +1,6 @@
 """Scenarios, under load and faults: `temper chaos`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from temper.options import DEFAULT_TARGET, PortOption, ProviderOption, RunArgume
 from temper.terminal import screen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from chaos.experiment import Experiment
     from harness.records.run import Recorded
@@ -47,13 +48,14 @@ def chaos_run(
     read = Target.read(target)
     experiments = chosen(names or [], every=every, short=short)
     each_seed = range(seed, seed + seeds)
-    for experiment in experiments:
+    for experiment in experiments.values():
         for number in each_seed:
             check_experiment(read, experiment, number)
     codes: dict[tuple[str, int], int] = {}
-    for experiment in experiments:
+    for name, experiment in experiments.items():
         for number in each_seed:
-            plan = plan_of(read, experiment, number, ports=port, providers=provider)
+            again = command_of(name, number, target, port, provider)
+            plan = plan_of(read, experiment, number, ports=port, providers=provider, command=again)
             codes[experiment.name, number] = _ended(plan, experiment)
     if len(codes) > 1:
         _summarised(codes)
@@ -61,18 +63,30 @@ def chaos_run(
         raise typer.Exit(max(codes.values()))
 
 
-def chosen(names: list[str], *, every: bool, short: bool) -> list["Experiment"]:
-    """The experiments that were asked for. Raises CannotRun, UnknownName or BadExperiment."""
+def chosen(names: list[str], *, every: bool, short: bool) -> dict[str, "Experiment"]:
+    """The experiments that were asked for, by the name or the file of each.
+
+    Raises CannotRun, UnknownName or BadExperiment.
+    """
     from chaos.experiment import find, read, shipped
 
     if names and (every or short):
         raise CannotRun("Experiments were named, and --all or --short asks for others.", remedy="Leave one out.")
     if names:
-        return [find(name) for name in names]
+        return {name: find(name) for name in names}
     if not (every or short):
         raise CannotRun("No experiment was named.", remedy="Name some, or say --short or --all: `temper chaos list`.")
-    found = [read(path) for path in shipped().values()]
-    return [experiment for experiment in found if every or experiment.short]
+    found = {name: read(path) for name, path in shipped().items()}
+    return {name: experiment for name, experiment in found.items() if every or experiment.short}
+
+
+def command_of(
+    name: str, seed: int, target: Path, ports: "Sequence[str] | None", providers: "Sequence[str] | None"
+) -> str:
+    """What does this one again, of all that one command may run."""
+    given = {"--target": [] if target == DEFAULT_TARGET else [str(target)], "--port": ports, "--provider": providers}
+    options = [word for option, values in given.items() for value in values or () for word in (option, value)]
+    return shlex.join(("temper", "chaos", "run", name, "--seed", str(seed), *options))
 
 
 def plan_of(target: "Target", experiment: "Experiment", seed: int, **options: Any) -> Plan:

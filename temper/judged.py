@@ -87,7 +87,7 @@ async def judged(plan: Plan) -> AsyncIterator["Testbed"]:
             if (run.directory / "operations.jsonl").exists():
                 screen.say(f"the run was cut off; what it recorded: {write_report(run.directory, by)}")
             raise
-    put_to_gate(run, write_report(run.directory, by), by)
+    put_to_gate(run, by)
 
 
 def listed(run: "Run") -> None:
@@ -104,22 +104,24 @@ def as_called() -> str:
 
 def directory_of(run: str) -> Path:
     """The directory of a run that is told by its path, or by its name below `results`."""
+    path, named = Path(run), RESULTS / run
     try:
-        found = (Path(run) / "run.json").exists()
+        is_path = path.exists() or (len(path.parts) > 1 and not named.exists())
     except OSError:  # it may be there, and be nobody's to look into: whoever reads it says so
-        found = True
-    return Path(run) if found else RESULTS / run
+        is_path = True
+    return path if is_path else named
 
 
-def put_to_gate(run: "Run", page: Path, by: "Policy") -> None:
-    """Say what a run that has ended came to; leaves the command with a bad exit code where its gate is shut."""
+def put_to_gate(run: "Run", by: "Policy") -> None:
+    """Report a run that has ended, and say what it came to; a bad exit code ends the command where its gate is shut."""
     from harness.records.run import Recorded
-    from reports.gate import gate_of
+    from reports.html import FILE, judge_and_write
     from reports.terminal import rows_text
 
+    page = run.directory / FILE
+    result = judge_and_write([run.directory], page, by)
     if rows := rows_text(Recorded(run.directory)):
         print(f"What the stores hold:\n{rows}\n")
-    result = gate_of([run.directory], by=by)
     show(result)
     print(f"report: {page}", flush=True)
     if code := code_of(result):

@@ -54,7 +54,6 @@ def quality(
     from harness.quality.tool import Project
     from harness.records.run import Run
     from harness.target import TargetFile
-    from reports.html import write_report
 
     file, by = TargetFile.read(target), policy_of_target(target)
     project = Project(section=file.quality, directory=target.resolve().parent)
@@ -72,7 +71,7 @@ def quality(
     if names:
         asked = {metric for name in wanted for metric in MEASURES[name].metrics}
         by = structs.replace(by, objectives=tuple(each for each in by.objectives if each.metric in asked))
-    put_to_gate(run, write_report(run.directory, by), by)
+    put_to_gate(run, by)
 
 
 async def _measured(run: "Run", project: "Project", wanted: Sequence[str], given: "Given", by: "Policy") -> None:

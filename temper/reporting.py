@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from temper.judged import RESULTS, directory_of
 from temper.options import DEFAULT_TARGET, RunsArgument, TargetOption
 from temper.policies import policy_of_target
 from temper.terminal import screen
+
+if TYPE_CHECKING:
+    from reports.gate import GateResult
+    from reports.objectives import Policy
 
 
 def report(
@@ -26,27 +30,18 @@ def report(
     """Write the report of a run anew, or of several together: one file of HTML, nothing fetched."""
     import webbrowser
 
-    from reports.gate import gate_of
-    from reports.html import FILE, write_report, write_set
+    from reports.html import FILE
 
-    path = _file(out) if out else None
+    wanted = _file(out, "-o FILE") if out else None
     by, directories = policy_of_target(target), _directories(runs)
-    judged = None if len(directories) == 1 else gate_of(directories, by=by)
-    try:
-        page = write_set(directories, path or Path(FILE), judged) if judged else write_report(directories[0], by, path)
-    except (ArithmeticError, ValueError) as error:
-        which = "One of these runs" if judged else str(directories[0])
-        message = f"{which} has times or figures that no page can show ({error})."
-        raise CannotRun(message, remedy="Its files were changed: `temper gate` tells what there is.") from error
-    except OSError as error:
-        message = f"The report cannot be written to {error.filename}: {error.strerror}."
-        raise CannotRun(message, remedy="Name another file with -o FILE.") from error
-    for each in judged.unreadable if judged else ():
+    page = wanted or (directories[0] / FILE if len(directories) == 1 else Path(FILE))
+    judged = _written(directories, page, by, "-o FILE")
+    for each in judged.unreadable:
         screen.say(f"temper: {each.reason}")
     print(page)
     if show_page:
         webbrowser.open(page.resolve().as_uri())
-    if judged and judged.unreadable:
+    if judged.unreadable:
         raise typer.Exit(FAILED)
 
 
@@ -63,6 +58,9 @@ def gate(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write it as JUnit XML too, for CI systems.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report too, in the same reading.")
+    ] = None,
     summary: Annotated[
         bool,
         typer.Option("--summary", help="Append it as Markdown to the file that GITHUB_STEP_SUMMARY names, if any."),
@@ -78,7 +76,12 @@ def gate(
     by = policy_of_target(target)
     if self_test:
         raise typer.Exit(show_self_test(by))
-    result = gate_of(_directories(runs), strict=strict, complete=complete, by=by)
+    if html is not None:
+        result = _written(
+            _directories(runs), _file(html, "--html FILE"), by, "--html FILE", strict=strict, complete=complete
+        )
+    else:
+        result = gate_of(_directories(runs), strict=strict, complete=complete, by=by)
     show(result, "json" if as_json else "markdown" if as_markdown else "text")
     if junit is not None:
         write_junit(result, junit)
@@ -87,11 +90,27 @@ def gate(
     raise typer.Exit(code_of(result))
 
 
-def _file(path: Path) -> Path:
+def _file(path: Path, option: str) -> Path:
     if path.is_dir() or not path.parent.is_dir():
         what = "a directory" if path.is_dir() else f"in {path.parent}, which is no directory"
-        raise CannotRun(f"The report cannot be written to {path}: it is {what}.", remedy="Name a file with -o FILE.")
+        problem = f"The report cannot be written to {path}: it is {what}."
+        raise CannotRun(problem, remedy=f"Name a file with {option}.")
     return path
+
+
+def _written(directories: Sequence[Path], path: Path, by: "Policy", option: str, **asked: bool) -> "GateResult":
+    """Put these runs to the gate and write their report there, which the option names. Raises CannotRun."""
+    from reports.html import judge_and_write
+
+    try:
+        return judge_and_write(directories, path, by, **asked)
+    except (ArithmeticError, ValueError) as error:
+        which = "One of these runs" if len(directories) > 1 else str(directories[0])
+        message = f"{which} has times or figures that no page can show ({error})."
+        raise CannotRun(message, remedy="Its files were changed: `temper gate` tells what there is.") from error
+    except OSError as error:
+        message = f"The report cannot be written to {error.filename}: {error.strerror}."
+        raise CannotRun(message, remedy=f"Name another file with {option}.") from error
 
 
 def _directories(runs: Sequence[str] | None) -> list[Path]:

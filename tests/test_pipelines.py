@@ -93,10 +93,23 @@ def test_a_workflow_may_little_and_ends(path: Path) -> None:
 
 
 def test_what_a_run_recorded_is_kept_where_a_job_fails() -> None:
-    """A report is read when something went wrong."""
-    kept = [step for path in WORKFLOWS for step in steps(yaml.safe_load(path.read_text())) if "upload" in str(step)]
-    assert len(kept) >= 4
-    assert all(step["if"] == "always()" and "results" in step["with"]["path"] for step in kept)
+    """A report is read when something went wrong: each job tells a summary, and keeps its runs, however it ended."""
+    jobs = [job for path in WORKFLOWS for job in yaml.safe_load(path.read_text())["jobs"].values()]
+    for job in jobs:
+        summary, upload = job["steps"][-2:]
+        assert re.fullmatch(r"\.venv/bin/nox -s( tested)? summary", summary["run"]), job["name"]
+        assert "upload-artifact" in upload["uses"], job["name"]
+        assert "results" in upload["with"]["path"], job["name"]
+        assert summary["if"] == upload["if"] == "always()", job["name"]
+    names = [job["steps"][-1]["with"]["name"] for job in jobs]
+    assert len(set(names)) == len(names)
+
+
+def test_what_the_tests_have_left_is_put_to_the_gate() -> None:
+    """Of each job that runs them all."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"].values()
+    ran = [[str(step.get("run", "")).removeprefix(".venv/bin/nox -s ") for step in job["steps"]] for job in jobs]
+    assert {"test", "coverage"} <= {name for names in ran if "tested summary" in names for name in names}
 
 
 def test_all_but_the_setting_up_runs_somewhere_in_ci() -> None:

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -365,6 +366,24 @@ service = "temporal"
 at = 1
 for = 3.5
 """
+
+
+def test_each_of_several_experiments_says_how_to_do_it_again(here: Here, tmp_path: Path) -> None:
+    """The one experiment with the one seed, and with what else was said; also where it could not be run."""
+    for name in ("one.toml", "two.toml"):
+        (tmp_path / name).write_text(TWO_CUTS)
+    with closing(socket.create_server(("127.0.0.1", 0))) as busy:
+        options = (
+            "--target", str(ROOT / "tests" / "small.toml"), "--port", f"temporal={busy.getsockname()[1]}"
+        )  # fmt: skip
+        ended = here("chaos", "run", "one.toml", "two.toml", "--seed", "5", "--seeds", "2", *options)
+    assert ended.code == 2, ended
+    told = {json.loads(path.read_text())["command"] for path in tmp_path.glob("results/*/run.json")}
+    assert told == {
+        f"temper chaos run {name} --seed {seed} {' '.join(options)}"
+        for name in ("one.toml", "two.toml")
+        for seed in (5, 6)
+    }
 
 
 @pytest.mark.thorough

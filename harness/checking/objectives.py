@@ -157,15 +157,19 @@ def result_of(
         run=run,
         command=command if metric and metric.measured is None else objective.command,
         measured_at=(metric.measured or measured) if metric else None,
+        kinds=objective.kinds,
     )
 
 
 def _of_when(taken: float | None, measured: float | None) -> str:
     """The day on which a figure was taken, where that is not about when its run was."""
-    if taken is None or measured is None or abs(measured - taken) < DAY:
-        return ""
+    return "" if taken is None or measured is None or abs(measured - taken) < DAY else of_day(taken)
+
+
+def of_day(seconds: float) -> str:
+    """The day of a moment since the Unix epoch, as it reads behind what is of that day, in UTC."""
     try:
-        return f"of {datetime.fromtimestamp(taken, tz=UTC):%-d %B %Y}"
+        return f"of {datetime.fromtimestamp(seconds, tz=UTC):%-d %B %Y}"
     except (OverflowError, ValueError, OSError):
         return "of no day that a calendar has"
 

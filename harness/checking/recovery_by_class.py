@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from harness.checking.percentiles import percentile
 from harness.checking.recovered_in_time import can_be_judged
-from harness.checking.recovery import Recovered
+from harness.checking.recovery import Recovered, Untold
 
 
 class ClassRecovery(Struct, frozen=True, kw_only=True):
@@ -36,6 +36,13 @@ def by_class(found: Iterable[Recovered], within: float) -> list[ClassRecovery]:
         if can_be_judged(each, within):
             classes[each.window.name].append(each.seconds)
     return sorted((_of(name, taken) for name, taken in classes.items()), key=lambda each: (-each.p95, each.fault))
+
+
+def not_known(found: Iterable[Recovered], within: float) -> dict[str, Untold]:
+    """Each class of which nothing is known, by name, and why not of its last fault."""
+    told = list(found)
+    known = {each.window.name for each in told if can_be_judged(each, within)}
+    return {each.window.name: each.untold for each in told if each.untold and each.window.name not in known}
 
 
 def _of(name: str, taken: list[float | None]) -> ClassRecovery:

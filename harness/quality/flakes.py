@@ -75,7 +75,7 @@ async def flakes(project: Project) -> list[Check]:
         project.section.flakes,
         value=None if reason else len(failed),
         reason=reason,
-        detail=f"in {times} repetitions of {record.repetitions[-1].passed:,} tests",
+        detail=f"in {times} repetitions of {record.repetitions[-1].passed:,} tests on {record.machine}",
         findings=tuple(failed),
         command=record.command,
         measured=measured,

@@ -8,6 +8,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
+CPUINFO = Path("/proc/cpuinfo")
+MODEL = {
+    "model name": "",
+    "CPU implementer": "implementer ",
+    "CPU part": "part ",
+    "cpu family": "family ",
+    "model": "model ",
+}
+"""What tells processors apart, and how it reads: of a name such as "Intel Xeon Processor" there are many."""
 PACKAGES = ("temporalio", "asyncpg", "redis", "toxiproxy-python", "temper-harness")
 
 
@@ -30,6 +39,8 @@ class Fingerprint(Struct, frozen=True, kw_only=True):
     """What must be the same for two runs to be compared."""
 
     machine: str
+    cpu: str = ""
+    """The model of its processor; empty where the system does not tell."""
     system: str
     cores: int
     memory: int
@@ -50,6 +61,7 @@ class Fingerprint(Struct, frozen=True, kw_only=True):
         """The fingerprint of this machine and this working directory, with what the run adds to it."""
         return cls(
             machine=platform.machine(),
+            cpu=cpu_of(CPUINFO.read_text(encoding="utf-8")) if CPUINFO.exists() else "",
             system=f"{platform.system()} {platform.release()}",
             cores=os.cpu_count() or 0,
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -58,6 +70,13 @@ class Fingerprint(Struct, frozen=True, kw_only=True):
             commit=_commit(Path.cwd()),
             **beside,  # type: ignore[arg-type]  # checked by the struct itself
         )
+
+
+def cpu_of(cpuinfo: str) -> str:
+    """The model of the first processor, as Linux tells of it."""
+    pairs = (line.partition(":") for line in cpuinfo.partition("\n\n")[0].splitlines())
+    told = {name.strip(): value.strip() for name, _, value in pairs}
+    return ", ".join(f"{words}{told[name]}" for name, words in MODEL.items() if told.get(name))
 
 
 def _version(package: str) -> str | None:

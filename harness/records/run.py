@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from datetime import UTC, datetime
 from io import FileIO
 from operator import attrgetter
@@ -35,6 +36,7 @@ from harness.records.workflows import WorkflowRun
 if TYPE_CHECKING:
     from polars import DataFrame
 
+    from harness.records.ahead import Ahead
     from harness.records.columns import Frames
 
 RecordT = TypeVar("RecordT", bound=Struct)
@@ -233,6 +235,13 @@ class Recorded:
             raise NotARun(message)
         self.info = self._read_json("run.json", RunInfo)
         self._frames: dict[type[Struct], Frames] = {}
+        self._ahead: dict[type[Struct], Ahead] = {}
+
+    def read_ahead(self, *kinds: type[Struct]) -> None:
+        """Begin to read the columns of these, where they are large: whoever asks for `frames` later has them sooner."""
+        from harness.records.ahead import begun  # noqa: PLC0415  # polars is for who judges many
+
+        self._ahead = begun({kind: self.directory / FILES[kind] for kind in kinds})
 
     def read(self, kind: type[RecordT]) -> list[RecordT]:
         """Every record of one kind, in the order it was written; written again, as it was last.
@@ -285,11 +294,18 @@ class Recorded:
             self._check_count(path, 0)
             return frames_of(kind, ())
         try:
-            found = scanned(path, kind)
+            found = self._read_ahead(kind) or scanned(path, kind)
         except (msgspec.DecodeError, UnicodeDecodeError, OSError):
             return frames_of(kind, self.read(kind))  # which tells the line, or leaves out one that was cut off
         self._check_count(path, found[kind].height)
         return {**found, kind: last(found[kind], IDENTITY[kind])} if kind in IDENTITY else found
+
+    def _read_ahead(self, kind: type[Struct]) -> "Frames | None":
+        ahead = self._ahead.pop(kind, None)
+        try:
+            return ahead.frames() if ahead else None
+        except BrokenExecutor:  # who reads beside this one may be gone, and the file is still there
+            return None
 
     def _check_count(self, path: Path, found: int) -> None:
         written = self.info.records.get(path.name, 0)

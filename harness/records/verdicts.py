@@ -74,3 +74,5 @@ class ObjectiveResult(Struct, frozen=True, kw_only=True):
     """Why its failure is let pass, and until when; empty where it is not."""
     note: str = ""
     """What else is to be said of it: that its waiver has expired, or is not needed."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of run that it is for: of a metric there may be others, for other kinds."""

@@ -151,7 +151,7 @@ for (const svg of all(".plot svg")) plot(svg);
 const UNITS = { "µs": 1e-6, ms: 1e-3, min: 60, MiB: 2 ** 20, GiB: 2 ** 30 };
 const keyOf = (row, column) => {
   const cell = row.cells[column];
-  const text = (cell?.querySelector(".value") ?? cell)?.textContent.trim() ?? "";
+  const text = cell?.dataset.sort ?? (cell?.querySelector(".value") ?? cell)?.textContent.trim() ?? "";
   const [, figure, unit] = text.match(/^[<>±]?\s*([+-]?[\d,]*\.?\d+)\s*(\S*)/) ?? [];
   return figure === undefined ? text : Number(figure.replaceAll(",", "")) * (UNITS[unit] ?? 1);
 };

@@ -11,7 +11,7 @@ import pytest
 
 from harness.records.effects import Effect, Fact
 from harness.records.faults import FaultWindow
-from harness.records.fingerprint import Fingerprint
+from harness.records.fingerprint import Fingerprint, cpu_of
 from harness.records.load import LoadInfo
 from harness.records.measurements import Measurement
 from harness.records.operations import Ack, Kind, Operation
@@ -86,6 +86,23 @@ def test_the_fingerprint_is_read_back(run: Run) -> None:
     assert Recorded(run.directory).fingerprint() == fingerprint
     assert fingerprint.cores > 0
     assert fingerprint.packages["temporalio"]
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "told"),
+    [
+        (
+            "cpu family\t: 6\nmodel\t\t: 85\nmodel name\t: A Xeon\ncpu MHz\t\t: 2400.1\n\nmodel name\t: Another\n\n",
+            "A Xeon, family 6, model 85",
+        ),
+        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n\n", "implementer 0x41, part 0xd0c"),
+        ("processor : 0\n", ""),
+        ("", ""),
+    ],
+)
+def test_processors_of_one_architecture_are_told_apart(cpuinfo: str, told: str) -> None:
+    """By name, family and model; how fast it runs at this moment is no part of it."""
+    assert cpu_of(cpuinfo) == told
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

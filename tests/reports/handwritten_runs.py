@@ -222,6 +222,7 @@ def conditions() -> Fingerprint:
     """A fingerprint with everything in it."""
     return Fingerprint(
         machine="x86_64",
+        cpu="A Processor, family 6, model 85",
         system="Linux 6",
         cores=2,
         memory=8 * 2**30,

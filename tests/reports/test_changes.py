@@ -4,20 +4,25 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import pytest
 from compared_runs import GOOD, SAME, load_run, times
-from handwritten_runs import EVIL, judged, start, write_run
+from handwritten_runs import BEGIN, EVIL, judged, start, write_run
 from msgspec.structs import replace
 from pages import Page
 from test_html import page
 
 from harness.records.run import Recorded
+from harness.records.samples import MEMORY, Sample
 from harness.records.verdicts import ObjectiveVerdict, Verdict
 from reports import changes as module
 from reports.changes import Changes, NoGoodRun, changes
 from reports.compare import Told
-from reports.gate import run_gate
+from reports.gate import RunGate, run_gate
+from reports.metrics import metrics
+from reports.objectives import Policy, load
 
 LOST = [judged("nothing lost", Verdict.INVALID, 2), judged("nothing doubled")]
 
@@ -101,6 +106,31 @@ def test_only_so_many_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found == NoGoodRun(reason="of 3 runs before it, 3 under the same conditions, none of the last 2 passed")
 
 
+MEMORY_ALONE = Policy(objectives=tuple(each for each in load() if each.metric == "worker_memory_max"))
+"""Less than 500 MB is hard, less than 200 MB an aim."""
+
+
+def demo(results: Path, megabytes: float) -> Recorded:
+    """One whose workers held so much."""
+    held = Sample(time=BEGIN, source="worker-1", name=MEMORY, value=megabytes * 1e6, unit="bytes")
+    return Recorded(write_run(results, [start(0, 0), held, *GOOD], fingerprint=SAME))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [(300, 310, []), (100, 300, [False]), (300, 600, [True]), (100, 600, [True, False])],
+)
+def test_what_must_be_and_the_aim_of_one_metric_are_told_apart(
+    tmp_path: Path, before: float, now: float, told: list[bool]
+) -> None:
+    """Each is set beside what it was itself: the hard one, and the aim."""
+    demo(tmp_path, before)
+    this = demo(tmp_path, now)
+    found = changes(this, run_gate(this, by=MEMORY_ALONE), MEMORY_ALONE)
+    assert isinstance(found, Changes)
+    assert [each.now.hard for each in found.objectives] == told
+
+
 def test_an_objective_of_another_verdict_is_told(tmp_path: Path) -> None:
     """With what was measured then and now."""
     scenario(tmp_path)
@@ -175,12 +205,39 @@ def test_the_figures_of_a_run_that_was_cut_off_are_not_compared(tmp_path: Path) 
 
 
 def test_a_page_does_not_wait_for_a_second_large_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond so many operations the command is named that compares them."""
+    """Beyond so many operations it is not even judged; the command is named that compares them."""
     monkeypatch.setattr(module, "MOST_OPERATIONS", 1_999)
+    base, this = load_run(tmp_path, times(1)), load_run(tmp_path, times(2))
+    (base / "operations.jsonl").unlink()  # whoever reads it would say so
+    found = changed(this)
+    assert isinstance(found, NoGoodRun)
+    assert f"`temper compare {base.name} {this.name}` tells what changed" in found.reason
+    assert page(this).says("runs of more than 1,999 operations are not judged beside another")
+
+
+def test_of_earlier_runs_no_more_than_one_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read of a run that did not pass goes before the next but one is read."""
+    held = WeakSet[Recorded]()
+
+    def judge(recorded: Recorded, **beside: Any) -> RunGate:
+        held.add(recorded)
+        assert len(held) <= 2
+        return run_gate(recorded, **beside)
+
+    for _ in range(5):
+        scenario(tmp_path, good=False)
+    monkeypatch.setattr(module, "run_gate", judge)
+    assert isinstance(changed(scenario(tmp_path)), NoGoodRun)
+    assert held
+
+
+def test_the_metrics_of_a_run_are_computed_once_beside_an_earlier_one(tmp_path: Path) -> None:
+    """Whoever reads another run forgets what was kept of this one, so that comes last."""
     load_run(tmp_path, times(1))
-    found = since(load_run(tmp_path, times(2)))
-    assert found.untold == "with 2,000 operations that takes its time"
-    assert found.sentence.endswith("nothing can be told of its figures.")
+    this = load_run(tmp_path, times(2))
+    metrics.cache_clear()
+    page(this)
+    assert metrics.cache_info().misses == 2
 
 
 def test_what_was_recorded_is_shown_as_words(tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ def test_a_recovery_is_split_and_its_largest_part_advised_on(tmp_path: Path) -> 
     assert told.says("Steady again after 11 s: one iteration was late, and most of it went to pauses between attempts.")
     assert told.says("not due yet 10.5 s 95.5 % 10.5 s 8 s: maximum_interval of ship")
     assert told.says("Too long. Lower maximum_interval of ship.")
+
+
+def test_a_recovery_that_never_came_was_too_long(tmp_path: Path) -> None:
+    """Whoever began before the heal was never answered; however long is allowed."""
+    never = [*AROUND, *served(0, 12.0, None), story(0, 12.0, None, tasks=[task(12.0, None, None)])]
+    told = page(tmp_path, [*never, CUT])
+    assert told.says("Not known how long: it was never steady again.")
+    assert told.says("Too long.")
     generous = msgspec.structs.replace(EXPERIMENT, recovery=msgspec.structs.replace(EXPERIMENT.recovery, within=11))
     assert page(tmp_path, [*SLOW, CUT], generous).says("To recover sooner: Lower maximum_interval of ship.")
 

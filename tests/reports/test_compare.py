@@ -238,6 +238,8 @@ def test_more_runs_are_compared_with_the_first(tmp_path: Path, base: Path, same:
 
 OTHER: dict[str, tuple[Callable[[Fingerprint], Fingerprint], str]] = {
     "machine": (lambda it: replace(it, machine="arm64"), "machine"),
+    "processor": (lambda it: replace(it, cpu="another, model 7"), "processor"),
+    "processor not recorded": (lambda it: replace(it, cpu=""), "processor"),
     "system": (lambda it: replace(it, system="Linux 7"), "system"),
     "cores": (lambda it: replace(it, cores=8), "cores"),
     "memory": (lambda it: replace(it, memory=16 * 2**30), "memory"),

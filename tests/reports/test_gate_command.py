@@ -8,8 +8,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from commands import ROOT, SMALL, Here
 from handwritten_runs import cut, judged, whole_run, write_run
+from pages import Page
 
 from harness.records.verdicts import Verdict
+from reports.metrics import metrics
 from reports.objectives import load
 
 JUDGED = [judged("nothing lost"), judged("nothing doubled")]
@@ -57,6 +59,21 @@ def test_all_faces_are_had_at_once(here: Here, good: Path, tmp_path: Path, monke
     assert ET.parse(tmp_path / "out/gate.xml").getroot().attrib["failures"] == "0"
     assert summary.read_text().startswith("before\n## May we ship? Yes\n")
     assert here("gate", good.name, "--markdown").out.startswith("## May we ship? Yes\n")
+
+
+def test_the_report_is_written_in_the_reading_that_judges(here: Here, good: Path, lost: Path, tmp_path: Path) -> None:
+    """What is known of a run is computed once for both; of several runs it is their page, as where all is asked for."""
+    metrics.cache_clear()
+    assert here("gate", good.name, "--html", "one.html").code == 0
+    assert metrics.cache_info().misses == 1
+    assert Page((tmp_path / "one.html").read_text()).says("May we ship? Yes.")
+    ended = here("gate", good.name, lost.name, "--html", "two.html")
+    assert ended.code == 1
+    assert "Operations and rows lost" in ended.out
+    assert Page((tmp_path / "two.html").read_text()).says("2 runs together")
+    assert here("gate", good.name, "--complete", "--html", "all.html").code == 1
+    assert Page((tmp_path / "all.html").read_text()).says("May we ship? Not known.")
+    assert "Name a file with --html FILE." in here("gate", good.name, "--html", "no/page.html").err
 
 
 def test_outside_of_a_ci_job_there_is_no_summary(here: Here, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

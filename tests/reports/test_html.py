@@ -311,7 +311,7 @@ def test_conditions_are_told_with_what_not_to_conclude(tmp_path: Path) -> None:
     told = page(whole_run(tmp_path))
     for words in (
         "SQLite dev server: not a production capacity",
-        "x86_64, 2 cores, 8.0 GiB, Linux 6",
+        "x86_64, A Processor, family 6, model 85, 2 cores, 8.0 GiB, Linux 6",
         "Python 3.11.9, temporalio 1.35.0",
         "with changes that are not committed",
         "worker-1 to postgres",

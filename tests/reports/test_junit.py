@@ -97,6 +97,17 @@ def test_it_is_red_exactly_where_the_gate_is_shut(tmp_path: Path, names: list[st
             assert red(result) is (result.overall is not Verdict.VALID), (strict, complete)
 
 
+def test_what_is_asked_of_another_kind_of_run_answers_for_nothing(tmp_path: Path) -> None:
+    """Two objectives may be alike but for their kinds: that the one holds does not open the gate for the other."""
+    path = tmp_path / "objectives.toml"
+    alike = '[[objective]]\nmetric = "lost"\ntitle = "Lost"\nequals = 0\nhard = true\n'
+    path.write_text(f'{alike}kinds = ["scenario"]\n{alike}kinds = ["demo"]\n')
+    unknown = write_run(tmp_path, [judged("nothing doubled")], kind="scenario")
+    result = gate_of([unknown, whole_run(tmp_path)], by=policy(path))
+    assert result.overall is Verdict.UNKNOWN
+    assert red(result)
+
+
 def test_without_a_run_it_is_red() -> None:
     """An empty report would be taken for a good one."""
     assert red(gate_of([]))

@@ -17,7 +17,11 @@ from harness.records.operations import Ack
 from harness.records.run import NotARun, Recorded, Run
 from harness.records.samples import FILES, MEMORY, MEMORY_PEAK
 from harness.records.verdicts import Verdict
+from reports.gate import gate_of, to_json
+from reports.junit import junit
+from reports.markdown import markdown
 from reports.metrics import UNITS, metrics
+from reports.terminal import text
 
 LOAD = {"slice": (2.0, 10.0)}
 OF_SOURCES = {
@@ -225,6 +229,16 @@ def test_a_class_that_recovered_is_not_told_by_one_that_did_not(tmp_path: Path) 
     assert found == Metric(value=1, detail="of 2; slowest: link_down, p95 11 s, n=1; 6 s allowed")
 
 
+def test_a_class_of_which_nothing_is_known_is_told(tmp_path: Path) -> None:
+    """It is not counted, for the next fault came before the time allowed was up; that it was there is said, and why."""
+    soon = window(20.0, 21.0)
+    found = of_experiment(tmp_path, replace(window(), name="worker_killed"), soon, within=20)
+    untold = "of worker_killed nothing is known: the next fault came before it was steady"
+    detail = f"of 1; slowest: link_down, p95 3 s, n=1; 20 s allowed; {untold}"
+    assert found == Metric(value=0, detail=detail)
+    assert "nothing is known" not in str(of_experiment(tmp_path, window(), soon, within=20))
+
+
 def test_one_that_is_never_steady_again_is_over(tmp_path: Path) -> None:
     """However long was allowed."""
     found = of_experiment(tmp_path, window(), late=None, within=20)
@@ -247,3 +261,20 @@ def test_what_tools_found_of_the_sources_are_metrics(tmp_path: Path) -> None:
         Check(metric="smells", value=3, measured=1.0),
     )
     assert found == {"type_errors": Metric(value=2, detail="of 7 source files", measured=1.0)}
+
+
+def test_what_measured_the_sources_is_told_and_of_when_its_data_is(tmp_path: Path) -> None:
+    """Behind the figure, where every face of the gate has it."""
+    audited = Check(
+        metric="vulnerabilities_dependencies",
+        value=0,
+        detail="in 9",
+        tool="pip-audit 2.10",
+        measured=1.0,
+        data=86_400.0,
+    )
+    with Run.create(tmp_path, kind="quality", title="", target="system", seed=0, command="temper quality") as run:
+        run.write(audited)
+        run.end()
+    for face in (text, markdown, junit, to_json):
+        assert "0 (in 9; pip-audit 2.10; by data of 2 January 1970" in face(gate_of([run.directory]))

@@ -9,7 +9,7 @@ from handwritten_runs import cut, fact, iteration, whole_run, write_run
 from pages import Page
 
 from reports.document import TEMPLATES
-from reports.html import write_report, write_set
+from reports.html import judge_and_write, write_report
 
 MOST_SCRIPT = 10_000
 """Bytes."""
@@ -18,7 +18,8 @@ MOST_SCRIPT = 10_000
 @pytest.fixture(params=["one run", "two runs", "an empty run"])
 def html(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     run = write_run(tmp_path) if request.param == "an empty run" else whole_run(tmp_path)
-    path = write_set([run, run], tmp_path / "set.html") if request.param == "two runs" else write_report(run)
+    path = tmp_path / "page.html"
+    judge_and_write([run, run] if request.param == "two runs" else [run], path)
     return path.read_text(encoding="utf-8")
 
 

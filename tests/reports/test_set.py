@@ -7,13 +7,20 @@ import pytest
 from handwritten_runs import EVIL, iteration, judged, whole_run, write_run
 from pages import Page
 
-from harness.records.run import NotARun
+from harness.checking.objectives import Objective
+from harness.records.run import NotARun, Recorded
 from harness.records.verdicts import Verdict
-from reports.html import write_report, write_set
+from reports.html import judge_and_write, write_report
+from reports.objectives import Policy
+
+
+def html_of(tmp_path: Path, *directories: Path, by: Policy | None = None) -> str:
+    judge_and_write(directories, tmp_path / "set.html", by)
+    return (tmp_path / "set.html").read_text(encoding="utf-8")
 
 
 def together(tmp_path: Path, *directories: Path) -> Page:
-    return Page(write_set(directories, tmp_path / "set.html").read_text(encoding="utf-8"))
+    return Page(html_of(tmp_path, *directories))
 
 
 def test_the_worst_run_decides_and_is_named(tmp_path: Path) -> None:
@@ -29,18 +36,41 @@ def test_the_worst_run_decides_and_is_named(tmp_path: Path) -> None:
 
 def test_each_objective_is_in_the_common_table_once(tmp_path: Path) -> None:
     """However many runs measured it."""
-    whole = (tmp_path / "set.html", whole_run(tmp_path), whole_run(tmp_path))
-    html = write_set(whole[1:], whole[0]).read_text(encoding="utf-8")
+    html = html_of(tmp_path, whole_run(tmp_path), whole_run(tmp_path))
     table = html.partition("Objectives over all")[2].partition("</table>")[0]
     assert table.count("Effects doubled") == 1
     assert html.count("Effects doubled") == 3
+
+
+def test_what_changed_since_the_last_good_run_is_told_of_each(tmp_path: Path) -> None:
+    """In the table of runs as a sentence, and in its own part; by the objectives that the set was judged by."""
+    earlier, this = whole_run(tmp_path), whole_run(tmp_path)
+    told = together(tmp_path, earlier, this)
+    unchanged = "No objective has another verdict, and there is no evidence that any figure changed."
+    assert told.words.count(unchanged) == 2
+    assert told.says("There is none to compare with.")
+    assert told.says(f"Beside {earlier.name} of")
+    strict = Policy(
+        objectives=(Objective(metric="response_p99", title="p99", unit="ms", below=1, hard=True, kinds=("demo",)),)
+    )
+    page = Page(html_of(tmp_path, earlier, this, by=strict))
+    assert page.says("none of the last 1 passed")
+
+
+def test_runs_are_sorted_by_when_they_started(tmp_path: Path) -> None:
+    """Not by the day of the month that the moment begins with: each cell has the seconds to sort by."""
+    run = whole_run(tmp_path)
+    html = html_of(tmp_path, run, run)
+    started = Recorded(run).info.started
+    assert re.findall(r'data-label="started"[^>]* data-sort="([\d.]+)"', html) == [str(started)] * 2
+    assert "cell?.dataset.sort" in html
 
 
 def test_each_run_is_folded_and_has_all_of_its_report(tmp_path: Path) -> None:
     """Every heading of a run's own report is there, a level lower, in a part that is closed."""
     run = whole_run(tmp_path)
     alone, told = Page(write_report(run).read_text(encoding="utf-8")), together(tmp_path, run, run)
-    own = [(level + 1, words) for level, words in alone.headings if level > 1 and words != "Since the last good run"]
+    own = [(level + 1, words) for level, words in alone.headings if level > 1]
     assert told.headings.count((2, "Runs")) == 1
     assert [each for each in own if told.headings.count(each) < 2 * own.count(each)] == []
     assert told.folded == ["run-1", "run-2"]
@@ -73,7 +103,7 @@ def test_a_run_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_where_no_run_can_be_read_there_is_no_page(tmp_path: Path) -> None:
     """And it is said why."""
     with pytest.raises(NotARun, match=r"nowhere is not a run"):
-        write_set([tmp_path / "nowhere", tmp_path / "elsewhere"], tmp_path / "set.html")
+        html_of(tmp_path, tmp_path / "nowhere", tmp_path / "elsewhere")
     assert not (tmp_path / "set.html").exists()
 
 

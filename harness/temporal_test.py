@@ -105,8 +105,11 @@ class Temporal:
                 raise NotGiven("A wire speaks no TLS, and the client of this test does.")
             self._wire = await self._exits.enter_async_context(Wire.to(direct.target_host))
             moved = dataclasses.replace(direct, target_host=self._wire.address)
+            service = await ServiceClient.connect(moved)
+            if self.environment.unlocking is not None:
+                self.environment.unlocking.over(service.workflow_service)
             self.client = Client(
-                **{**self._direct.config(), "service_client": await ServiceClient.connect(moved)}  # type: ignore[arg-type] # its own configuration, given back
+                **{**self._direct.config(), "service_client": service}  # type: ignore[arg-type] # its own configuration, given back
             )
         return self._wire
 

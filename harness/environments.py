@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, Plugin
 from temporalio.testing import WorkflowEnvironment
 
-from harness.errors import CannotRun
+from harness.errors import CannotRun, UnknownName
 from harness.services.installed import program
 from harness.services.temporal import find_cli
 from harness.skipping import Unlocking
@@ -52,7 +53,10 @@ class NoEnvironment(CannotRun):
 
 
 def choose(needs: frozenset[Guarantee], forced: str | None = None) -> Kind:
-    """Find the environment for these needs; ``forced`` is v1, v2, local or host:port. Raises NoEnvironment."""
+    """Find the environment for these needs; ``forced`` is v1, v2, local or host:port.
+
+    Raises NoEnvironment, and UnknownName where ``forced`` is none of these.
+    """
     if forced is None:
         for kind in UNASKED:
             if needs <= kind.gives:
@@ -63,6 +67,8 @@ def choose(needs: frozenset[Guarantee], forced: str | None = None) -> Kind:
             remedy="Split the test, or run it with --temporal=v2, which is experimental.",
         )
     kind = next((kind for kind in (V1, LOCAL, V2) if kind.name == forced), ADDRESS)
+    if kind is ADDRESS and not re.search(r".:\d+$", forced):
+        raise UnknownName("environment", forced, ["v1", "v2", "local", "host:port"])
     if missing := needs - kind.gives:
         raise NoEnvironment(
             f"The test needs {_listed(missing)}, which --temporal={forced} does not give; "

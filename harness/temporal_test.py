@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 
 from harness import attempted
 from harness.attempted import Attempted
+from harness.deadlines import let_go, within
 from harness.doubts import failed_tasks, unbitten, unlike, unmet, went_on
 from harness.environments import V1, Environment
 from harness.faultpoints import FaultPointInterceptor, FaultPoints
@@ -35,10 +36,11 @@ UNCHECKED = frozenset({"unreplayed", "failed_tasks", "unbitten"})
 """Why something is not checked after a test, by the name of its reason."""
 TO_EXPLAIN = 10.0
 """Seconds to fetch histories once a test is over its deadline."""
-
-
-class DeadlinePassed(AssertionError):
-    """The test took too long; says what its workflows had done by then."""
+STOOD = (
+    "Time stood still: it is skipped only while a client on the connection of `temporal.client` awaits a result or an "
+    "update. Make others with Client(**temporal.client.config()), or let time pass: await temporal.sleep(duration)."
+)
+"""Why nothing went on in skipped time."""
 
 
 class Untrustworthy(AssertionError):
@@ -185,22 +187,20 @@ class Temporal:
         """Every run of every workflow that the test started, and of their children."""
         return await histories(self._direct, list(self._watched.started))
 
-    @asynccontextmanager
-    async def watched_over(self) -> AsyncIterator[None]:
+    async def watch_over(self, test: Coroutine[Any, Any, object]) -> None:
         """Hold a test to its deadline, and check what its workflows did. Raises DeadlinePassed or Untrustworthy."""
-        timeout = asyncio.timeout(self._deadline)
+        before = asyncio.all_tasks()
+
+        async def late() -> str:
+            self._exits.push_async_callback(let_go, asyncio.all_tasks() - before)
+            return await self._how_it_stands()
+
         try:
-            async with timeout:
-                yield
-        except TimeoutError as error:
-            if not timeout.expired():
-                raise
-            late = f"The test was not over within {self._deadline:g} s. "
-            raise DeadlinePassed(late + await self._explained()) from error
+            await within(test, self._deadline, "The test", late)
         except WorkflowFailureError as error:
             error.add_note(await self._explained())
             raise
-        await self.check()
+        await within(self.check(), max(self._deadline, DEADLINE), "The check of what its workflows did")
 
     async def check(self) -> None:
         """Check what the test's workflows did so far. Raises Untrustworthy."""
@@ -223,6 +223,15 @@ class Temporal:
 
     def _open_attempts(self) -> list[Attempted]:
         return [each for each in self._watched.attempts if each.is_open]
+
+    async def _how_it_stands(self) -> str:
+        unlocking = self.environment.unlocking
+        stood = [STOOD] if unlocking is not None and unlocking.time_stands else []
+        under_way = [
+            f"Under way: {each.activity}, attempt {each.attempt}, of {each.workflow_id!r}"
+            for each in self._open_attempts()
+        ]
+        return "\n".join([*stood, await self._explained(), *under_way])
 
     async def _explained(self) -> str:
         lines = ["What its workflows did:"]

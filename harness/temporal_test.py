@@ -85,6 +85,7 @@ class Temporal:
         self._wire: Wire | None = None
         self._outside: ScriptedOutside | None = None
         self._exits = AsyncExitStack()
+        self._late: set[asyncio.Task[Any]] = set()
 
     @property
     def faults(self) -> FaultPoints:
@@ -126,8 +127,10 @@ class Temporal:
         return self._outside
 
     async def aclose(self) -> None:
-        """Let go of what the test still holds."""
+        """Let go of what the test still holds, and of what it had begun when its time was over."""
         await self._exits.aclose()
+        if self._late:
+            await let_go(self._late)
 
     @asynccontextmanager
     async def worker(
@@ -192,7 +195,7 @@ class Temporal:
         before = asyncio.all_tasks()
 
         async def late() -> str:
-            self._exits.push_async_callback(let_go, asyncio.all_tasks() - before)
+            self._late = asyncio.all_tasks() - before
             return await self._how_it_stands()
 
         try:

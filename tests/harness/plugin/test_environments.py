@@ -88,8 +88,9 @@ class TestOpening:
             return config
 
     @pytest.fixture(scope="session")
-    def temporal_plugins(self):
-        return [self.Hangs()]
+    @classmethod
+    def temporal_plugins(cls):
+        return [cls.Hangs()]
 
     @pytest.fixture(autouse=True)
     def hurry(self, monkeypatch):

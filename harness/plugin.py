@@ -21,8 +21,8 @@ import concurrent.futures
 import functools
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,8 +65,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the marker. Raises pytest.UsageError for an environment that there is not."""
     config.addinivalue_line("markers", MARKER)
+    if forced := config.getoption("--temporal"):
+        from harness.environments import choose  # noqa: PLC0415 it needs the SDK
+        from harness.errors import UnknownName  # noqa: PLC0415
+
+        try:
+            choose(frozenset(), forced)
+        except UnknownName as error:
+            raise pytest.UsageError(f"--temporal: {error}") from None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -103,12 +111,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         item.obj = test
 
 
-def _watched_over(item: pytest.Function, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def _watched_over(
+    item: pytest.Function, test: Callable[..., Coroutine[Any, Any, None]]
+) -> Callable[..., Awaitable[None]]:
     @functools.wraps(test)
     async def watched_over(*positional: Any, **named: Any) -> None:
         temporal: Any = item.stash[TEMPORAL]
-        async with temporal.watched_over():
-            await test(*positional, **named)
+        await temporal.watch_over(test(*positional, **named))
 
     return watched_over
 
@@ -170,7 +179,8 @@ def temporal_dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 @async_fixture
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
     """An environment that gives what the test's marker asks for."""
-    from harness.temporal_test import DEADLINE, Temporal  # noqa: PLC0415 - pytest loads the plugin for tests without Temporal, too
+    from harness.deadlines import OPENING, within  # noqa: PLC0415 - pytest loads the plugin for tests without Temporal, too
+    from harness.temporal_test import DEADLINE, Temporal  # noqa: PLC0415
     from harness.watching import Watched  # noqa: PLC0415
 
     if not inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
@@ -181,19 +191,21 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Temporal]:
         )
     said, watched = _marked(request.node), Watched()
     deadline = float(said.get("deadline") or request.config.getini("temporal_deadline") or DEADLINE)
-    async with _opening(request, watched) as environment:
-        temporal = Temporal(
-            environment,
-            watched,
-            deadline=deadline,
-            directory=lambda: request.getfixturevalue("tmp_path"),
-            **{name: said[name] for name in UNCHECKED if name in said},
-        )
-        request.node.stash[TEMPORAL] = temporal
-        try:
-            yield temporal
-        finally:
-            await temporal.aclose()
+    exits = AsyncExitStack()
+    opening = exits.enter_async_context(_opening(request, watched))
+    temporal = Temporal(
+        await within(opening, OPENING, "The opening of the environment"),
+        watched,
+        deadline=deadline,
+        directory=lambda: request.getfixturevalue("tmp_path"),
+        **{name: said[name] for name in UNCHECKED if name in said},
+    )
+    request.node.stash[TEMPORAL] = temporal
+    exits.push_async_callback(temporal.aclose)
+    try:
+        yield temporal
+    finally:
+        await within(exits.aclose(), OPENING, "The closing of the environment")
 
 
 @pytest.fixture

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NoReturn
 
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
-from temporalio.client import (
-    Client,
-    CountWorkflowsInput,
-    CreateScheduleInput,
-    FetchWorkflowHistoryEventsInput,
-    Interceptor,
-    ListSchedulesInput,
-    ListWorkflowsInput,
-    OutboundInterceptor,
-    ScheduleAsyncIterator,
-    ScheduleHandle,
-    StartWorkflowUpdateInput,
-    WorkflowExecutionAsyncIterator,
-    WorkflowExecutionCount,
-    WorkflowHistoryEventAsyncIterator,
-    WorkflowUpdateHandle,
-)
+from temporalio.service import TestService, WorkflowService
 
 from harness.errors import HarnessError
 
@@ -34,13 +18,24 @@ AT_ONCE = 1.0
 """Seconds an update may take before time is skipped for it."""
 TIME_STANDS: ContextVar[bool] = ContextVar("time stands", default=False)
 """Set it where an update must not let time be skipped: with no timer to skip to, that is to the workflow's timeout."""
+UPDATES = "update_workflow_execution", "execute_multi_operation", "poll_workflow_execution_update"
+"""Calls that wait for an update, sent to a workflow or with its start, or of which there is a handle."""
+LACKING = {
+    "list_workflow_executions": ("lists no workflows", "visibility"),
+    "count_workflow_executions": ("counts no workflows", "visibility"),
+    "create_schedule": ("has no schedules", "schedules"),
+    "list_schedules": ("has no schedules", "schedules"),
+}
+"""Calls that the server does not know: what it lacks, and the guarantee of an environment that does not."""
+
+Call = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class NotGiven(HarnessError):
     """The environment of this test does not give what it asked of Temporal."""
 
 
-class Unlocking(Interceptor):
+class Unlocking:
     """Lets time be skipped while a result or an update is awaited, whoever made the handle, and however many are.
 
     The server counts: it skips while the number of unlocks equals that of what must not be skipped over. Unlocked once
@@ -48,92 +43,73 @@ class Unlocking(Interceptor):
     unlocked once for all of them.
     """
 
-    def __init__(self) -> None:
-        self.client: Client | None = None
+    def __init__(self, server: TestService) -> None:
+        self._server = server
         self._waiting = 0
+        self._is_unlocked = False
         self._changing = asyncio.Lock()
 
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        return _Outbound(next, self)
+    @property
+    def time_stands(self) -> bool:
+        """Whether nobody awaits what lets time be skipped."""
+        return self._waiting == 0
+
+    def over(self, service: WorkflowService) -> None:
+        """Let what waits on this connection skip time, whichever client calls; what the server lacks is refused.
+
+        Raises NotGiven there. An interceptor would not do: the handle of an update asks past them, and another client
+        of the connection has none.
+        """
+        followed = "get_workflow_execution_history"
+        setattr(service, followed, partial(self._followed, getattr(service, followed)))
+        for name in UPDATES:
+            setattr(service, name, partial(self._updated, getattr(service, name)))
+        for name, (lack, guarantee) in LACKING.items():
+            setattr(service, name, partial(_refuse, lack, guarantee))
 
     @asynccontextmanager
     async def unlocked(self) -> AsyncIterator[None]:
         """Let time be skipped until the block ends, and until every other such block has."""
-        assert self.client is not None
-        async with self._changing:
-            if self._waiting == 0:
-                await self.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
-            self._waiting += 1
+        self._waiting += 1
         try:
+            await asyncio.shield(self._settle())
             yield
         finally:
-            async with self._changing:
-                self._waiting -= 1
-                if self._waiting == 0:
-                    await self.client.test_service.lock_time_skipping(LockTimeSkippingRequest())
+            self._waiting -= 1
+            await asyncio.shield(self._settle())
 
+    async def _settle(self) -> None:
+        # Shielded: whoever gives up in the middle of it would leave the server in a state that nobody knows.
+        async with self._changing:
+            wanted = not self.time_stands
+            if wanted and not self._is_unlocked:
+                await self._server.unlock_time_skipping(UnlockTimeSkippingRequest())
+            if self._is_unlocked and not wanted:
+                await self._server.lock_time_skipping(LockTimeSkippingRequest())
+            self._is_unlocked = wanted
 
-class _Outbound(OutboundInterceptor):
-    def __init__(self, next: OutboundInterceptor, unlocking: Unlocking) -> None:
-        super().__init__(next)
-        self._unlocking = unlocking
+    async def _followed(self, call: Call, request: Any, **options: Any) -> Any:
+        if not request.wait_new_event:
+            return await call(request, **options)
+        async with self.unlocked():
+            return await call(request, **options)
 
-    def fetch_workflow_history_events(
-        self,
-        input: FetchWorkflowHistoryEventsInput,
-    ) -> WorkflowHistoryEventAsyncIterator:
-        events = super().fetch_workflow_history_events(input)
-        if not input.wait_new_event:
-            return events
-        return _Waiting(events, self._unlocking.unlocked)
-
-    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
-        answer = asyncio.ensure_future(super().start_workflow_update(input))
+    async def _updated(self, call: Call, request: Any, **options: Any) -> Any:
+        answer = asyncio.ensure_future(call(request, **options))
         try:
             # One that waits for no timer is answered at once. Were time unlocked for it, and the workflow had no timer
             # either, the server would skip to the workflow's own timeout.
             await asyncio.wait({answer}, timeout=None if TIME_STANDS.get() else AT_ONCE)
             if answer.done():
                 return await answer
-            async with self._unlocking.unlocked():
+            async with self.unlocked():
                 return await answer
         finally:
             answer.cancel()
 
-    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:
-        _refuse("lists no workflows", "visibility")
 
-    async def count_workflows(self, input: CountWorkflowsInput) -> WorkflowExecutionCount:
-        _refuse("counts no workflows", "visibility")
-
-    async def create_schedule(self, input: CreateScheduleInput) -> ScheduleHandle:
-        _refuse("has no schedules", "schedules")
-
-    def list_schedules(self, input: ListSchedulesInput) -> ScheduleAsyncIterator:
-        _refuse("has no schedules", "schedules")
-
-
-def _refuse(lack: str, guarantee: str) -> NoReturn:
+async def _refuse(lack: str, guarantee: str, *_: Any, **__: Any) -> NoReturn:
     raise NotGiven(
         f"The server that skips time {lack}. Mark the test @pytest.mark.temporal({guarantee}=True), without skip_time, "
         "and it runs on a real server."
     )
-
-
-class _Waiting(WorkflowHistoryEventAsyncIterator):
-    """Events of a history, each awaited with time unlocked."""
-
-    def __init__(
-        self,
-        events: WorkflowHistoryEventAsyncIterator,
-        unlocked: Callable[[], AbstractAsyncContextManager[None]],
-    ) -> None:
-        self._events = events
-        self._unlocked = unlocked
-
-    def __aiter__(self) -> WorkflowHistoryEventAsyncIterator:
-        return self
-
-    async def __anext__(self) -> HistoryEvent:
-        async with self._unlocked():
-            return await self._events.__anext__()

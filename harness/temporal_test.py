@@ -7,7 +7,7 @@ import dataclasses
 import secrets
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 
 from harness import attempted
 from harness.attempted import Attempted
+from harness.deadlines import let_go, within
 from harness.doubts import failed_tasks, unbitten, unlike, unmet, unreplayable, went_on
 from harness.environments import V1, Environment
 from harness.faultpoints import FaultPointInterceptor, FaultPoints
@@ -34,10 +35,11 @@ DEADLINE = 60.0
 """Seconds a test may take, where nothing else is said."""
 TO_EXPLAIN = 10.0
 """Seconds to fetch histories once a test is over its deadline."""
-
-
-class DeadlinePassed(AssertionError):
-    """The test took too long; says what its workflows had done by then."""
+STOOD = (
+    "Time stood still: it is skipped only while a client on the connection of `temporal.client` awaits a result or an "
+    "update. Make others with Client(**temporal.client.config()), or let time pass: await temporal.sleep(duration)."
+)
+"""Why nothing went on in skipped time."""
 
 
 class Untrustworthy(AssertionError):
@@ -86,6 +88,7 @@ class Temporal:
         self._wire: Wire | None = None
         self._outside: ScriptedOutside | None = None
         self._exits = AsyncExitStack()
+        self._late: set[asyncio.Task[Any]] = set()
 
     @property
     def faults(self) -> FaultPoints:
@@ -108,8 +111,11 @@ class Temporal:
                 raise NotGiven("A wire speaks no TLS, and the client of this test does.")
             self._wire = await self._exits.enter_async_context(Wire.to(direct.target_host))
             moved = dataclasses.replace(direct, target_host=self._wire.address)
+            service = await ServiceClient.connect(moved)
+            if self.environment.unlocking is not None:
+                self.environment.unlocking.over(service.workflow_service)
             self.client = Client(
-                **{**self._direct.config(), "service_client": await ServiceClient.connect(moved)}  # type: ignore[arg-type] # its own configuration, given back
+                **{**self._direct.config(), "service_client": service}  # type: ignore[arg-type] # its own configuration, given back
             )
         return self._wire
 
@@ -124,8 +130,10 @@ class Temporal:
         return self._outside
 
     async def aclose(self) -> None:
-        """Let go of what the test still holds."""
+        """Let go of what the test still holds, and of what it had begun when its time was over."""
         await self._exits.aclose()
+        if self._late:
+            await let_go(self._late)
 
     @asynccontextmanager
     async def worker(
@@ -185,22 +193,20 @@ class Temporal:
         """Every run of what the test and its schedules started or its workers worked on, and of children of these."""
         return await self._watched.histories(self._direct)
 
-    @asynccontextmanager
-    async def watched_over(self) -> AsyncIterator[None]:
+    async def watch_over(self, test: Coroutine[Any, Any, object]) -> None:
         """Hold a test to its deadline, and check what its workflows did. Raises DeadlinePassed or Untrustworthy."""
-        timeout = asyncio.timeout(self._deadline)
+        before = asyncio.all_tasks()
+
+        async def late() -> str:
+            self._late = asyncio.all_tasks() - before
+            return await self._how_it_stands()
+
         try:
-            async with timeout:
-                yield
-        except TimeoutError as error:
-            if not timeout.expired():
-                raise
-            late = f"The test was not over within {self._deadline:g} s. "
-            raise DeadlinePassed(late + await self._explained()) from error
+            await within(test, self._deadline, "The test", late)
         except WorkflowFailureError as error:
             error.add_note(await self._explained())
             raise
-        await self.check()
+        await within(self.check(), max(self._deadline, DEADLINE), "The check of what its workflows did")
 
     async def check(self) -> None:
         """Check what the test's workflows did so far. Raises Untrustworthy."""
@@ -229,6 +235,15 @@ class Temporal:
 
     def _open_attempts(self) -> list[Attempted]:
         return [each for each in self._watched.attempts if each.is_open]
+
+    async def _how_it_stands(self) -> str:
+        unlocking = self.environment.unlocking
+        stood = [STOOD] if unlocking is not None and unlocking.time_stands else []
+        under_way = [
+            f"Under way: {each.activity}, attempt {each.attempt}, of {each.workflow_id!r}"
+            for each in self._open_attempts()
+        ]
+        return "\n".join([*stood, await self._explained(), *under_way])
 
     async def _explained(self) -> str:
         lines = ["What its workflows did:"]

@@ -168,11 +168,12 @@ def temporal_options():
 HEAD = """
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, Plugin
 from temporalio.worker import Worker
 from theirs import *
 

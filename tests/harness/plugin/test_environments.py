@@ -71,24 +71,73 @@ async def test_lists(temporal):
 
 @skips
 async def test_schedules(temporal):
-    await temporal.client.list_schedules()
+    async for _ in await temporal.client.list_schedules():
+        pass
 
 @pytest.mark.temporal(deadline=5)
 async def test_stuck(temporal):
     async with temporal.worker(workflows=[Stuck]):
         await temporal.run(Stuck.run, id="stuck-1")
+
+class TestOpening:
+    class Hangs(Plugin):
+        async def connect_service_client(self, config, next):
+            await asyncio.Event().wait()
+
+        def configure_client(self, config):
+            return config
+
+    @pytest.fixture(scope="session")
+    @classmethod
+    def temporal_plugins(cls):
+        return [cls.Hangs()]
+
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch):
+        monkeypatch.setattr("harness.deadlines.OPENING", 1)
+
+    @skips
+    async def test_opening(self, temporal): ...
 """,
     )
-    result.assert_outcomes(failed=3, errors=1)
-    result.stdout.fnmatch_lines(
+    result.assert_outcomes(failed=3, errors=2)
+    result.stdout.fnmatch_lines_random(
         [
             "*No environment gives skip_time, schedules at once*",
             "*The server that skips time counts no workflows. Mark the test @pytest.mark.temporal(visibility=True)*",
             "*The server that skips time has no schedules*",
             "*The test was not over within 5 s. What its workflows did:*",
             "*stuck-1*1*workflow execution started*",
+            "*The opening of the environment was not over within 1 s*",
         ]
     )
+
+
+@pytest.mark.thorough
+def test_a_worker_that_does_not_go_down_leaves_the_next_test_alone(pytester: pytest.Pytester) -> None:
+    """Whatever its activities do when they are cancelled, the test is over, and so are its loop and its server."""
+    result = run(
+        pytester,
+        """
+@activity.defn
+async def stumble(failures):
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+@pytest.mark.temporal(skip_time=True, deadline=5)
+async def test_late(temporal):
+    async with temporal.worker(workflows=[Retrying], activities=[stumble]):
+        await temporal.run(Retrying.run, [0])
+
+@skips
+async def test_next(temporal):
+    async with temporal.worker(workflows=[Pause], activities=[charge]):
+        assert await temporal.run(Pause.run, 0) == "x paid 1"
+""",
+    )
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*The test was not over within 5 s.*"])
 
 
 def test_an_environment_can_be_forced(pytester: pytest.Pytester) -> None:
@@ -104,6 +153,14 @@ async def test_any(temporal):
     result = run(pytester, tests, "--temporal=local")
     result.assert_outcomes(failed=1, errors=1)
     result.stdout.fnmatch_lines(["*The test needs skip_time, which --temporal=local does not give*"])
+
+
+@pytest.mark.parametrize("mistyped", ["V1", "locl", "localhost", "localhost:", ":7233"])
+def test_an_environment_that_there_is_not_is_refused(pytester: pytest.Pytester, mistyped: str) -> None:
+    """Before any test runs, and not taken for an address."""
+    result = pytester.runpytest_inprocess(f"--temporal={mistyped}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*There is no environment '{mistyped}'*", "*host:port, local, v1, v2*"])
 
 
 def test_servers_of_others_serve_too(pytester: pytest.Pytester, temporal_address: str) -> None:

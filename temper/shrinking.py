@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,15 +66,16 @@ class Tries:
         failure: str,
         providers: Sequence[str] | None,
     ) -> None:
+        from chaos.once import THROUGH_LINKS
         from chaos.simpler import Journal
-        from harness.testbed import Wanted
 
         self.target = target
         self.experiment = experiment
         self.recorded = recorded
         self.failure = failure
         """The first invariant that was broken: a run in which only others are failed for another reason."""
-        self._wanted = Wanted(links=True, providers=providers_of(providers))
+        self.wanted = replace(THROUGH_LINKS, providers=providers_of(providers))
+        """As the run was made that failed: with less, what failed there could not fail."""
         self._journal = Journal.of(recorded)
 
     async def __call__(self, faults: tuple["AnyFault", ...]) -> bool:
@@ -88,7 +90,7 @@ class Tries:
                 self.with_faults(faults),
                 seed=self.recorded.info.seed,
                 results=RESULTS,
-                wanted=self._wanted,
+                wanted=self.wanted,
                 command=as_called(),
             )
         except (HarnessError, ExceptionGroup) as error:
@@ -108,10 +110,10 @@ class Tries:
         return [each for each in simpler(fault, self._journal) if not [*each.problems(workers)]]
 
     def with_faults(self, faults: tuple["AnyFault", ...]) -> "Experiment":
-        from msgspec.structs import replace
+        from msgspec import structs
 
         name = self.experiment.name.removesuffix(SUFFIX) + SUFFIX
-        return replace(self.experiment, name=name, fault=faults)
+        return structs.replace(self.experiment, name=name, fault=faults)
 
 
 async def shrink(tries: Tries, target: Path, runs: int) -> None:

@@ -106,6 +106,13 @@ def test_a_run_that_was_not_judged_is_not_shrunk(capsys: pytest.CaptureFixture[s
     assert f"results/{run.info.id} was cut off before it was judged" in capsys.readouterr().err
 
 
+def test_a_try_is_a_run_with_all_that_the_first_one_had() -> None:
+    """Its links, and PostgreSQL's journal: what is seen by that alone could not fail again without it."""
+    tries = Tries(Target.read(SMALL), EXPERIMENT, recorded(LOST), "nothing lost", ["postgres=container"])
+    assert (tries.wanted.links, tries.wanted.journal) == (True, True)
+    assert tries.wanted.providers["postgres"] == "container"
+
+
 class Scripted(Tries):
     """Fails as it is told to; it stands in for runs of half a minute."""
 

@@ -40,14 +40,15 @@ def judged(**verdicts: Verdict) -> list[Judgement]:
 @pytest.mark.parametrize(
     ("judgements", "unbitten", "says"),
     [
-        (judged(a=Verdict.VALID, b=Verdict.UNKNOWN), (), "valid: no invariant is broken (run)"),
+        (judged(a=Verdict.VALID, b=Verdict.VALID), (), "valid: every invariant holds (run)"),
+        (judged(a=Verdict.VALID, b=Verdict.UNKNOWN), (), "unknown: b is not known (run)"),
         (judged(a=Verdict.VALID), ("pause on worker-1",), "unknown: pause on worker-1 did not bite (run)"),
-        (judged(b=Verdict.INVALID, c=Verdict.UNKNOWN, a=Verdict.INVALID), (), "invalid: b, a (run)"),
+        (judged(b=Verdict.INVALID, c=Verdict.UNKNOWN, a=Verdict.INVALID), (), "invalid: b, a, c is not known (run)"),
         (judged(a=Verdict.INVALID), ("pause on worker-1",), "invalid: a, pause on worker-1 did not bite (run)"),
     ],
 )
 def test_what_came_of_it_is_told_in_a_line(judgements: list[Judgement], unbitten: tuple[str, ...], says: str) -> None:
-    """Broken is worse than not shown; the invariants that are broken stand in the order in which they were judged."""
+    """Broken is worse than not known or not shown, and these are never valid; the invariants that are broken stand in the order in which they were judged."""
     outcome = Outcome(directory=Path("run"), judgements=judgements, unbitten=unbitten)
     assert str(outcome) == says
     assert says.startswith(outcome.verdict)

@@ -31,6 +31,11 @@ class Outcome:
         told = [each.verdict for each in self.judgements]
         return Verdict.worst([*told, Verdict.UNKNOWN] if self.unbitten else told)
 
+    def upholds(self, invariant: str) -> bool:
+        """Whether it is valid, where everything bit and nothing is broken; others may be such as nobody can know."""
+        valid = any(each.invariant == invariant and each.verdict is Verdict.VALID for each in self.judgements)
+        return valid and not broken(self.judgements) and not self.unbitten
+
     def __str__(self) -> str:
         open_ends = (each.invariant for each in self.judgements if each.verdict is Verdict.UNKNOWN)
         told = [

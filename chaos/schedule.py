@@ -74,7 +74,7 @@ async def _each_time(planned: Planned, stage: Stage) -> None:
     for time in range(planned.times):
         if planned.when is not None and first is None:
             if not await _comes(planned.when, stage):
-                _never(planned, stage)
+                await _never(planned, stage)
                 return
         else:
             since = stage.begin + planned.at if first is None else first
@@ -96,9 +96,13 @@ async def _comes(trigger: Trigger, stage: Stage) -> bool:
         end.cancel()
 
 
-def _never(planned: Planned, stage: Stage) -> None:
+async def _never(planned: Planned, stage: Stage) -> None:
     fault, time = planned.fault, now()
     evidence = f"its moment never came: {planned.when}"
+    if planned.when is not None and planned.when.effect is not None:
+        seen = await stage.situation.effects()
+        told = ", ".join(f"{step} {count}" for step, count in sorted(seen.items()))
+        evidence += f", where there were: {told or 'none of any step'}"
     stage.notify(f"{fault.name} on {fault.on}: {evidence}")
     stage.record(
         FaultWindow(name=fault.name, on=fault.on, injected=time, healed=time, in_force=False, evidence=evidence)

@@ -12,6 +12,7 @@ from chaos.situation import Situation
 from harness.clock import now
 from harness.eventually import eventually
 from harness.links import Link, Links
+from harness.records.effects import Effect, EffectKind, Source
 from harness.records.faults import FaultWindow
 from loadtests.engine import Progress
 
@@ -192,10 +193,38 @@ async def test_a_moment_that_never_comes_is_told(windows: list[FaultWindow]) -> 
     """The load has ended before: the window says so, and that nothing was in force."""
     stage, fault = staged(now(), windows), Scripted()
     stage.over.set()
-    await carry_out([Planned(fault=fault, when=Trigger(effect="load", nth=2), duration=1)], stage)
+    await carry_out([Planned(fault=fault, when=Trigger(started=2), duration=1)], stage)
     assert fault.done == []
-    assert [(each.in_force, each.evidence) for each in windows] == [
-        (False, "its moment never came: effect 2 of load"),
+    assert [(each.in_force, each.evidence) for each in windows] == [(False, "its moment never came: 2 started")]
+
+
+@pytest.mark.parametrize(("steps", "seen"), [(("open", "load", "load"), "load 2, open 1"), ((), "none of any step")])
+async def test_an_effect_that_never_came_is_told_beside_those_that_did(
+    windows: list[FaultWindow], steps: tuple[str, ...], seen: str
+) -> None:
+    """The name of its step may be misspelt."""
+
+    async def effects() -> list[Effect]:
+        return [
+            Effect(
+                workflow_id="w",
+                step=step,
+                item="",
+                kind=EffectKind.FORWARD,
+                run_id=None,
+                attempt=1,
+                transaction=None,
+                committed_at=1.0,
+                source=Source.LEDGER,
+            )
+            for step in steps
+        ]
+
+    stage = Stage(begin=now(), situation=Situation(effects), record=windows.append)
+    stage.over.set()
+    await carry_out([Planned(fault=Scripted(), when=Trigger(effect="laod"), duration=1)], stage)
+    assert [each.evidence for each in windows] == [
+        f"its moment never came: effect 1 of laod, where there were: {seen}",
     ]
 
 

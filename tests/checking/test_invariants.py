@@ -21,6 +21,7 @@ from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind
 from harness.records.faults import FaultWindow
 from harness.records.operations import Ack, Kind
 from harness.records.verdicts import Verdict
+from harness.records.workflows import Activity
 
 UNDONE = EffectKind.COMPENSATION
 
@@ -247,6 +248,34 @@ def test_why_a_fault_did_not_bite_is_told() -> None:
         "link_down on worker-1.postgres: never in force (it answered in 4 ms); "
         "link_down on worker-1.postgres: nothing met it"
     )
+
+
+@pytest.mark.parametrize(
+    ("begun", "why"),
+    [
+        (("order.pay",), "nothing met it"),
+        (("order.open", "order.pay_for"), "nothing met it: no such activity was begun, but order.open, order.pay_for"),
+        ((), "nothing met it: no such activity was begun, but none at all"),
+    ],
+)
+def test_a_point_of_an_activity_that_there_is_not_is_told(begun: tuple[str, ...], why: str) -> None:
+    """With those that there were: its name may be misspelt."""
+    point = replace(window(felt=0, on="order.pay"), name="point after_commit")
+    activities = tuple(
+        Activity(
+            type=each,
+            activity_id="1",
+            scheduled=1.0,
+            started=None,
+            closed=None,
+            attempts=0,
+            worker="",
+            last_failure=None,
+        )
+        for each in begun
+    )
+    judgement = faults_bit(replace(GOOD, faults=[point], workflows=[workflow(activities=activities)]))
+    assert judgement.reason == f"point after_commit on order.pay: {why}"
 
 
 def test_a_start_found_never_to_have_happened_did_no_harm() -> None:

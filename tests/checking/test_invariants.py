@@ -19,6 +19,7 @@ from harness.checking.invariants import (
 )
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind
 from harness.records.faults import FaultWindow
+from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Kind
 from harness.records.verdicts import Verdict
 from harness.records.workflows import Activity
@@ -224,6 +225,14 @@ def test_a_run_in_which_nothing_worked_is_never_valid() -> None:
     """All unanswered is worse than some unanswered."""
     operations = [operation(ack=Ack.INFO), operation(kind=Kind.SIGNAL, ack=Ack.FAIL)]
     assert problems(operations_answered, replace(GOOD, operations=operations)) == ["nothing_worked"]
+
+
+def test_what_prepared_a_load_does_not_make_it_work() -> None:
+    """It came before, and was acknowledged: of the load itself nothing was."""
+    prepared, failed = replace(operation(), scenario="reference"), operation(ack=Ack.INFO)
+    load = LoadInfo(began=10.0, duration=20.0, rate=1.0, arrivals="constant", shares={"slice": 1.0})
+    assert problems(operations_answered, replace(GOOD, operations=[prepared, failed], load=load)) == ["nothing_worked"]
+    assert problems(operations_answered, replace(GOOD, operations=[prepared], load=load)) == []
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def _placed(experiment: Experiment, candidates: list[AnyFault], placed: list[Any
         duration = round(fault.duration * rng.uniform(SHORTEST, 1.0), 1)
         at = round(rng.uniform(experiment.random.since, experiment.random.until or experiment.load.duration * 0.75), 1)
         fault = msgspec.structs.replace(fault, at=at, duration=duration)
-        within = at + duration <= experiment.load.duration
+        last = at + (fault.every or 0.0) * (fault.times - 1)
+        within = last + duration <= experiment.load.duration
         if duration > 0 and within and not any(overlaps([*placed, fault], experiment.workers)):
             return fault
     raise CannotRun(

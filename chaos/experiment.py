@@ -57,6 +57,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One sentence: what a correct system does."""
     load: LoadPlan
     fault: tuple[AnyFault, ...]
+    """None only where shrinking asks whether it takes any: no file may have none."""
     workers: int = 2
     steady: Steady = Steady()
     recovery: Recovery = Recovery()
@@ -78,8 +79,6 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield f"there are {self.workers}: someone must do the work" + at("workers")
         if not self.load.scenarios:
             yield "it names none" + at("load", "scenarios")
-        if not self.fault:
-            yield "it plans no fault: a load alone is `temper load`"
         undrawn = [fault for fault in self.fault if fault.at is None and fault.when is None]
         if undrawn and self.random is None:
             yield (
@@ -153,7 +152,11 @@ def read(path: Path) -> Experiment:
 
 def parsed(text: str) -> Experiment:
     """The experiment that a text holds. Raises ValueError, of which msgspec's errors are."""
-    return msgspec.toml.decode(text, type=Experiment)
+    experiment = msgspec.toml.decode(text, type=Experiment)
+    if not experiment.fault:
+        message = "it plans no fault: a load alone is `temper load`"
+        raise ValueError(message)
+    return experiment
 
 
 def shipped() -> dict[str, Path]:

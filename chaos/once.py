@@ -27,14 +27,23 @@ class Outcome:
 
     @property
     def verdict(self) -> Verdict:
-        """Invalid where an invariant is broken; unknown where a fault did not bite, for then nothing is shown."""
-        if broken(self.judgements):
-            return Verdict.INVALID
-        return Verdict.UNKNOWN if self.unbitten else Verdict.VALID
+        """The worst of the invariants'; unknown at best where a fault did not bite, for then nothing is shown."""
+        told = [each.verdict for each in self.judgements]
+        return Verdict.worst([*told, Verdict.UNKNOWN] if self.unbitten else told)
+
+    def upholds(self, invariant: str) -> bool:
+        """Whether it is valid, where everything bit and nothing is broken; others may be such as nobody can know."""
+        valid = any(each.invariant == invariant and each.verdict is Verdict.VALID for each in self.judgements)
+        return valid and not broken(self.judgements) and not self.unbitten
 
     def __str__(self) -> str:
-        told = [*broken(self.judgements), *(f"{each} did not bite" for each in self.unbitten)]
-        return f"{self.verdict}: {', '.join(told) or 'no invariant is broken'} ({self.directory})"
+        open_ends = (each.invariant for each in self.judgements if each.verdict is Verdict.UNKNOWN)
+        told = [
+            *broken(self.judgements),
+            *(f"{each} is not known" for each in open_ends),
+            *(f"{each} did not bite" for each in self.unbitten),
+        ]
+        return f"{self.verdict}: {', '.join(told) or 'every invariant holds'} ({self.directory})"
 
 
 async def run_once(

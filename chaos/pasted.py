@@ -1,4 +1,4 @@
-"""Turns an experiment into a test that can be pasted: it runs the experiment, and wants it valid."""
+"""Turns an experiment into a test that can be pasted: it runs the experiment, and wants to see nothing broken."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from chaos.experiment import Experiment
 from chaos.writing import toml_of
 
 
-def as_test(experiment: Experiment, *, seed: int, target: Path, found: str) -> str:
+def as_test(experiment: Experiment, *, seed: int, target: Path, found: str, failure: str) -> str:
     """Write it as a module with one test, imports and all.
 
     Args:
@@ -16,6 +16,7 @@ def as_test(experiment: Experiment, *, seed: int, target: Path, found: str) -> s
         seed: of its inputs and arrivals.
         target: the path of temper.toml, from where pytest is called.
         found: one sentence on where the experiment comes from.
+        failure: the invariant that was broken, and must be valid.
 
     """
     return f'''{_literal(found)}
@@ -25,7 +26,6 @@ from pathlib import Path
 
 from chaos.experiment import parsed
 from chaos.once import run_once
-from harness.records.verdicts import Verdict
 from harness.target import Target
 
 EXPERIMENT = r"""
@@ -36,7 +36,7 @@ def test_{re.sub(r"[^a-z0-9]+", "_", experiment.name.lower()).strip("_")}(tmp_pa
     {_literal(experiment.expect)}
     target = Target.read(Path({json.dumps(str(target), ensure_ascii=False)}))
     outcome = asyncio.run(run_once(target, parsed(EXPERIMENT), seed={seed}, results=tmp_path))
-    assert outcome.verdict is Verdict.VALID, str(outcome)
+    assert outcome.upholds({json.dumps(failure, ensure_ascii=False)}), str(outcome)
 '''
 
 

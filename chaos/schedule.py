@@ -2,15 +2,22 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from chaos.faults.fault import Bite, Fault, Trigger
 from chaos.situation import Situation
 from harness.clock import now
+from harness.errors import HarnessError
 from harness.records.faults import FaultWindow
+
+HEAL_SECONDS = 300.0
+"""How long healing may take: a rolling restart waits for the drain of each worker, on a machine that is busy."""
+
+
+class NotHealed(HarnessError):
+    """Healing a fault came to no end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +81,7 @@ async def _each_time(planned: Planned, stage: Stage) -> None:
     for time in range(planned.times):
         if planned.when is not None and first is None:
             if not await _comes(planned.when, stage):
-                _never(planned, stage)
+                await _never(planned, stage)
                 return
         else:
             since = stage.begin + planned.at if first is None else first
@@ -96,9 +103,13 @@ async def _comes(trigger: Trigger, stage: Stage) -> bool:
         end.cancel()
 
 
-def _never(planned: Planned, stage: Stage) -> None:
+async def _never(planned: Planned, stage: Stage) -> None:
     fault, time = planned.fault, now()
     evidence = f"its moment never came: {planned.when}"
+    if planned.when is not None and planned.when.effect is not None:
+        seen = await stage.situation.effects()
+        told = ", ".join(f"{step} {count}" for step, count in sorted(seen.items()))
+        evidence += f", where there were: {told or 'none of any step'}"
     stage.notify(f"{fault.name} on {fault.on}: {evidence}")
     stage.record(
         FaultWindow(name=fault.name, on=fault.on, injected=time, healed=time, in_force=False, evidence=evidence)
@@ -122,8 +133,11 @@ async def _once(planned: Planned, stage: Stage) -> None:
     finally:
         healing = now()
         try:
-            await _to_the_end(fault.heal())
+            await _heal(fault)
             met = await fault.met()
+        except Exception as error:
+            bite = replace(bite, evidence=f"{bite.evidence}; then: {error}")
+            raise
         finally:
             healed = now()
             stage.record(
@@ -144,15 +158,42 @@ async def _once(planned: Planned, stage: Stage) -> None:
         stage.notify(f"{fault.name} on {fault.on}: healed after {healed - injected:.1f} s")
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for the end of work that must not stop half-way; a cancellation meanwhile goes on after it."""
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    task.result()
+async def _heal(fault: Fault) -> None:
+    """Heal it to the end; a cancellation meanwhile goes on after it. Raises NotHealed, or whatever it could not do.
+
+    A second Ctrl-C cancels every task there is, the healing too, which is then begun anew.
+    """
+    healing, cancelled = await _to_the_end(fault)
+    if _was_cut_off(healing):
+        healing, again = await _to_the_end(fault)
+        cancelled = cancelled or again
+    healing.result()
     if cancelled is not None:
         raise cancelled
+
+
+async def _to_the_end(fault: Fault) -> tuple[asyncio.Task[None], asyncio.CancelledError | None]:
+    """Wait for the end of its healing, whatever that is; returns it, and the cancellation that came meanwhile."""
+    healing = asyncio.create_task(_in_time(fault))
+    cancelled: asyncio.CancelledError | None = None
+    while not healing.done():
+        try:
+            await asyncio.wait({healing})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return healing, cancelled
+
+
+async def _in_time(fault: Fault) -> None:
+    limit = asyncio.timeout(HEAL_SECONDS)
+    try:
+        async with limit:
+            await fault.heal()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise NotHealed(f"{fault.name} on {fault.on} was not healed within {HEAL_SECONDS:g} s.") from error
+
+
+def _was_cut_off(task: asyncio.Task[None]) -> bool:
+    return task.cancelled() or isinstance(task.exception(), KeyboardInterrupt)

@@ -19,7 +19,7 @@ class Shrunk(Generic[FaultT]):
     """What came of it."""
 
     faults: tuple[FaultT, ...]
-    """The fewest and simplest that were seen to fail; all of them where it was not reproduced."""
+    """The fewest and simplest that were seen to fail: none where it fails anyway; all where it was not reproduced."""
     reproduced: bool
     """Whether the experiment failed again at all."""
     runs: int
@@ -38,9 +38,9 @@ class _Spent(Exception):
 class Shrinking(Generic[FaultT]):
     """One search, at any moment of which `so_far` tells the best that was found.
 
-    `fails` runs the experiment with these faults, in this order, and tells whether it fails as it did. A fault, or half
-    of them, is left out where it still does. Then each fault that is left is replaced by the first of its `simpler`
-    ones with which it still does, until there is none. What was seen to fail is never given up again.
+    `fails` runs the experiment with these faults, in this order, and tells whether it fails as it did. All of them,
+    half of them, or one is left out where it still does. Then each fault that is left is replaced by the first of its
+    `simpler` ones with which it still does, until there is none. What was seen to fail is never given up again.
 
     A failure may depend on chance, so what passed once may fail all the same. It is taken to pass as long as there is
     much to leave out; in the end, where it costs least, each fault that is left is left out once more, and a third time
@@ -100,7 +100,7 @@ class Shrinking(Generic[FaultT]):
         return self.so_far
 
     async def _fewer(self) -> None:
-        size = max(1, len(self.faults) // 2)
+        size = len(self.faults)
         while size:
             await self._without_each(size, patience=1)
             size //= 2
@@ -115,7 +115,7 @@ class Shrinking(Generic[FaultT]):
         at = 0
         while at < len(self.faults):
             rest = self.faults[:at] + self.faults[at + size :]
-            if not (rest and await self._still_fails(rest, patience)):
+            if not await self._still_fails(rest, patience):
                 at += size
 
     async def _simplify(self) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from chaos.faults.fault import Trigger
 from harness.records.effects import Effect, EffectKind
-from harness.records.operations import Operation
+from harness.records.operations import Kind, Operation
 from loadtests.engine import Progress
 
 LOOK_EVERY = 0.05
 """Seconds between two looks at whether a trigger's moment has come."""
 ASK_SECONDS = 0.5
 """How long the stores may take to tell; a fault may have taken them away."""
+
+BY_WORKERS = frozenset({Kind.RESULT, Kind.UPDATE, Kind.QUERY})
+"""Calls that a worker has to do something for before they are answered."""
 
 Effects = Callable[[], Awaitable[Sequence[Effect]]]
 """Asks the target for the effects of the run."""
@@ -26,13 +29,25 @@ class Situation:
         self.progress = Progress(planned=0)
         """How far the load is."""
         self.operations: list[Operation] = []
-        self.last_answer = 0.0
-        """Seconds since the Unix epoch; 0 while nobody was answered."""
+        self._by_worker, self._by_server = 0.0, 0.0
+
+    @property
+    def last_answer(self) -> float:
+        """When somebody was answered last, in seconds since the Unix epoch; 0 while nobody was.
+
+        The server takes down starts and signals though nobody is there to do the work: where a load asks for more than
+        that, only what a worker has answered counts.
+        """
+        return self._by_worker or self._by_server
 
     def record(self, operation: Operation) -> None:
         """Note a call that was made."""
         self.operations.append(operation)
-        self.last_answer = max(self.last_answer, operation.acknowledged or 0.0)
+        answered = operation.acknowledged or 0.0
+        if operation.kind in BY_WORKERS:
+            self._by_worker = max(self._by_worker, answered)
+        else:
+            self._by_server = max(self._by_server, answered)
 
     async def effects(self) -> Counter[str]:
         """How many forward effects of each step are committed; none where nobody can tell now."""

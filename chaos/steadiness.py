@@ -42,14 +42,17 @@ class Steadiness:
             )
 
     async def watch(self) -> None:
-        """Go on until cancelled. Raises NotSteady where iterations are open and none was answered for too long."""
-        patience = self._steady.patience
+        """Go on until cancelled. Raises NotSteady as `look` does."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            opened = self._situation.progress.open
-            since = max(self._begin, self._situation.last_answer)
-            if opened and now() - since > patience:
-                raise NotSteady(
-                    f"{len(opened)} iterations wait, and nobody was answered for {patience:g} s: the experiment was "
-                    "stopped, and everything healed. [steady] patience says how long it may take."
-                )
+            self.look()
+
+    def look(self) -> None:
+        """Raises NotSteady where an iteration is open, and nobody was answered, for too long."""
+        patience, opened = self._steady.patience, self._situation.progress.open
+        oldest = min((iteration.intended for iteration in opened.values()), default=now())
+        if now() - max(self._begin, oldest, self._situation.last_answer) > patience:
+            raise NotSteady(
+                f"{len(opened)} iterations wait, and nobody was answered for {patience:g} s: the experiment was "
+                "stopped, and everything healed. [steady] patience says how long it may take."
+            )

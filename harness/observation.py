@@ -216,6 +216,7 @@ class _Story:
         self.scheduled: dict[int, HistoryEvent] = {}
         self.begun: dict[int, HistoryEvent] = {}
         self.ended: dict[int, HistoryEvent] = {}
+        self.given_up: set[int] = set()
         self.cancelling = Cancelling()
         self.anatomist = Anatomist()
         self.tasks = TasksTold()
@@ -232,7 +233,9 @@ class _Story:
             self.scheduled[event.event_id] = event
         elif kind == "activity_task_started_event_attributes":
             self.begun[attributes.scheduled_event_id] = event
-        elif kind.startswith("activity_task_") and not kind.startswith("activity_task_cancel_requested"):
+        elif kind == "activity_task_cancel_requested_event_attributes":
+            self.given_up.add(attributes.scheduled_event_id)
+        elif kind.startswith("activity_task_"):
             self.ended[attributes.scheduled_event_id] = event
         elif kind == "workflow_task_failed_event_attributes":
             cause = WorkflowTaskFailedCause.Name(attributes.cause)
@@ -289,6 +292,7 @@ class _Story:
             timed_out=timeout_of(failure) if failure else "",
             asked_pause=pause_asked(failure) if failure else None,
             declared=declared_of(scheduled),
+            told_to_cancel=event_id in self.given_up,
         )
 
 

@@ -1,7 +1,9 @@
 """The fewest faults with which an experiment still fails: `temper chaos shrink`."""
 
 import re
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,15 +67,16 @@ class Tries:
         failure: str,
         providers: Sequence[str] | None,
     ) -> None:
+        from chaos.once import THROUGH_LINKS
         from chaos.simpler import Journal
-        from harness.testbed import Wanted
 
         self.target = target
         self.experiment = experiment
         self.recorded = recorded
         self.failure = failure
         """The first invariant that was broken: a run in which only others are failed for another reason."""
-        self._wanted = Wanted(links=True, providers=providers_of(providers))
+        self.wanted = replace(THROUGH_LINKS, providers=providers_of(providers))
+        """As the run was made that failed: with less, what failed there could not fail."""
         self._journal = Journal.of(recorded)
 
     async def __call__(self, faults: tuple["AnyFault", ...]) -> bool:
@@ -88,7 +91,7 @@ class Tries:
                 self.with_faults(faults),
                 seed=self.recorded.info.seed,
                 results=RESULTS,
-                wanted=self._wanted,
+                wanted=self.wanted,
                 command=as_called(),
             )
         except (HarnessError, ExceptionGroup) as error:
@@ -96,7 +99,7 @@ class Tries:
             return False
         failed = self.failure in broken(outcome.judgements)
         screen.say(f"  {'fails' if failed else 'does not fail'} as it did: {outcome}")
-        if failed:
+        if failed and faults:
             self._journal = Journal.of(Recorded(outcome.directory))
         return failed
 
@@ -108,10 +111,10 @@ class Tries:
         return [each for each in simpler(fault, self._journal) if not [*each.problems(workers)]]
 
     def with_faults(self, faults: tuple["AnyFault", ...]) -> "Experiment":
-        from msgspec.structs import replace
+        from msgspec import structs
 
         name = self.experiment.name.removesuffix(SUFFIX) + SUFFIX
-        return replace(self.experiment, name=name, fault=faults)
+        return structs.replace(self.experiment, name=name, fault=faults)
 
 
 async def shrink(tries: Tries, target: Path, runs: int) -> None:
@@ -121,7 +124,8 @@ async def shrink(tries: Tries, target: Path, runs: int) -> None:
     faults = tries.experiment.fault
 
     async def told(candidate: tuple["AnyFault", ...]) -> bool:
-        screen.say(f"run {shrinking.runs} of at most {runs}: {'; '.join(map(str, candidate))}")
+        faults = "; ".join(map(str, candidate)) or "no fault"
+        screen.say(f"run {shrinking.runs} of at most {runs}: {faults}")
         return await tries(candidate)
 
     screen.say(f"{tries.failure}: shrinking {len(faults)} faults, in runs below {RESULTS}")
@@ -137,11 +141,23 @@ async def shrink(tries: Tries, target: Path, runs: int) -> None:
 
 
 def _tell(tries: Tries, shrunk: "Shrunk[AnyFault]", target: Path) -> None:
+    if not shrunk.faults:
+        print(f"It fails without any fault, in {shrunk.runs} runs. {_how_sure(shrunk)} The load alone:")
+        print(f"    {_alone(tries, target)}")
+        return
     print(f"{len(tries.experiment.fault)} faults became {len(shrunk.faults)}, in {shrunk.runs} runs:")
     print("\n".join(f"    {fault}" for fault in shrunk.faults))
     print(_how_sure(shrunk))
     for path in write(tries, shrunk, target):
         print(path)
+
+
+def _alone(tries: Tries, target: Path) -> str:
+    """The command that puts the scenarios under the same load, and breaks nothing."""
+    load = tries.experiment.load
+    words = ["temper", "load", *load.scenarios, "--rate", f"{load.rate:g}", "--duration", f"{load.duration:g}"]
+    words += ["--arrivals", load.arrivals, "--workers", str(tries.experiment.workers)]
+    return shlex.join([*words, "--seed", str(tries.recorded.info.seed), "--target", str(target)])
 
 
 def _how_sure(shrunk: "Shrunk[AnyFault]") -> str:
@@ -162,7 +178,7 @@ def write(tries: Tries, shrunk: "Shrunk[AnyFault]", target: Path) -> list[Path]:
     file = tries.recorded.directory / f"{stem}.toml"
     test = tries.recorded.directory / f"test_{stem.replace('-', '_')}.py"
     file.write_text(f"# {of}\n{toml_of(experiment)}", encoding="utf-8")
-    text = as_test(experiment, seed=tries.recorded.info.seed, target=target, found=of)
+    text = as_test(experiment, seed=tries.recorded.info.seed, target=target, found=of, failure=tries.failure)
     test.write_text(text, encoding="utf-8")
     return [file, test]
 

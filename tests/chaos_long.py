@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import msgspec
-from chaos_outcomes import HOLDS, Outcome, Totals, outcome_of, totals
+from chaos_outcomes import HOLDS, Outcome, Totals, nothing_left, outcome_of, totals
 from evidence import INTERRUPTED, ROOT, commit, machine, run, write
 
 from chaos.experiment import Experiment, find, read, shipped
@@ -58,7 +58,10 @@ def kept(path: Path) -> Record:
 
 
 def attempt(experiment: Experiment, seed: int) -> Outcome | None:
-    """Run it; None where it could not be run, which is said. Raises SystemExit where it was interrupted."""
+    """Run it; None where it could not be run, which is said. Raises SystemExit where it was interrupted.
+
+    One that failed before it left anything to read is an outcome too: it does not hold, and is not tried again.
+    """
     before, began = {*RESULTS.glob("chaos-*")}, time.monotonic()
     words = ["temper", "chaos", "run", experiment.name, "--seed", str(seed)]
     with tempfile.TemporaryDirectory(prefix="temper-chaos-long-") as folder:
@@ -70,8 +73,10 @@ def attempt(experiment: Experiment, seed: int) -> Outcome | None:
     if code != HOLDS:
         print(said, flush=True)
     made = [path for path in {*RESULTS.glob("chaos-*")} - before if command_of(path) == " ".join(words)]
-    if code == CANNOT_RUN or not made:
+    if code == CANNOT_RUN:
         return None
+    if not made:
+        return nothing_left(experiment.name, seed, code, seconds)
     return outcome_of(made[0], experiment.name, seed, code, seconds)
 
 
@@ -81,6 +86,10 @@ def command_of(directory: Path) -> str:
         return Recorded(directory).info.command
     except NotARun:
         return ""
+
+
+def pair_of(outcome: Outcome) -> tuple[str, int]:
+    return outcome.experiment, outcome.seed
 
 
 def main() -> int:
@@ -94,8 +103,9 @@ def main() -> int:
     arguments = parser.parse_args()
     every = [read(path) for path in shipped().values()]
     chosen = [find(name) for name in arguments.names] or every
+    planned = {(each.name, seed) for each in every for seed in range(1, max(SEEDS, arguments.seeds) + 1)}
     record, missing = kept(arguments.record), 0
-    done = {(outcome.experiment, outcome.seed) for outcome in record.outcomes}
+    done = {pair_of(outcome) for outcome in record.outcomes}
     for experiment, seed in [(each, seed) for each in chosen for seed in range(1, arguments.seeds + 1)]:
         if (experiment.name, seed) in done:
             continue
@@ -106,7 +116,7 @@ def main() -> int:
             continue
         record.outcomes.append(outcome)
         record.date = outcome.ended
-        record.total = totals(record.outcomes, len(every) * max(SEEDS, arguments.seeds))
+        record.total = totals([each for each in record.outcomes if pair_of(each) in planned], len(planned))
         write(arguments.record, record)
         print(outcome, flush=True)
     failed = [outcome for outcome in record.outcomes if not outcome.holds]

@@ -94,7 +94,7 @@ def outcome_of(directory: Path, name: str, seed: int, code: int, seconds: float)
         experiment=name,
         seed=seed,
         run=recorded.info.id,
-        ended=f"{datetime.now(tz=UTC):%Y-%m-%dT%H:%M:%SZ}",
+        ended=_now(),
         seconds=round(seconds, 1),
         holds=code == HOLDS,
         verdict=Verdict.worst([verdict, Verdict.UNKNOWN]) if recorded.info.partial else verdict,
@@ -113,6 +113,28 @@ def outcome_of(directory: Path, name: str, seed: int, code: int, seconds: float)
             for each in aftermath_of(recorded).recovered
         ],
     )
+
+
+def nothing_left(name: str, seed: int, code: int, seconds: float) -> Outcome:
+    """Of a command that failed without a run to read."""
+    return Outcome(
+        experiment=name,
+        seed=seed,
+        run="no run",
+        ended=_now(),
+        seconds=round(seconds, 1),
+        holds=False,
+        verdict=Verdict.UNKNOWN,
+        problems=[f"the command ended with {code}, and left no run"],
+        lost=None,
+        doubled=None,
+        within=None,
+        faults=[],
+    )
+
+
+def _now() -> str:
+    return f"{datetime.now(tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def problem_of(judgement: Judgement) -> str:

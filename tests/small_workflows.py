@@ -228,6 +228,21 @@ class HandsOver:
 
 
 @workflow.defn
+class GivesUp:
+    """Starts an activity that nobody takes, and gives it up; another one it waits for."""
+
+    @workflow.run
+    async def run(self, _: str) -> str:
+        nobodys = workflow.start_activity(
+            takes_a_while, task_queue="nobody asks for it", start_to_close_timeout=timedelta(seconds=10)
+        )
+        word = await workflow.execute_activity(answers, "kept", start_to_close_timeout=timedelta(seconds=10))
+        nobodys.cancel()
+        await asyncio.wait([nobodys])
+        return word
+
+
+@workflow.defn
 class Stumbles:
     """Its first workflow task fails, as that of a program with a bug does; the next one is clean."""
 
@@ -244,6 +259,6 @@ class Stumbles:
 STUMBLED: set[str] = set()
 """Who has had its fall. It must outlive a workflow task, so the sandbox passes this module through."""
 
-WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, HandsOver, Stumbles, Marks]
+WORKFLOWS = [Echo, Steady, Retried, Fails, Waits, Parent, Twice, HandsOver, GivesUp, Stumbles, Marks]
 ACTIVITIES: list[Callable[..., Any]] = [fails_at_first, answers, takes_a_while, marks, marks_in_thread]
 SLEEPING = [answers_asleep]

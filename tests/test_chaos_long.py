@@ -116,6 +116,42 @@ def test_what_could_not_be_run_is_no_outcome(capsys: pytest.CaptureFixture[str])
     assert "'no-such-experiment'" in capsys.readouterr().out
 
 
+def test_a_command_that_leaves_no_run_is_an_outcome(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It failed, and is not tried again until it passes."""
+
+    def crashed(command: list[str], output: Path, patience: float | None = None) -> int:
+        output.write_text("it crashed")
+        return 1
+
+    monkeypatch.setattr(chaos_long, "run", crashed)
+    told = attempt(find("worker-killed"), 2)
+    assert told is not None
+    assert (told.experiment, told.seed, told.holds, told.verdict) == ("worker-killed", 2, False, Verdict.UNKNOWN)
+    assert (told.problems, told.lost) == (["the command ended with 1, and left no run"], None)
+    assert "it crashed" in capsys.readouterr().out
+
+
+def test_each_that_was_planned_is_counted_once_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a further seed nor a file of somebody's own stands in for one that is missing."""
+    path, record = tmp_path / "chaos.json", fresh()
+    one = outcome(tmp_path, [*LATE, *SOUND])
+    first, *others = [(name, seed) for seed in (1, 2, 3) for name in shipped()]
+    others[-1:] = [(first[0], 4), ("mine", 1)]
+    record.outcomes = [msgspec.structs.replace(one, experiment=name, seed=seed) for name, seed in others]
+    write(path, record)
+    monkeypatch.setattr(sys, "argv", ["chaos_long.py", str(path), first[0], "--seeds", "1"])
+    monkeypatch.setattr(
+        chaos_long, "attempt", lambda each, seed: msgspec.structs.replace(one, experiment=each.name, seed=seed)
+    )
+    assert chaos_long.main() == 0
+    after = kept(path)
+    assert after.total is not None
+    assert len(after.outcomes) == after.total.planned + 1 == 3 * len(shipped()) + 1
+    assert after.total.runs == after.total.hold == after.total.planned - 1
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_what_is_recorded_is_not_run_again(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

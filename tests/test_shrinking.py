@@ -106,6 +106,13 @@ def test_a_run_that_was_not_judged_is_not_shrunk(capsys: pytest.CaptureFixture[s
     assert f"results/{run.info.id} was cut off before it was judged" in capsys.readouterr().err
 
 
+def test_a_try_is_a_run_with_all_that_the_first_one_had() -> None:
+    """Its links, and PostgreSQL's journal: what is seen by that alone could not fail again without it."""
+    tries = Tries(Target.read(SMALL), EXPERIMENT, recorded(LOST), "nothing lost", ["postgres=container"])
+    assert (tries.wanted.links, tries.wanted.journal) == (True, True)
+    assert tries.wanted.providers["postgres"] == "container"
+
+
 class Scripted(Tries):
     """Fails as it is told to; it stands in for runs of half a minute."""
 
@@ -127,11 +134,11 @@ def test_what_is_left_is_written_as_an_experiment_and_as_a_test(capsys: pytest.C
     tries = scripted(lambda faults: any(fault.on == "client.temporal" for fault in faults))
     asyncio.run(shrink(tries, SMALL, 30))
     told = capsys.readouterr()
-    assert "run 2 of at most 30: link_down on worker-1.temporal at 1 s for 0.8 s\n" in told.err
+    assert "run 3 of at most 30: link_down on worker-1.temporal at 1 s for 0.8 s\n" in told.err
     directory = tries.recorded.directory
     file, test = directory / "two-cuts-shrunk.toml", directory / "test_two_cuts_shrunk.py"
     assert told.out == (
-        "2 faults became 1, in 9 runs:\n    link_down on client.temporal at 3 started for 0.8 s\n"
+        "2 faults became 1, in 11 runs:\n    link_down on client.temporal at 3 started for 0.8 s\n"
         f"Repeated, it failed 5 of 5 times.\n{file}\n{test}\n"
     )
     shrunk = read(file)
@@ -143,6 +150,21 @@ def test_what_is_left_is_written_as_an_experiment_and_as_a_test(capsys: pytest.C
     assert test.read_text().startswith(f'"""{said}"""\n')
     assert f'Path("{SMALL}")' in test.read_text()
     assert "seed=7" in test.read_text()
+
+
+def test_what_fails_without_any_fault_is_a_loads_doing(capsys: pytest.CaptureFixture[str]) -> None:
+    """No file blames a fault; the load that shows it is told as a command."""
+    tries = scripted(lambda _: True)
+    assert tries.with_faults(()).fault == ()
+    asyncio.run(shrink(tries, SMALL, 30))
+    told = capsys.readouterr()
+    assert "run 2 of at most 30: no fault\n" in told.err
+    assert told.out == (
+        "It fails without any fault, in 7 runs. Repeated, it failed 5 of 5 times. The load alone:\n"
+        "    temper load small-echo --rate 1 --duration 9 --arrivals constant --workers 2 --seed 7 "
+        f"--target {SMALL}\n"
+    )
+    assert not [*tries.recorded.directory.glob("*shrunk*")]
 
 
 def test_only_what_can_be_is_tried() -> None:
@@ -168,7 +190,7 @@ def stopped_after(*outcomes: bool) -> Scripted:
 
 def test_what_was_stopped_is_written_as_far_as_it_went(capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C costs nothing that was found."""
-    tries = stopped_after(True, False, True)
+    tries = stopped_after(True, False, False, True)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(shrink(tries, SMALL, 30))
     assert read(tries.recorded.directory / "two-cuts-shrunk.toml").fault == (CLIENT,)

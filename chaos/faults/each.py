@@ -48,4 +48,4 @@ class OnEach:
     async def met(self) -> tuple[str, ...] | None:
         told = [await fault.met() for fault in self.faults]
         counted = [each for each in told if each is not None]
-        return tuple(who for each in counted for who in each) if counted else None
+        return tuple(who for each in counted for who in each) if len(counted) == len(told) else None

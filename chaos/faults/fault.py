@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from chaos.defaults import told
+from harness.errors import CannotRun
 
 if TYPE_CHECKING:
     from harness.target import Target
@@ -93,7 +94,11 @@ class FaultPlan(
 
     def check(self, target: Target) -> None:
         """Refuse what this target does not have, before anything is started. Raises CannotRun."""
-        del target
+        if self.when is not None and self.when.effect is not None and target.read_effects is None:
+            raise CannotRun(
+                f"The fault on {self.on} waits for {self.when}, and {target.file.name} tells no effects while it runs.",
+                remedy="Let it wait for `started` or `in_flight`, or for a time, `at`.",
+            )
 
     async def prepare(self, bed: Testbed, workers: int) -> None:
         """See to what must stand before so many workers are made. Raises CannotRun where this target cannot have it."""

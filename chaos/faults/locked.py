@@ -49,11 +49,18 @@ class Locked:
     def on(self) -> str:
         return self.service.name
 
+    async def look_up(self) -> None:
+        """Raises UnknownName where there is no such table."""
+        asking = await session(self.service)
+        try:
+            if await asking.fetchval("SELECT to_regclass($1)", self._quoted) is None:
+                raise UnknownName("table", self.table, [row["name"] for row in await asking.fetch(TABLES)])
+        finally:
+            await asking.close(timeout=ANSWER_SECONDS)
+
     async def inject(self) -> None:
-        """Take the lock, or give up waiting for it. Raises UnknownName where there is no such table."""
+        """Take the lock, or give up waiting for it."""
         self._holder = holder = await session(self.service)
-        if await holder.fetchval("SELECT to_regclass($1)", self._quoted) is None:
-            raise UnknownName("table", self.table, [row["name"] for row in await holder.fetch(TABLES)])
         await holder.execute(f"BEGIN; SET LOCAL lock_timeout = {max(1, int(self.patience * 1000))}")
         with contextlib.suppress(asyncpg.LockNotAvailableError):
             await holder.execute(f"LOCK TABLE {self._quoted} IN {self.mode} MODE")

@@ -41,6 +41,7 @@ class OwnPlan(FaultPlan, frozen=True, kw_only=True, tag="own"):
             raise CannotRun(f"The fault {self.name}: {error}.", remedy=remedy) from error
 
     def check(self, target: Target) -> None:
+        super().check(target)
         self.of(target)
 
     def fault(self, bed: Testbed) -> OwnFaultInUse:

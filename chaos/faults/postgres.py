@@ -64,6 +64,11 @@ class PostgresLockedPlan(PostgresPlan, frozen=True, kw_only=True, tag="postgres_
         if not all(parts) or len(parts) > 2:
             yield f"table is {self.table!r}; expected a name, or schema.name"
 
+    async def prepare(self, bed: Testbed, workers: int) -> None:
+        """Raises UnknownName where there is no such table."""
+        del workers
+        await self.fault(bed).look_up()
+
     def fault(self, bed: Testbed) -> Locked:
         return Locked(self.ours(bed), self.kind, self.table, self.mode, patience=self.duration)
 

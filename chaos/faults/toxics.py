@@ -217,6 +217,8 @@ class Disturbance:
     plan: ToxicPlan
     links: Links
     link: Link
+    used: bool = False
+    """Whether somebody had a connection open through the link."""
 
     @property
     def name(self) -> str:
@@ -231,27 +233,31 @@ class Disturbance:
         return self.plan.slows
 
     async def inject(self) -> None:
+        self.used = bool(await self._open())
         for toxic in self.plan.toxics():
             await self.links.add_toxic(self.link, toxic)
 
     async def bite(self) -> Bite:
         """Ask the proxy what it does, and try a connection through it."""
+        opened = await self._open()
+        self.used = self.used or bool(opened)
         shown = {toxic.name: toxic.attributes for toxic in (await self.links.state(self.link)).toxics}
         for toxic in self.plan.toxics():
             if toxic.name not in shown:
                 return Bite(in_force=False, evidence=f"the proxy shows no {toxic.type} {toxic.stream}")
         tried = await self.plan.tried(self.link)
         told = ", ".join(f"{key} {value}" for key, value in self.plan.attributes().items())
-        said = f"the proxy shows {self.plan.type} ({told}, {self.plan.direction}), {len(await self._open())} open"
+        said = f"the proxy shows {self.plan.type} ({told}, {self.plan.direction}), {len(opened)} open"
         return Bite(in_force=tried.in_force, evidence=f"{said}; {tried.evidence}")
 
     async def heal(self) -> None:
         for toxic in self.plan.toxics():
             await self.links.remove_toxic(self.link, toxic.name)
+        self.used = self.used or bool(await self._open())
 
     async def met(self) -> tuple[str, ...] | None:
-        """Operations and histories tell."""
-        return None
+        """Operations and histories tell, of a link that was used; one that nobody used was met by nobody."""
+        return None if self.used else ()
 
     async def _open(self) -> set[int]:
         return await asyncio.to_thread(open_through, self.link)

@@ -59,6 +59,11 @@ class WorkerKilledPlan(WorkerPlan, frozen=True, kw_only=True, tag="worker_killed
     restart: bool = True
     """Whether it is started again at heal; else others must do its work from then on."""
 
+    def problems(self, workers: int) -> Iterator[str]:
+        yield from super().problems(workers)
+        if not self.restart and self.times > 1:
+            yield "it can be killed only once, as nobody starts it again: leave `every` and `times` out, or `restart`"
+
     def of(self, worker: Worker) -> WorkerDown:
         return WorkerDown("worker_killed", worker, restart=self.restart)
 
@@ -115,12 +120,16 @@ class WorkerDown:
     restart: bool = True
     slows: float | None = None
     down: bool = False
+    found: bool = True
+    """Whether it was there when it was to be broken."""
 
     @property
     def on(self) -> str:
         return self.worker.name
 
     async def inject(self) -> None:
+        if not self.down:
+            self.found = self.worker.alive
         self.down = True
         if self.drained:
             await self.worker.drain()
@@ -131,6 +140,8 @@ class WorkerDown:
         """Look for its process, and ask for its health."""
         if self.worker.alive:
             return Bite(in_force=False, evidence=f"its process {self.worker.pid} runs")
+        if not self.found:
+            return Bite(in_force=False, evidence=f"its process {self.worker.pid} had ended before")
         healthy, told = await _health(self.worker)
         return Bite(in_force=not healthy, evidence=f"its process {self.worker.pid} has ended; {told}")
 

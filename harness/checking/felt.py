@@ -17,6 +17,8 @@ NAMED = 5
 """How many of those who felt a fault are named in its window."""
 CACHES = frozenset({"redis"})
 """Services that a correct system does without while they are away."""
+NOTICED = 0.01
+"""Seconds; whatever holds up by less cannot be told from chance, and is felt by what it held up until heal."""
 ABSENCES = frozenset({"worker_drained", "worker_late", "rolling_restart"})
 """Kinds of fault of which nobody need notice anything: a worker goes as it is meant to, and others do its work."""
 
@@ -105,8 +107,8 @@ def _told(activity: Activity, window: FaultWindow, usual: Usual) -> str:
     since, until = _sure(window)
     seconds = activity.closed - activity.started
     overlaps = activity.started < until and activity.closed > since
-    if window.slows is not None:
-        held = overlaps and seconds >= window.slows + usual.fastest_attempt(activity.type)
+    if _slows(window):
+        held = overlaps and seconds >= _slows(window) + usual.fastest_attempt(activity.type)
     else:
         held = overlaps and activity.closed >= until and _longer_than_ever(activity, since, usual)
     return f"attempt {activity.attempts}: it took {seconds:.1f} s" if held else ""
@@ -123,14 +125,20 @@ def _longer_than_ever(activity: Activity, since: float, usual: Usual) -> bool:
 
 
 def _failed_in(activity: Activity, window: FaultWindow) -> bool:
-    """An attempt failed, and the attempts span the window: due before heal, and the last one begun after inject."""
-    return (
-        activity.attempts > 1
-        and activity.last_failure is not None
-        and activity.scheduled < window.healed
-        and activity.started is not None
-        and activity.started > window.injected
-    )
+    """An attempt failed, and the attempts span the window: due before heal, and one failed after inject.
+
+    When it failed the history does not say; but it was no later than the last one began, less the pause before it.
+    """
+    if activity.attempts < 2 or activity.last_failure is None or activity.started is None:
+        return False
+    return activity.scheduled < window.healed and activity.started - _pause_before_the_last(activity) > window.injected
+
+
+def _pause_before_the_last(activity: Activity) -> float:
+    """Seconds for which the attempt before the last one had it wait; 0 where that is not told."""
+    if activity.asked_pause is not None:
+        return activity.asked_pause
+    return activity.declared.pause(activity.attempts - 1) if activity.declared is not None else 0.0
 
 
 def _tasks(window: FaultWindow, runs: Iterable[WorkflowRun]) -> Iterator[Met]:
@@ -218,11 +226,16 @@ def _waited(op: Operation, window: FaultWindow, usual: Usual) -> str:
         return ""
     seconds = op.acknowledged - op.sent
     late = op.acknowledged >= window.healed
-    if window.slows is not None:
+    if _slows(window):
         since, until = _sure(window)
-        held = seconds >= window.slows + usual.fastest_call(op)
+        held = seconds >= _slows(window) + usual.fastest_call(op)
         late = held and op.sent < until and op.acknowledged > since
     return f"answered {seconds:.1f} s after it was sent" if late else ""
+
+
+def _slows(window: FaultWindow) -> float:
+    """Seconds by which it holds up what meets it; 0 where that is not to be seen."""
+    return window.slows if window.slows is not None and window.slows >= NOTICED else 0.0
 
 
 def _sure(window: FaultWindow) -> tuple[float, float]:

@@ -15,13 +15,13 @@ NAME = "superseded attempts write nothing"
 def could_be_superseded(records: Records) -> bool:
     """Whether another attempt came after one that had an effect.
 
-    Where nobody tells which attempt had it, any retried one may have been; that is a question where something was
-    broken on purpose, and not of every retry of a day's work, after which no verdict would ever be known.
+    Where nobody tells which attempt had it, or any effects, each retried one may have been; that is a question where
+    something was broken on purpose, and not of every retry of a day's work, after which no verdict would ever be known.
     """
-    if not records.effects or not any(
-        activity.attempts > 1 for run in records.workflows for activity in run.activities
-    ):
+    if not any(activity.attempts > 1 for run in records.workflows for activity in run.activities):
         return False
+    if records.effects is None:
+        return bool(records.faults)
     made_by = Attribution(records.workflows)
     return any(
         any(activity.attempts > 1 for activity in made_by.of(effect))

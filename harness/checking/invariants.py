@@ -1,7 +1,7 @@
 """The invariants: pure functions from the records of a run to findings and a verdict."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -185,7 +185,9 @@ def operations_answered(records: Records) -> Judgement:
         for op in operations
         if op.kind is Kind.START and op.ack is Ack.FAIL and op.acknowledged is not None
     ]
-    if operations and not any(op.ack is Ack.OK for op in operations):
+    # What prepares a load comes before it, and may well have worked.
+    loaded = [op for op in operations if records.load is None or op.scenario in records.load.shares]
+    if loaded and not any(op.ack is Ack.OK for op in loaded):
         refused.append(_finding("nothing_worked", "every operation failed: the run proves nothing", None))
     open_ends = [op for op in operations if op.ack is Ack.INFO]
     if open_ends and not refused:
@@ -199,12 +201,18 @@ def faults_bit(records: Records) -> Judgement:
     """Every fault of the run was really in force, and something met it. Otherwise nothing was proven: unknown."""
     dull = [window for window in records.faults if not window.bit]
     if dull:
-        reasons = (
-            f"{w.name} on {w.on}: " + ("nothing met it" if w.in_force else f"never in force ({w.evidence})")
-            for w in dull
-        )
+        begun = {activity.type for run in records.workflows for activity in run.activities}
+        reasons = (f"{window.name} on {window.on}: {_why_dull(window, begun)}" for window in dull)
         return unknown("faults bit", "; ".join(reasons), checked=len(records.faults))
     return as_judgement("faults bit", len(records.faults), [])
+
+
+def _why_dull(window: FaultWindow, begun: Collection[str]) -> str:
+    if not window.in_force:
+        return f"never in force ({window.evidence})"
+    if window.name.startswith("point ") and window.on not in begun:
+        return f"nothing met it: no such activity was begun, but {', '.join(sorted(begun)) or 'none at all'}"
+    return "nothing met it"
 
 
 INVARIANTS: tuple[Invariant, ...] = (

@@ -21,7 +21,10 @@ from harness.records.workflows import Activity
 KINDS = {
     "lost": DiscrepancyKind.LOST,
     "doubled": DiscrepancyKind.DUPLICATED,
+    "overcompensated": DiscrepancyKind.DUPLICATED,
     "phantom": DiscrepancyKind.PHANTOM,
+    "torn": DiscrepancyKind.PHANTOM,
+    "unledgered": DiscrepancyKind.PHANTOM,
     "zombie": DiscrepancyKind.ZOMBIE_WRITE,
     "uncompensated": DiscrepancyKind.UNCOMPENSATED,
 }
@@ -60,7 +63,11 @@ def reconcile(records: Records, judgements: Iterable[Judgement]) -> list[Discrep
 
 
 def when(faults: Sequence[FaultWindow], since: float, until: float) -> str:
-    """The faults in whose time this fell, or how long after the heal of the last one it was; empty before any."""
+    """The faults in whose time this fell, or how long after the heal of the last one it was; empty before any.
+
+    One that never was in force has no part in anything.
+    """
+    faults = [window for window in faults if window.in_force]
     meanwhile = [window for window in faults if window.injected <= until and since <= window.healed]
     if meanwhile:
         return ", ".join(

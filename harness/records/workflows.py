@@ -73,6 +73,8 @@ class Activity(Struct, frozen=True, kw_only=True):
     asked_pause: float | None = None
     """Seconds after which the attempt before the last one asked for the next; None where it did not ask."""
     declared: Declared | None = None
+    told_to_cancel: bool = False
+    """Whether its workflow gave it up, however it ended then."""
 
 
 class WorkflowRun(Struct, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ BUGS = (
         name="ledger-torn",
         what="an effect is committed apart from its line in the ledger",
         search=pipeline.a_few_rows,
+        kind=DiscrepancyKind.PHANTOM,
         message=(
             "effects are atomic: rows were written by transaction …, the ledger by …: a crash between them "
             "loses or doubles the effect"

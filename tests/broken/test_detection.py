@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import detection
+import msgspec
 import pytest
 from bugs import BUGS
 from detection import (
@@ -14,7 +16,10 @@ from detection import (
     ROOT,
     Detection,
     Record,
+    Shrunk,
     experiment_of,
+    is_classed,
+    kept,
     page,
     recorded,
 )
@@ -43,7 +48,32 @@ def test_no_experiment_finds_anything_in_the_system_as_it_is() -> None:
     """Each that finds a bug was run on it as well."""
     sound = recorded().sound
     assert {*sound} == {*EXPERIMENTS.values()}
-    assert {name for name, verdict in sound.items() if verdict == "invalid"} == set()
+    assert {name: verdict for name, verdict in sound.items() if verdict != "valid"} == {}
+
+
+def test_what_an_experiment_found_is_classed_as_the_catalogue_says() -> None:
+    """A finding of another kind would be of something else."""
+    found = {each.bug: each for each in recorded().found}
+    misjudged = {
+        bug.name: found[bug.name].classes
+        for bug in BUGS
+        if bug.name in EXPERIMENTS and not is_classed(bug, found[bug.name].classes)
+    }
+    assert misjudged == {}
+
+
+def test_what_was_found_in_other_sources_counts_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A record is of one state of the sources; an example of shrinking stays one."""
+    monkeypatch.setattr(detection, "RECORD", tmp_path / "detection.json")
+    now = kept()
+    assert (now.found, now.sound, now.seeds) == ([], {}, 3)
+    found = Detection(bug="lost", by="cut", checks=(), classes=(), seconds=1.5, message="gone")
+    shrunk = Shrunk(bug="lost", experiment="cut", seed=1, drawn=("a", "b", "c"), left=("a",))
+    then = msgspec.structs.replace(now, found=[found], sound={"cut": "valid"}, shrunk=[shrunk])
+    (tmp_path / "detection.json").write_bytes(msgspec.json.encode(then))
+    assert kept() == then
+    (tmp_path / "detection.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(then, sources="others")))
+    assert kept() == msgspec.structs.replace(now, shrunk=[shrunk])
 
 
 def test_what_a_seed_drew_was_shrunk_to_two_faults_at_most() -> None:

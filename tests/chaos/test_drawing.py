@@ -71,6 +71,15 @@ def test_another_seed_draws_others(experiment: Experiment) -> None:
     assert drawn(fixed, 2) is fixed
 
 
+@settings(max_examples=50)
+@given(seed=st.integers(min_value=0, max_value=2**32))
+def test_a_fault_that_comes_again_is_within_the_load_each_time(seed: int) -> None:
+    """Its last time too, however late the first was drawn."""
+    again = parsed(FILE.replace("count = 6", "count = 2").replace("for = 4", "for = 4\nevery = 10\ntimes = 3"))
+    drawn_again = [fault for fault in drawn(again, seed).fault if fault.times > 1]
+    assert all(fault.at is not None and fault.at + 20 + fault.duration <= 60 for fault in drawn_again)
+
+
 def test_too_many_are_refused() -> None:
     """Where they find no place beside each other."""
     with pytest.raises(CannotRun, match="60 random faults find no place"):

@@ -45,6 +45,7 @@ def disturbing(kind: str, **told: Any) -> ToxicPlan:
         (planned("slicer", **LINK, bytes=1, delay=-1), "delay is -1 s: expected 0 or more"),
         (planned("limit_data", **LINK, bytes=0), "bytes is 0: expected 1 or more"),
         (planned("worker_killed", worker="worker-3"), "expected one of worker-1, worker-2, workers"),
+        (planned("worker_killed", worker="worker-1", restart=False, every=5, times=2), "it can be killed only once"),
         (planned("worker_late", worker="worker-1"), "a worker is late from the start of the load: leave `at` out"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -176,12 +176,11 @@ async def test_a_lock_that_is_not_to_be_had_is_not_in_force(bed: Testbed, client
     assert await client.fetchval("SELECT 1 FROM kept") == 1
 
 
-async def test_a_table_that_is_not_there_is_told(bed: Testbed) -> None:
+async def test_a_table_that_is_not_there_is_told_before_there_is_a_worker(bed: Testbed) -> None:
     """With those that are."""
-    fault = PostgresLockedPlan(at=0, duration=1, table="kepd").fault(bed)
+    await LOCKED.prepare(bed, 1)
     with pytest.raises(UnknownName, match=r"no table 'kepd'[\s\S]*Did you mean 'kept'"):
-        await fault.inject()
-    await fault.heal()
+        await PostgresLockedPlan(at=0, duration=1, table="kepd").prepare(bed, 1)
 
 
 async def test_read_only_it_refuses_writes(bed: Testbed, pool: Pool, client: Connection) -> None:

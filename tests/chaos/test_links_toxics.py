@@ -9,6 +9,7 @@ import pytest
 from conversation import Conversation, talking
 
 from chaos.faults import toxics
+from chaos.faults.each import OnEach
 from chaos.faults.toxics import (
     BandwidthPlan,
     BlackholePlan,
@@ -60,6 +61,42 @@ async def test_it_is_seen_while_it_is_there(links: Links, link: Link, plan: Toxi
     assert await links.state(link) == WHOLE
     async with talking(link):
         pass
+
+
+@pytest.mark.parametrize("plan", [LATENCY, BLACKHOLE])
+async def test_a_link_that_nobody_used_was_met_by_nobody(links: Links, link: Link, plan: ToxicPlan) -> None:
+    """Whatever was slow meanwhile, histories are asked only where a connection was open; our own tries are none."""
+    fault = plan.of(links, link)
+    await fault.inject()
+    assert (await fault.bite()).in_force
+    await fault.heal()
+    assert await fault.met() == ()
+    async with talking(link):
+        await fault.inject()
+    await fault.heal()
+    assert await fault.met() is None
+
+
+async def test_who_came_while_it_was_there_used_it(links: Links, link: Link) -> None:
+    """Also where nobody had a connection open before."""
+    fault = LATENCY.of(links, link)
+    await fault.inject()
+    async with talking(link):
+        await fault.heal()
+    assert await fault.met() is None
+
+
+async def test_of_several_links_one_that_was_used_is_enough(links: Links, link: Link) -> None:
+    """Then histories tell who met it; where none was used, nobody did."""
+    other = await links.open("worker-2", "redis")
+    fault = OnEach("workers.redis", [LATENCY.of(links, each) for each in (link, other)])
+    async with talking(link):
+        await fault.inject()
+        await fault.heal()
+    assert await fault.met() is None
+    await fault.inject()
+    await fault.heal()
+    assert await fault.met() == ()
 
 
 async def silent(talk: Conversation) -> bool:

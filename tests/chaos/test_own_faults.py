@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chaos.experiment import Experiment, LoadPlan
-from chaos.faults.fault import Bite
+from chaos.faults.fault import Bite, Trigger
 from chaos.faults.own import OwnFaultInUse, OwnPlan
 from harness.errors import CannotRun, UnknownName
 from harness.scenario import Stores
@@ -48,6 +48,25 @@ def test_it_is_refused_before_anything_is_started(target: Target) -> None:
     check_experiment(target, good, 1)
     with pytest.raises(UnknownName, match="Did you mean"):
         check_experiment(target, replace(good, fault=(replace(SLOW, name="outside.slo"),)), 1)
+
+
+def test_a_moment_that_nobody_could_tell_is_refused_before_anything_is_started(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which effects are committed, a target without a ledger does not tell while it runs; whatever the fault is."""
+    load = LoadPlan(scenarios=("orders-place",), rate=1, duration=9)
+    waiting = Experiment(
+        name="slow",
+        title="Slow",
+        expect="Nothing is lost.",
+        load=load,
+        fault=(replace(SLOW, at=None, when=Trigger(effect="capture_payment", nth=2)),),
+    )
+    check_experiment(target, waiting, 1)
+    monkeypatch.setattr(target, "read_effects", None)
+    with pytest.raises(CannotRun, match=r"waits for effect 2 of capture_payment, and system tells no effects"):
+        check_experiment(target, waiting, 1)
+    check_experiment(target, replace(waiting, fault=(replace(waiting.fault[0], when=Trigger(started=2)),)), 1)
 
 
 class Forgetful(Struct):

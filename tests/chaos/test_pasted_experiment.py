@@ -12,7 +12,8 @@ from chaos.pasted import as_test
 
 def test_it_reads_as_a_person_would_have_written_it() -> None:
     """What it is, what a correct system does, the experiment as a file, and what is wanted of it."""
-    text = as_test(find("postgres-cut"), seed=7, target=Path("mine/temper.toml"), found="Shrunk from a run.")
+    found = "Shrunk from a run."
+    text = as_test(find("postgres-cut"), seed=7, target=Path("mine/temper.toml"), found=found, failure="nothing lost")
     assert text.startswith('"""Shrunk from a run."""\n\nimport asyncio\n')
     assert '\nEXPERIMENT = r"""\nname = "postgres-cut"\ntitle = ' in text
     assert text.endswith(
@@ -20,7 +21,7 @@ def test_it_reads_as_a_person_would_have_written_it() -> None:
         f'    """{find("postgres-cut").expect}"""\n'
         '    target = Target.read(Path("mine/temper.toml"))\n'
         "    outcome = asyncio.run(run_once(target, parsed(EXPERIMENT), seed=7, results=tmp_path))\n"
-        "    assert outcome.verdict is Verdict.VALID, str(outcome)\n"
+        '    assert outcome.upholds("nothing lost"), str(outcome)\n'
     )
 
 
@@ -28,7 +29,7 @@ def test_it_reads_as_a_person_would_have_written_it() -> None:
 def test_whatever_an_experiment_says_is_python(said: str) -> None:
     """Quotes, backslashes and line ends: what the test runs is the very experiment."""
     experiment = msgspec.structs.replace(find("postgres-cut"), name=said, title=said, expect=said)
-    tree = ast.parse(as_test(experiment, seed=1, target=Path("temper.toml"), found=said))
+    tree = ast.parse(as_test(experiment, seed=1, target=Path("temper.toml"), found=said, failure=said))
     assert ast.get_docstring(tree, clean=False) == said
     (function,) = (each for each in tree.body if isinstance(each, ast.FunctionDef))
     assert ast.get_docstring(function, clean=False) == said

@@ -7,11 +7,12 @@ import pytest
 
 from chaos.faults.fault import Bite, Trigger
 from chaos.faults.links import LinkDown
-from chaos.schedule import Planned, Stage, carry_out
+from chaos.schedule import NotHealed, Planned, Stage, carry_out
 from chaos.situation import Situation
 from harness.clock import now
 from harness.eventually import eventually
 from harness.links import Link, Links
+from harness.records.effects import Effect, EffectKind, Source
 from harness.records.faults import FaultWindow
 from loadtests.engine import Progress
 
@@ -137,11 +138,51 @@ async def test_a_fault_that_cannot_be_healed_is_recorded_and_raised(windows: lis
     with pytest.raises(ExceptionGroup) as caught:
         await carry_out([Planned(fault=fault, at=0, duration=0.01)], staged(now(), windows))
     assert caught.group_contains(ConnectionError)
-    assert [window.in_force for window in windows] == [True]
+    assert [(window.in_force, window.evidence) for window in windows] == [
+        (True, "as told; then: the proxy does not answer"),
+    ]
+
+
+class Hanging(Scripted):
+    """Its healing comes to no end the first time."""
+
+    begun: int = 0
+
+    async def heal(self) -> None:
+        self.begun += 1
+        if self.begun == 1:
+            await asyncio.Event().wait()
+        await super().heal()
+
+
+async def test_a_healing_that_hangs_is_given_up_and_told(
+    windows: list[FaultWindow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window says so, too; nobody waits for ever, whatever a fault of a target's own does."""
+    monkeypatch.setattr("chaos.schedule.HEAL_SECONDS", 0.05)
+    with pytest.raises(ExceptionGroup) as caught:
+        await carry_out([Planned(fault=Hanging(in_force=True), at=0, duration=0.01)], staged(now(), windows))
+    assert caught.group_contains(NotHealed, match=r"scripted on nothing was not healed within 0\.05 s")
+    assert [window.evidence for window in windows] == [
+        "as told; then: scripted on nothing was not healed within 0.05 s.",
+    ]
+
+
+async def test_a_healing_that_is_cut_off_is_begun_anew(windows: list[FaultWindow]) -> None:
+    """A second Ctrl-C has every task cancelled, that of the healing too."""
+    others, fault = asyncio.all_tasks(), Hanging(in_force=True)
+    schedule = asyncio.create_task(carry_out([Planned(fault=fault, at=0, duration=0.01)], staged(now(), windows)))
+    await eventually(lambda: fault.begun == 1)
+    for task in asyncio.all_tasks() - others:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await schedule
+    assert fault.done == ["inject", "heal"]
+    assert len(windows) == 1
 
 
 async def test_a_cancellation_while_healing_does_not_stop_the_healing(windows: list[FaultWindow]) -> None:
-    """A second Ctrl-C in the middle of a heal still leaves the system healed, and the window recorded."""
+    """A Ctrl-C in the middle of a heal still leaves the system healed, and the window recorded."""
     fault = Scripted(in_force=True, heal_seconds=0.3)
     schedule = asyncio.create_task(carry_out([Planned(fault=fault, at=0, duration=0.01)], staged(now(), windows)))
     await eventually(lambda: fault.done == ["inject"])
@@ -192,10 +233,38 @@ async def test_a_moment_that_never_comes_is_told(windows: list[FaultWindow]) -> 
     """The load has ended before: the window says so, and that nothing was in force."""
     stage, fault = staged(now(), windows), Scripted()
     stage.over.set()
-    await carry_out([Planned(fault=fault, when=Trigger(effect="load", nth=2), duration=1)], stage)
+    await carry_out([Planned(fault=fault, when=Trigger(started=2), duration=1)], stage)
     assert fault.done == []
-    assert [(each.in_force, each.evidence) for each in windows] == [
-        (False, "its moment never came: effect 2 of load"),
+    assert [(each.in_force, each.evidence) for each in windows] == [(False, "its moment never came: 2 started")]
+
+
+@pytest.mark.parametrize(("steps", "seen"), [(("open", "load", "load"), "load 2, open 1"), ((), "none of any step")])
+async def test_an_effect_that_never_came_is_told_beside_those_that_did(
+    windows: list[FaultWindow], steps: tuple[str, ...], seen: str
+) -> None:
+    """The name of its step may be misspelt."""
+
+    async def effects() -> list[Effect]:
+        return [
+            Effect(
+                workflow_id="w",
+                step=step,
+                item="",
+                kind=EffectKind.FORWARD,
+                run_id=None,
+                attempt=1,
+                transaction=None,
+                committed_at=1.0,
+                source=Source.LEDGER,
+            )
+            for step in steps
+        ]
+
+    stage = Stage(begin=now(), situation=Situation(effects), record=windows.append)
+    stage.over.set()
+    await carry_out([Planned(fault=Scripted(), when=Trigger(effect="laod"), duration=1)], stage)
+    assert [each.evidence for each in windows] == [
+        f"its moment never came: effect 1 of laod, where there were: {seen}",
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.faults.each import OnEach
-from chaos.faults.fault import Fault
+from chaos.faults.fault import Bite, Fault
 from chaos.faults.workers import RollingRestart, WorkerDown, WorkerKilledPlan, WorkerPaused
 from harness.errors import ServiceFailed
 from harness.services import web
@@ -79,6 +79,14 @@ async def test_a_worker_that_is_not_started_again_stays_dead(workers: Workers) -
     assert not workers[0].alive
     assert (await fault.bite()).in_force
     assert await workers.drain() == []
+
+
+async def test_a_worker_that_is_dead_already_is_not_killed_again(workers: Workers) -> None:
+    """Whatever happens meanwhile is the first fault's doing."""
+    await WorkerDown("worker_killed", workers[0], restart=False).inject()
+    fault = WorkerDown("worker_killed", workers[0], restart=False)
+    await fault.inject()
+    assert await fault.bite() == Bite(in_force=False, evidence=f"its process {workers[0].pid} had ended before")
 
 
 async def test_a_drain_that_is_interrupted_is_healed(workers: Workers) -> None:

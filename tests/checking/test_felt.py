@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from harness.checking.felt import NAMED, felt, felt_all, who_met
 from harness.checking.usual import usual
 from harness.records.operations import Ack, Kind, Operation
-from harness.records.workflows import Activity, WorkflowRun, WorkflowTask
+from harness.records.workflows import Activity, Declared, WorkflowRun, WorkflowTask
 
 
 def activity(
@@ -23,6 +23,11 @@ def activity(
         worker="w",
         last_failure=failure,
     )
+
+
+def declared(pause: float) -> Declared:
+    """A retry policy that waits so many seconds at first, and twice as long the next time."""
+    return Declared(initial_interval=pause, backoff_coefficient=2.0, maximum_interval=100.0)
 
 
 def call(
@@ -47,6 +52,23 @@ def call(
 )
 def test_an_activity_felt_it_if_its_retried_attempts_span_the_window(met: Activity, times: int) -> None:
     """The window is from 10 to 13: retried before, after, or not at all, it met nothing."""
+    assert felt(window(felt=0), [workflow(activities=(met,))], []).felt == times
+
+
+@pytest.mark.parametrize(
+    ("met", "times"),
+    [
+        (replace(activity(3.0, 14.0), asked_pause=10.0), 0),
+        (replace(activity(3.0, 14.0), asked_pause=3.9), 1),
+        (replace(activity(3.0, 14.0), declared=declared(5.0)), 0),
+        (replace(activity(3.0, 14.0), declared=declared(3.9)), 1),
+        (replace(activity(3.0, 14.0, attempts=3), declared=declared(2.0)), 0),
+        (replace(activity(3.0, 14.0), declared=declared(5.0), asked_pause=1.0), 1),
+    ],
+    ids=["asked", "asked for less", "declared", "declared less", "grown", "what was asked counts"],
+)
+def test_an_attempt_that_failed_before_it_did_not_feel_it(met: Activity, times: int) -> None:
+    """It failed no later than the last one began, less the pause before it: then nothing ran in the window."""
     assert felt(window(felt=0), [workflow(activities=(met,))], []).felt == times
 
 
@@ -183,6 +205,17 @@ def test_what_is_slowed_took_so_much_longer() -> None:
     theirs = replace(slow, on="client.temporal")
     assert felt(theirs, [], calls).felt_by == (f"{WORKFLOW}: start Pipeline, answered 0.8 s after it was sent",)
     assert felt(theirs, [], [call(sent=11.0, given_up=12.0)]).felt == 1
+
+
+@pytest.mark.parametrize("slows", [0.0, 0.001])
+def test_what_holds_up_by_nothing_to_speak_of_is_felt_by_what_it_held_up_to_its_end(slows: float) -> None:
+    """Every attempt takes longer than the fastest one by as little."""
+    barely = replace(window(felt=0, cut=None), sure=SURE, slows=slows)
+    usually = (lasting(1.0, 1.2), lasting(2.0, 3.0))
+    assert felt(barely, of(*usually, lasting(11.0, 11.8)), []).felt == 0
+    assert felt(barely, of(*usually, lasting(11.0, 12.6)), []).felt == 1
+    calls = [call(sent=1.0, acknowledged=1.2), call(sent=11.0, acknowledged=11.8)]
+    assert felt(replace(barely, on="client.temporal"), [], calls).felt == 0
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,8 @@ def test_it_is_unknown_where_attempts_are(records: Records, reason: str) -> None
         (ledger(by(1, 2.0), activities=(OTHER, replace(RETRIED, type="check"))), False),
         (ledger(), False),
         (replace(ledger(), effects=None), False),
+        (replace(ledger(), effects=None, faults=[window()]), True),
+        (replace(ledger(activities=(OTHER,)), effects=None, faults=[window()]), False),
     ],
     ids=[
         "retried",
@@ -148,6 +150,8 @@ def test_it_is_unknown_where_attempts_are(records: Records, reason: str) -> None
         "another was",
         "no effects",
         "no ledger",
+        "no ledger, faults",
+        "no ledger, faults, none retried",
     ],
 )
 def test_it_is_asked_where_an_attempt_was_superseded(records: Records, *, expected: bool) -> None:

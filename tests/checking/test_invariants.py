@@ -19,8 +19,10 @@ from harness.checking.invariants import (
 )
 from harness.records.effects import TRANSACTION_SPACE, Effect, EffectKind
 from harness.records.faults import FaultWindow
+from harness.records.load import LoadInfo
 from harness.records.operations import Ack, Kind
 from harness.records.verdicts import Verdict
+from harness.records.workflows import Activity
 
 UNDONE = EffectKind.COMPENSATION
 
@@ -225,6 +227,14 @@ def test_a_run_in_which_nothing_worked_is_never_valid() -> None:
     assert problems(operations_answered, replace(GOOD, operations=operations)) == ["nothing_worked"]
 
 
+def test_what_prepared_a_load_does_not_make_it_work() -> None:
+    """It came before, and was acknowledged: of the load itself nothing was."""
+    prepared, failed = replace(operation(), scenario="reference"), operation(ack=Ack.INFO)
+    load = LoadInfo(began=10.0, duration=20.0, rate=1.0, arrivals="constant", shares={"slice": 1.0})
+    assert problems(operations_answered, replace(GOOD, operations=[prepared, failed], load=load)) == ["nothing_worked"]
+    assert problems(operations_answered, replace(GOOD, operations=[prepared], load=load)) == []
+
+
 @pytest.mark.parametrize(
     ("windows", "verdict"),
     [
@@ -247,6 +257,34 @@ def test_why_a_fault_did_not_bite_is_told() -> None:
         "link_down on worker-1.postgres: never in force (it answered in 4 ms); "
         "link_down on worker-1.postgres: nothing met it"
     )
+
+
+@pytest.mark.parametrize(
+    ("begun", "why"),
+    [
+        (("order.pay",), "nothing met it"),
+        (("order.open", "order.pay_for"), "nothing met it: no such activity was begun, but order.open, order.pay_for"),
+        ((), "nothing met it: no such activity was begun, but none at all"),
+    ],
+)
+def test_a_point_of_an_activity_that_there_is_not_is_told(begun: tuple[str, ...], why: str) -> None:
+    """With those that there were: its name may be misspelt."""
+    point = replace(window(felt=0, on="order.pay"), name="point after_commit")
+    activities = tuple(
+        Activity(
+            type=each,
+            activity_id="1",
+            scheduled=1.0,
+            started=None,
+            closed=None,
+            attempts=0,
+            worker="",
+            last_failure=None,
+        )
+        for each in begun
+    )
+    judgement = faults_bit(replace(GOOD, faults=[point], workflows=[workflow(activities=activities)]))
+    assert judgement.reason == f"point after_commit on order.pay: {why}"
 
 
 def test_a_start_found_never_to_have_happened_did_no_harm() -> None:

@@ -283,6 +283,31 @@ def test_what_fell_into_the_time_of_a_fault_is_told_with_it(since: float, until:
     assert when([], since, until) == ""
 
 
+def test_a_fault_that_was_never_in_force_is_not_blamed() -> None:
+    """Neither for what fell into its time, nor for what came after."""
+    dull = replace(CUT, in_force=False)
+    assert when([dull], 11.0, 12.0) == ""
+    assert when([dull], 14.0, 15.0) == ""
+    assert when([dull, OTHER_CUT], 12.0, 12.5) == "link_down on worker-2.postgres"
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        ("unledgered", DiscrepancyKind.PHANTOM),
+        ("torn", DiscrepancyKind.PHANTOM),
+        ("overcompensated", DiscrepancyKind.DUPLICATED),
+    ],
+)
+def test_rows_apart_from_their_lines_are_phantoms_and_undone_twice_is_once_too_often(
+    problem: str, kind: DiscrepancyKind
+) -> None:
+    """They are disagreements as any other, and have a place."""
+    about = Finding(problem=problem, message="as told", workflow_id=WORKFLOW, step="load", item="0")
+    (found,) = reconcile(records(), [as_judgement("its own", 1, [about])])
+    assert (found.kind, found.event_id, found.window) == (kind, 5, "link_down on worker-1.postgres")
+
+
 def test_a_compensation_is_no_second_effect() -> None:
     """What was taken back has its forward effect's place."""
     undone = replace(by(1, 14.0), kind=EffectKind.COMPENSATION)

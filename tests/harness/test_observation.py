@@ -85,6 +85,12 @@ async def test_a_retried_activity_tells_why_the_attempt_before_failed(small: Sma
     assert activity.declared.maximum_interval > 0
 
 
+async def test_an_activity_that_was_given_up_is_told(small: Small) -> None:
+    """However it ended then, its workflow had told it to cancel; another one's end is its own."""
+    activities = (await observed(small, "GivesUp")).activities
+    assert {each.type: each.told_to_cancel for each in activities} == {"takes_a_while": True, "answers": False}
+
+
 async def test_a_failed_workflow_task_is_read_with_its_cause(small: Small) -> None:
     """A workflow that ended "ok" after a failed workflow task still shows the failure, by Temporal's name for it."""
     run = await observed(small, "Stumbles")

@@ -304,7 +304,7 @@ class Recorded:
         ahead = self._ahead.pop(kind, None)
         try:
             return ahead.frames() if ahead else None
-        except BrokenExecutor:  # who reads beside this one may be gone, and the file is still there
+        except (BrokenExecutor, OSError):  # it is gone, or its disk is full; the file is still there
             return None
 
     def _check_count(self, path: Path, found: int) -> None:

@@ -10,7 +10,7 @@ from harness.records.run import RunInfo
 
 FAILED_ENDS = frozenset({"failed", "timed_out", "terminated"})
 """Closing statuses that are no answer, unless the scenario allows them."""
-CALL = ("scenario", "iteration", "kind", "intended", "sent", "acknowledged", "ack", "status")
+CALL = ("scenario", "iteration", "kind", "intended", "sent", "acknowledged", "ack", "status", "by_server")
 """What a response is told by, of each call."""
 Ends = Mapping[str, Collection[str]]
 """For each scenario, the closing statuses it allows."""

@@ -92,6 +92,25 @@ async def test_of_a_history_of_other_commands_the_first_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("knob", "value", "event", "change"),
+    [
+        ("waits", False, 5, ("timer (1)", "completion (1)")),
+        ("waits_on", True, 10, ("completion (1)", "timer (2)")),
+        ("again", True, 10, ("completion (1)", "continue as new (1)")),
+    ],
+)
+async def test_code_that_drops_adds_or_exchanges_a_command_is_told_where(
+    monkeypatch: pytest.MonkeyPatch, knob: str, value: bool, event: int, change: tuple[str, str]
+) -> None:
+    """Where Temporal's own replay fails: that event, what stood there, and what stands there now."""
+    monkeypatch.setattr(Words, knob, value)
+    found = await SemanticReplayer(workflows=WORKFLOWS).replay(history("told.WaitOutside"))
+    assert "TMPRL1100" in str(found.failure)
+    (other,) = found.differences
+    assert (other.command.event, other.changes) == (event, [Change(path="", then=change[0], now=change[1])])
+
+
 async def test_what_temporal_says_is_told_where_payloads_cannot_be_read() -> None:
     """Its own replay needs them as well; and it may be why it fails."""
 

@@ -9,6 +9,10 @@ class Words:
     seconds = 5.0
     word = "done"
     again = False
+    waits = True
+    """Or it does not wait at all."""
+    waits_on = False
+    """Or it waits for the same time once more."""
 
 
 @workflow.defn(name="told.Wait")
@@ -27,7 +31,10 @@ class WaitOutside:
 
     @workflow.run
     async def run(self, word: str) -> str:
-        await workflow.sleep(Words.seconds)
+        if Words.waits:
+            await workflow.sleep(Words.seconds)
+        if Words.waits_on:
+            await workflow.sleep(Words.seconds)
         if Words.again:
             workflow.continue_as_new(word)
         return Words.word

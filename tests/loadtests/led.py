@@ -39,7 +39,7 @@ def main(ready: str, *options: str) -> None:
         end.send(Message("client_ready", locust.__version__, name))
         if name in ready:
             end.send(Message(locustfile.READY, None, name))
-    while len(present_processes(master)) < len(ends):
+    while len(present_processes(master)) < len(ends) or not leading._ready.issuperset(ready):
         gevent.sleep(0.01)
     gevent.spawn(environment.events.test_start.fire, environment=environment).join()
     print("shares", sorted(leading.leader.shares))

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from temporalio import activity
 
-TIMEOUT = timedelta(seconds=5)
+TIMEOUT = timedelta(seconds=4)
 """How long nothing may be heard of an attempt: where its worker was killed, another attempt begins so soon."""
 BEATS = 5
 """Heartbeats within one heartbeat timeout."""

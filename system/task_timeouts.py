@@ -13,7 +13,7 @@ from temporalio.client import (
     WorkflowHandle,
 )
 
-TASK = timedelta(seconds=5)
+TASK = timedelta(seconds=4)
 """A workflow task takes milliseconds. One that a worker took with it as it was killed is handed out again so much
 later; by default it would be 10 s."""
 

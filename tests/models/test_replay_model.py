@@ -24,7 +24,7 @@ class Replays(TemporalMachine):
     def race(self, seconds: list[int]) -> None:
         for handle in self.both:
             self.signal(handle, Races.race, seconds)
-            self.skip(A_MINUTE)
+        self.skip(A_MINUTE)
 
     def settle(self) -> None:
         for handle in self.both:

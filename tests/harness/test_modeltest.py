@@ -187,7 +187,7 @@ def section(lines: list[str], title: str) -> str:
 
 
 def test_what_goes_wrong_in_an_example_is_told(project: pytest.Pytester) -> None:
-    """What is awaited too long, with its histories; what cannot be replayed, unless it need not; what cannot be made."""
+    """What is awaited too long; what replays to something else, unless a test says why; what cannot be made."""
     tests = [
         checking("Stuck", "skip_time=True, deadline=0.5", test="test_a_deadline"),
         checking("Trusting", test="test_checks"),

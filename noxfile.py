@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -36,6 +37,8 @@ ENOUGH_OF_CHANGES = 90
 """Percent of the lines that differ from the main branch."""
 THOROUGH = ("-m", "thorough and not containers")
 """What takes long for what it adds is in no other test run. Most of it loads the machine, so nothing runs beside it."""
+MODELS = ("tests/models", "-m", "", "--temporal-examples=25", "--timeout=1200")
+"""All of them, those that other test runs have too, which try the same few examples each time."""
 
 ON_CONTAINERS = (
     "tests/harness/services/test_container.py",
@@ -335,9 +338,11 @@ def long(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def models(session: nox.Session) -> None:
-    """Run the model tests: Hypothesis drives live workflows, and a pure model says what they must do."""
+    """Explore with the model tests: many examples of each, drawn by a seed that is told; `-- OPTION…` for pytest."""
     compile_sources(session)
-    run(session, "pytest", "-m", "models", *session.posargs)
+    seed = f"--hypothesis-seed={secrets.randbelow(2**32)}"
+    session.log(f"To draw the same examples again: nox -s models -- {seed}")
+    run(session, "pytest", *MODELS, seed, *session.posargs)
 
 
 @nox.session(python=False)

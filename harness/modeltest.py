@@ -62,7 +62,7 @@ QUICK = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
 )
-"""The same few examples in every run: a failure is never a flake."""
+"""The same few examples in every run: a failure is never a flake. ``--temporal-examples`` draws others."""
 
 
 class Models:
@@ -76,6 +76,7 @@ class Models:
         *,
         deadline: float = DEADLINE,
         shrinking: int = SHRINKING,
+        examples: int | None = None,
         marks: Mapping[str, Any] | None = None,
         show: Callable[[str], None] = print,
     ) -> None:
@@ -87,6 +88,8 @@ class Models:
         """Whether the last example went through."""
         self.deadline = deadline
         self.shrinking = shrinking
+        self.examples = examples
+        """How many are drawn anew for each check, instead of those it asks for; None: it has what it asks for."""
         self._watched = watched
         self._marks = marks or {}
         self._show = show
@@ -101,6 +104,8 @@ class Models:
             given: what else the machine is made with. Give fixtures by their own names: the shown test asks for them.
 
         """
+        if self.examples is not None:
+            examples = settings(examples, max_examples=self.examples, derandomize=False)
         try:
             with _shrinking_for(self.shrinking):
                 run_state_machine_as_test(_factory(machine, self, given), settings=examples)

@@ -61,6 +61,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="run every test in this environment; each gets what it needs otherwise",
     )
+    group.addoption(
+        "--temporal-examples",
+        metavar="N",
+        type=int,
+        default=None,
+        help="try so many examples of each model test, drawn anew; --hypothesis-seed=SEED draws the same ones again",
+    )
     parser.addini("temporal_deadline", "seconds a test with the `temporal` fixture may take (60)", default="")
 
 
@@ -232,6 +239,7 @@ def temporal_model(request: pytest.FixtureRequest) -> Iterator[Models]:
             functools.partial(_opening, request, watched),
             watched,
             deadline=deadline,
+            examples=request.config.getoption("--temporal-examples"),
             marks=said,
             show=functools.partial(request.node.add_report_section, "call", "minimal script"),
         )

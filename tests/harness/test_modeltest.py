@@ -2,8 +2,6 @@
 
 import pytest
 
-pytestmark = pytest.mark.models
-
 WORKFLOWS = """
 from datetime import timedelta
 
@@ -113,6 +111,14 @@ class Broken(TemporalMachine):
 
     @rule()
     def nothing(self): ...
+
+
+class Drawing(TemporalMachine):
+    drawn = []
+
+    @rule(number=st.integers())
+    def draw(self, number):
+        self.drawn.append((self.prefix, number))
 """
 SCRIPT = """import pytest
 from machines import Amount, Tallies
@@ -135,22 +141,27 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def run(project: pytest.Pytester, test: str) -> pytest.RunResult:
-    """Run this test in a process of its own."""
-    project.makepyfile(test_theirs=test)
-    return project.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", timeout=100)
+def run(project: pytest.Pytester, tests: str, *options: str) -> pytest.RunResult:
+    """Run these tests in a process of their own."""
+    project.makepyfile(test_theirs=tests)
+    return project.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", *options, timeout=100)
 
 
-def checking(machine: str, options: str = "skip_time=True", *, examples: int = 1, steps: int = 1) -> str:
-    """Source of a test that checks a machine."""
-    return f"""
+HEAD = """
 import pytest
 from hypothesis import settings
 from harness.modeltest import QUICK
-from machines import {machine}
+from machines import Broken, Drawing, Stuck, Tallies, Trusting
+"""
 
+
+def checking(
+    machine: str, options: str = "skip_time=True", *, examples: int = 1, steps: int = 1, test: str = "test_it"
+) -> str:
+    """Source of a test that checks a machine."""
+    return f"""
 @pytest.mark.temporal({options})
-def test_it(temporal_model):
+def {test}(temporal_model):
     few = settings(QUICK, max_examples={examples}, stateful_step_count={steps})
     temporal_model.check({machine}, few)
 """
@@ -158,7 +169,7 @@ def test_it(temporal_model):
 
 def test_a_planted_bug_is_shown_as_the_smallest_test_there_is_which_fails_alike(project: pytest.Pytester) -> None:
     """Two equal amounts, and nothing else; pasted into a file of its own, the script is a test with the same end."""
-    result = run(project, checking("Tallies", examples=100, steps=8))
+    result = run(project, HEAD + checking("Tallies", examples=100, steps=8))
     result.assert_outcomes(failed=1)
     script = section(result.outlines, "minimal script")
     assert script.strip() == SCRIPT.strip()
@@ -175,25 +186,40 @@ def section(lines: list[str], title: str) -> str:
     return "\n".join(lines[first + 1 : last])
 
 
-def test_what_is_awaited_has_a_deadline(project: pytest.Pytester) -> None:
-    """Past it the example fails, its histories told; and the next one begins anew."""
-    result = run(project, checking("Stuck", "skip_time=True, deadline=0.5"))
-    result.assert_outcomes(failed=1)
+def test_what_goes_wrong_in_an_example_is_told(project: pytest.Pytester) -> None:
+    """What is awaited too long; what replays to something else, unless a test says why; what cannot be made."""
+    tests = [
+        checking("Stuck", "skip_time=True, deadline=0.5", test="test_a_deadline"),
+        checking("Trusting", test="test_checks"),
+        checking("Trusting", "skip_time=True, unreplayed='a test'", test="test_no_checks"),
+        checking("Broken", test="test_making"),  # its worker is stopped, or the environment could not be closed
+    ]
+    result = run(project, HEAD + "".join(tests))
+    result.assert_outcomes(failed=3, passed=1)
     result.stdout.fnmatch_lines(
-        ["E*DeadlinePassed: *update* was not over within 0.5 s. What the workflows did:", "E*the-stuck-one*started*"]
+        [
+            "E*DeadlinePassed: *update* was not over within 0.5 s. What the workflows did:",
+            "E*the-stuck-one*started*",
+            "E*Untrustworthy: Unsteady*does not command what it did*",
+            "E*RuntimeError: could not be made",
+        ]
     )
 
 
-def test_an_example_that_passed_is_checked_like_any_test(project: pytest.Pytester) -> None:
-    """Its result was right, and its history does not replay to the same commands; a test may say why it need not."""
-    result = run(project, checking("Trusting"))
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*Untrustworthy: Unsteady*does not command what it did*"])
-    run(project, checking("Trusting", "skip_time=True, unreplayed='a test'")).assert_outcomes(passed=1)
+def test_as_many_examples_as_wanted_are_drawn_anew_and_again_with_their_seed(project: pytest.Pytester) -> None:
+    """Whatever the check asks for."""
+    test = """
+def drawn(models):
+    Drawing.drawn.clear()
+    models.check(Drawing, QUICK)
+    assert len({example for example, _ in Drawing.drawn}) == 9
+    return [number for _, number in Drawing.drawn]
 
-
-def test_a_machine_that_cannot_be_made_leaves_nothing_behind(project: pytest.Pytester) -> None:
-    """Its worker is stopped, or the environment could not be closed."""
-    result = run(project, checking("Broken"))
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*RuntimeError: could not be made"])
+def test_it(temporal_model, monkeypatch):
+    first = drawn(temporal_model)
+    assert drawn(temporal_model) == first
+    monkeypatch.setattr("hypothesis.core.global_force_seed", 8)
+    assert drawn(temporal_model) != first
+"""
+    result = run(project, HEAD + test, "--temporal=v1", "--temporal-examples=9", "--hypothesis-seed=7")
+    result.assert_outcomes(passed=1)

@@ -42,7 +42,7 @@ async def stumble(task: Task) -> int:
     return attempt
 
 
-@workflow.defn
+@workflow.defn(sandboxed=False)
 class Retrying:
     """Returns after how many attempts its activity ended well; 0 if it did not."""
 
@@ -74,7 +74,7 @@ class Book:
     notes: tuple[int, ...] = ()
 
 
-@workflow.defn
+@workflow.defn(sandboxed=False)
 class Notes:
     """Keeps what it is told, in that order, through as many runs as its pages need."""
 
@@ -111,7 +111,7 @@ class Notes:
         self._closed = True
 
 
-@workflow.defn
+@workflow.defn(sandboxed=False)
 class Bounded:
     """Works through what it is given, an hour's work an hour, until it is told that this was all; or time is up."""
 
@@ -146,7 +146,7 @@ class Bounded:
             self._done += self._waiting.pop(0)
 
 
-@workflow.defn
+@workflow.defn(sandboxed=False)
 class Races:
     """Runs timers side by side, and keeps in which order they came in."""
 
@@ -174,7 +174,7 @@ class Races:
         self._came.append(seconds)
 
 
-@workflow.defn
+@workflow.defn(sandboxed=False)
 class Held:
     """Goes on until it is let go."""
 

@@ -9,6 +9,11 @@ def test_workflows_of_every_style_run_where_their_tests_need_it(pytester: pytest
     result = run(
         pytester,
         """
+from harness.eventually import eventually
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import WorkerDeploymentConfig
+
 @skips
 async def test_a_month_passes(temporal):
     async with temporal.worker(
@@ -48,13 +53,31 @@ async def test_a_real_server_has_a_namespace_for_each_test(temporal):
     async with temporal.worker(workflows=[Pause], activities=[charge]):
         assert await temporal.run(Pause.run, 0) == "x paid 1"
 
+@pytest.mark.temporal(versioning=True)
+async def test_a_workflow_starts_on_the_build_that_is_current(temporal):
+    config = WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name="shop", build_id="one"),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
+    current = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=temporal.client.namespace, deployment_name="shop", build_id="one"
+    )
+    async with temporal.worker(workflows=[Pause], activities=[charge], deployment_config=config):
+        service = temporal.client.workflow_service  # hears of a build by its first poll
+        await eventually(lambda: service.set_worker_deployment_current_version(current), timeout=30)
+        pause = await temporal.start(Pause.run, 0)
+        assert await pause.result() == "x paid 1"
+        ran = (await pause.describe()).raw_description.workflow_execution_info.versioning_info
+        assert ran.deployment_version.build_id == "one"
+
 async def test_nothing_needed_is_a_real_server(temporal):
     assert (await temporal.client.count_workflows()).count == 0
     with pytest.raises(Exception, match="skip_time=True"):
         await temporal.sleep(timedelta(days=1))
 """,
     )
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
 
 
 def test_what_no_environment_gives_is_said(pytester: pytest.Pytester) -> None:

@@ -30,6 +30,8 @@ class Bug:
     """What it says, in one line, after the name of the check; … stands for what differs from one time to the next."""
     kind: DiscrepancyKind | None = None
     """What reconciliation classes it as; None where effects and histories agree all the same."""
+    also: frozenset[DiscrepancyKind] = frozenset()
+    """What comes of it besides."""
 
     @property
     def check(self) -> str:
@@ -233,6 +235,7 @@ BUGS = (
         what="a retry does not ask the heartbeat how far the attempt before it had come",
         search=pipeline.a_chunk_that_is_cut_at_the_ledger,
         kind=DiscrepancyKind.DUPLICATED,
+        also=frozenset({DiscrepancyKind.PHANTOM}),  # what the cut attempt had committed has no line in the ledger
         message=(
             "nothing doubled: … rows are there, … expected: 3 transactions wrote them, and pipeline.load_chunk was "
             "attempted more than once; an attempt does again what the one before it had committed: go on from where "

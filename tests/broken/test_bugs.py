@@ -41,7 +41,7 @@ async def test_a_planted_bug_is_found_and_named(bug: Bug, bench: Bench, monkeypa
     PLANTS[bug.name](monkeypatch.setattr)
     found = await bug.search(replace(bench, planted=bug.name))
     assert any(says(problem, bug.message) for problem in found.problems), "\n".join(found.problems)
-    assert found.kinds == ({bug.kind} if bug.kind else set())
+    assert found.kinds == ({bug.kind, *bug.also} if bug.kind else set())
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.__name__)

@@ -103,4 +103,4 @@ def test_a_recorded_history_tells_sticky_tasks_and_the_first_as_none() -> None:
     assert all(task.started is not None and task.scheduled <= task.started for task in found)
     scheduled_activities = [each for each in events if each.HasField("activity_task_scheduled_event_attributes")]
     declared = declared_of(scheduled_activities[0].activity_task_scheduled_event_attributes)
-    assert declared.heartbeat_timeout == 5.0
+    assert declared.heartbeat_timeout == 4.0

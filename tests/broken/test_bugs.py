@@ -44,6 +44,7 @@ async def test_a_planted_bug_is_found_and_named(bug: Bug, bench: Bench, monkeypa
     assert found.kinds == ({bug.kind, *bug.also} if bug.kind else set())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.__name__)
 async def test_nothing_is_found_where_nothing_is_planted(
     search: Callable[[Bench], Awaitable[Found]], bench: Bench

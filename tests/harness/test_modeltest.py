@@ -167,6 +167,7 @@ def {test}(temporal_model):
 """
 
 
+@pytest.mark.thorough
 def test_a_planted_bug_is_shown_as_the_smallest_test_there_is_which_fails_alike(project: pytest.Pytester) -> None:
     """Two equal amounts, and nothing else; pasted into a file of its own, the script is a test with the same end."""
     result = run(project, HEAD + checking("Tallies", examples=100, steps=8))

@@ -93,6 +93,7 @@ def ran(**seconds: float) -> WorkflowRun:
     )
 
 
+@pytest.mark.thorough
 async def test_a_load_does_not_fail_of_what_it_is_compared_with(
     target: Target, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

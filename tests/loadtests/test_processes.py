@@ -33,6 +33,7 @@ async def bed(stack: Stack, tmp_path: Path) -> AsyncIterator[Testbed]:
         yield bed
 
 
+@pytest.mark.thorough
 async def test_processes_share_a_load(bed: Testbed) -> None:
     """Each iteration is driven once, by one of them; all are judged together, what broke as well."""
     wish = Wish(mix=["small-echo=3", "small-failing"], rate=20, duration=1, warm_up=0.3, tenants={"gold": 1.0})

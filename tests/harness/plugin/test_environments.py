@@ -186,6 +186,7 @@ def test_an_environment_that_there_is_not_is_refused(pytester: pytest.Pytester, 
     result.stderr.fnmatch_lines([f"*There is no environment '{mistyped}'*", "*host:port, local, v1, v2*"])
 
 
+@pytest.mark.thorough
 def test_servers_of_others_serve_too(pytester: pytest.Pytester, temporal_address: str) -> None:
     """One that is named, and the experimental one, which gives all at once."""
     tests = """

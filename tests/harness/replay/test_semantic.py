@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.client import WorkflowContinuedAsNewError, WorkflowFailureError, WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Replayer, Worker
 from told_stories import Child, Story, change, charge
 
 from harness.environments import fresh_v1
+from harness.eventually import eventually
 from harness.replay.semantic import Replayed, SemanticReplayer
 from harness.replay.told import told
+from harness.skipping import TIME_STANDS
 from harness.watching import histories
 
 WORKFLOWS = [Story, Child]
@@ -23,6 +25,7 @@ ENDINGS = ("complete", "fail", "continue", "continue bare")
 @pytest.fixture(scope="module")
 async def recorded() -> dict[str, WorkflowHistory]:
     """A history of each ending, and of a child."""
+    TIME_STANDS.set(True)  # the update waits for no timer
     found: dict[str, WorkflowHistory] = {}
     async with (
         fresh_v1([]) as environment,
@@ -34,13 +37,25 @@ async def recorded() -> dict[str, WorkflowHistory]:
             )
             await handle.execute_update(Story.ask)
             first = environment.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
-            with suppress(WorkflowFailureError, WorkflowContinuedAsNewError):
-                await handle.result(follow_runs=False)
+            # Not awaited by its result: skipping for that goes to the end of the workflow's time as it cancels a child.
+            await eventually(lambda first=first: has(first, "timer_started"), timeout=30)
+            assert environment.server is not None
+            await environment.server.sleep(timedelta(seconds=10))
+            await eventually(lambda first=first: is_closed(first), timeout=30)
             found[ending] = await first.fetch_history()
         found |= {
             history.workflow_id: history for history in await histories(environment.client, ["story-complete-child"])
         }
     return found
+
+
+async def has(handle: WorkflowHandle[Any, Any], kind: str) -> bool:
+    """Whether there is an event of that kind."""
+    return any(event.HasField(f"{kind}_event_attributes") for event in (await handle.fetch_history()).events)  # type: ignore[arg-type]  # the name of a field
+
+
+async def is_closed(handle: WorkflowHandle[Any, Any]) -> bool:
+    return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
 
 
 @pytest.fixture(autouse=True)

@@ -86,7 +86,7 @@ async def working(
 @pytest.mark.parametrize(
     "combinations",
     [
-        pytest.param(a_few(), id="each fault once"),
+        pytest.param(a_few(), id="each fault once", marks=pytest.mark.thorough),
         pytest.param(list(every_combination()), id="every combination", marks=pytest.mark.thorough),
     ],
 )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,10 +39,10 @@ async def recorded() -> dict[str, WorkflowHistory]:
             await handle.execute_update(Story.ask)
             first = environment.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
             # Not awaited by its result: skipping for that goes to the end of the workflow's time as it cancels a child.
-            await eventually(lambda first=first: has(first, "timer_started"), timeout=30)
+            await eventually(partial(has, first, "timer_started"), timeout=30)
             assert environment.server is not None
             await environment.server.sleep(timedelta(seconds=10))
-            await eventually(lambda first=first: is_closed(first), timeout=30)
+            await eventually(partial(is_closed, first), timeout=30)
             found[ending] = await first.fetch_history()
         found |= {
             history.workflow_id: history for history in await histories(environment.client, ["story-complete-child"])

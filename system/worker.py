@@ -151,8 +151,9 @@ async def _poll(
 async def _warm_up(settings: Settings, cache: Cache) -> None:
     """Import what the first chunk needs, and open the cache, while the worker already polls."""
     os.environ.setdefault("POLARS_MAX_THREADS", str(settings.polars_threads))
-    # Within half a second polars would give back the memory that the next chunk takes again.
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000")
+    # Within half a second polars would give back the memory that the next chunk takes again; and with a heap for each
+    # thread that chunk would take it elsewhere.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000,narenas:1")
     await asyncio.to_thread(import_module, "system.pipeline.stages")
     await cache.open()
 

@@ -9,7 +9,16 @@ from typing import Any
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from harness.replay.commands import Command, Json, numbered
-from harness.replay.values import failure, named_values, payload_value, payload_values, priority, retry_policy, seconds
+from harness.replay.values import (
+    failure,
+    named_values,
+    nexus_fields,
+    payload_value,
+    payload_values,
+    priority,
+    retry_policy,
+    seconds,
+)
 
 OWN_QUEUE = ""
 """In place of the workflow's own task queue, which has another name on replay."""
@@ -95,16 +104,7 @@ def _child_cancellation(reader: _Reader, given: Any) -> Iterator[Command]:
 
 
 def _nexus_operation(_reader: _Reader, given: Any) -> Iterator[Command]:
-    fields = {
-        "endpoint": given.endpoint,
-        "service": given.service,
-        "operation": given.operation,
-        "input": payload_value(given.input) if given.HasField("input") else None,
-        "schedule_to_close": seconds(given.schedule_to_close_timeout),
-        "schedule_to_start": seconds(given.schedule_to_start_timeout),
-        "start_to_close": seconds(given.start_to_close_timeout),
-    }
-    yield Command(kind="Nexus operation", name=f"{given.service}.{given.operation}", fields=fields)
+    yield Command(kind="Nexus operation", name=f"{given.service}.{given.operation}", fields=nexus_fields(given))
 
 
 def _signal(_reader: _Reader, given: Any) -> Iterator[Command]:

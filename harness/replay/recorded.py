@@ -15,7 +15,7 @@ from harness.replay.issued import OWN_QUEUE
 from harness.replay.values import (
     failure,
     named_values,
-    payload_value,
+    nexus_fields,
     payloads_in,
     priority,
     retry_policy,
@@ -137,16 +137,8 @@ def _child(reader: _Reader, event: int, given: Any) -> Command:
 
 
 def _nexus_operation(_reader: _Reader, event: int, given: Any) -> Command:
-    fields = {
-        "endpoint": given.endpoint,
-        "service": given.service,
-        "operation": given.operation,
-        "input": payload_value(given.input) if given.HasField("input") else None,
-        "schedule_to_close": seconds(given.schedule_to_close_timeout),
-        "schedule_to_start": seconds(given.schedule_to_start_timeout),
-        "start_to_close": seconds(given.start_to_close_timeout),
-    }
-    return Command(kind="Nexus operation", name=f"{given.service}.{given.operation}", fields=fields, event=event)
+    name = f"{given.service}.{given.operation}"
+    return Command(kind="Nexus operation", name=name, fields=nexus_fields(given), event=event)
 
 
 def _signal(_reader: _Reader, event: int, given: Any) -> Command:

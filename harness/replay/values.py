@@ -63,6 +63,19 @@ def retry_policy(policy: RetryPolicy | None) -> dict[str, Json]:
     }
 
 
+def nexus_fields(given: Any) -> dict[str, Json]:
+    """What is asked of a Nexus operation; a command and its event name it alike."""
+    return {
+        "endpoint": given.endpoint,
+        "service": given.service,
+        "operation": given.operation,
+        "input": payload_value(given.input) if given.HasField("input") else None,
+        "schedule_to_close": seconds(given.schedule_to_close_timeout),
+        "schedule_to_start": seconds(given.schedule_to_start_timeout),
+        "start_to_close": seconds(given.start_to_close_timeout),
+    }
+
+
 def priority(given: Priority) -> dict[str, Json]:
     # Weights travel as 32-bit floats on both sides.
     return {"key": given.priority_key, "fairness_key": given.fairness_key, "fairness_weight": given.fairness_weight}
